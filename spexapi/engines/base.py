@@ -1,0 +1,75 @@
+"""What every engine is: three pure steps, with all waiting between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from numpy.random import Generator
+
+from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.spectrum import Interaction, Spectrum
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """What will be asked, as a value: the same arguments give the same design again.
+
+    n_players  n
+    budget     how many masks may be measured in all
+    masks      (k, n) bool, k <= budget: what a one-shot engine proposes; adaptive engines start from it
+    exact      True where the masks are all 2^n, so that the spectrum is not an estimate
+    settings   engine-specific values (seeds, codes); numbers, strings and arrays only
+    notes      sentences for the audit: which engine, why
+    """
+
+    n_players: int
+    budget: int
+    masks: Bools
+    exact: bool = False
+    settings: Mapping[str, object] = field(default_factory=dict[str, object])
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """What an engine found.
+
+    spectrum     predicts any mask
+    intervals    90% interval of each Fourier coefficient, where the engine has them
+    out_of_fold  (m,) predictions of each observation by fits that did not see it, NaN where there is none;
+                 None where the engine leaves that to the audit
+    notes        sentences for the audit: what was chosen, what could not be used
+    """
+
+    spectrum: Spectrum
+    intervals: Mapping[Interaction, tuple[float, float]] = field(
+        default_factory=dict[Interaction, tuple[float, float]]
+    )
+    out_of_fold: Floats | None = None
+    notes: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Finds the interactions of a game from as few of its values as it can. Pure: no model, no clock, no hidden state."""
+
+    @property
+    def name(self) -> str:
+        """How it is called on the command line and in a saved explanation."""
+        ...
+
+    def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
+        """What will be asked, before anything is paid. Raises BudgetError with the smallest budget that is enough."""
+        ...
+
+    def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
+        """The next masks worth paying for, (k, n) bool with k <= remaining; no rows when it has seen enough."""
+        ...
+
+    def fit(self, design: Design, seen: Measurements) -> Fit:
+        """Spectrum, intervals and notes. `seen` may hold NaN, variances and bounds, and fewer rows than planned
+        (a run stopped early); what could not be used is said in the notes. Raises NothingMeasured where no value
+        is finite."""
+        ...

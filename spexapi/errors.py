@@ -1,0 +1,64 @@
+"""Every error spexapi raises on purpose.
+
+    SpexError
+    ├── InputError (ValueError)         what the user can mend; raised before anything is paid for
+    │   └── BudgetError                 too few measurements for what was asked, with the number that is enough
+    ├── RunningLoopError (RuntimeError) explain() called where an event loop runs already
+    ├── NothingMeasured                 every measurement failed; carries the reasons
+    ├── BackendError                    the model's side failed
+    │   ├── RateLimited                 may be tried again, after `retry_after` seconds where known
+    │   ├── Unavailable                 may be tried again
+    │   └── Refused                     will not work however often it is tried
+    └── StoreError                      the store of paid measurements cannot be read or written
+
+A message says what was seen, what is needed and what to do, with the numbers.
+"""
+
+from __future__ import annotations
+
+
+class SpexError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+class InputError(SpexError, ValueError):
+    """Something the user gave cannot work; nothing has been paid for yet."""
+
+
+class BudgetError(InputError):
+    """The budget is too small for what was asked; the message names the smallest that is enough."""
+
+
+class RunningLoopError(SpexError, RuntimeError):
+    """explain() was called inside a running event loop; await aexplain() there."""
+
+
+class NothingMeasured(SpexError):
+    """No mask gave a finite value, so there is nothing to explain."""
+
+
+class BackendError(SpexError):
+    """The model's side failed."""
+
+
+class RateLimited(BackendError):
+    """The backend asked to slow down.
+
+    retry_after   seconds, None where the backend did not say
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unavailable(BackendError):
+    """The backend did not answer this time; the same request may work later."""
+
+
+class Refused(BackendError):
+    """The backend will not answer this request, however often it is sent."""
+
+
+class StoreError(SpexError):
+    """The store of paid measurements cannot be read or written."""

@@ -1,0 +1,119 @@
+"""What every game is: players, and the value of any mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from spexapi.measurements import Bools, Measurements
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """One thing that can be removed.
+
+    label  short, for tables and plots
+    kind   "document", "sentence", "word", "token", "line", "paragraph", "turn", "span", "player", ...
+    text   all of it, as it stands in the prompt; "" where the player is no text
+    """
+
+    label: str
+    kind: str = "player"
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of the prompt, in reading order: a player's, or pinned (player None).
+
+    role  "system", "user", "assistant", "tool"
+    """
+
+    text: str
+    player: int | None
+    role: str = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is explained, for people and for reading a saved explanation again.
+
+    kind            "function", "prompt", "rag", ...
+    score           name of the scorer; "value" for a plain function
+    unit            of the values: "nats" for log-probabilities and log-odds, else as the game says
+    question        the RAG question, "" where there is none
+    answer          the explained answer, "" where there is none
+    answer_offsets  (start, end) characters in `answer` of each scored token
+    generated       True where the model itself wrote the answer
+    span            characters of the answer that are explained, None for all of it
+    pieces          the whole prompt in reading order; empty where the game has no text
+    masking         "drop", "placeholder", "attention"; "" where it does not apply
+    """
+
+    kind: str = "function"
+    score: str = "value"
+    unit: str = ""
+    question: str = ""
+    answer: str = ""
+    answer_offsets: tuple[tuple[int, int], ...] = ()
+    generated: bool = False
+    span: tuple[int, int] | None = None
+    pieces: tuple[Piece, ...] = ()
+    masking: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a game has used since it was made, counted where the work is done.
+
+    calls       masks scored by the model (generation and probing apart)
+    setup_calls generations and probes
+    tokens_in, tokens_out   tokens read and written
+    """
+
+    calls: int = 0
+    setup_calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+@runtime_checkable
+class Game(Protocol):
+    """Players and a way to measure masks. Knows nothing of engines.
+
+    The run calls `prepare` once, then `measure` with batches of at most `batch` masks, then `close`.
+    """
+
+    @property
+    def players(self) -> tuple[Player, ...]:
+        """The n >= 2 players, in the order of a mask's columns."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """How many masks one call of `measure` likes to get: progress is shown and a stop obeyed between calls."""
+        ...
+
+    @property
+    def backend_name(self) -> str:
+        """Where the model runs, "" for a plain function."""
+        ...
+
+    @property
+    def spent(self) -> Spent:
+        """What has been used so far."""
+        ...
+
+    async def prepare(self) -> Target:
+        """Everything that can fail, before the first mask is paid for: opens clients, writes the answer where none
+        was given, checks lengths. May be called again for another run."""
+        ...
+
+    async def measure(self, masks: Bools) -> Measurements:
+        """(m, n) bool -> one value a mask, in order. A mask that fails is NaN with a reason, never an exception,
+        unless no mask can work (Refused, InputError)."""
+        ...
+
+    async def close(self) -> None:
+        """Ends what `prepare` opened."""
+        ...

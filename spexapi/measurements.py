@@ -1,0 +1,137 @@
+"""What was measured: masks and the value of each, with how much each can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spexapi.errors import InputError
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurements:
+    """Masks and their values, in the order they were measured. Arrays are read-only.
+
+    masks         (m, n) bool, True where the player is kept
+    values        (m,) float64, higher = the explained output is more likely; NaN where the measurement failed
+    variance      (m,) of sampling noise, 0 where the value is exact
+    lower, upper  (m,) bounds where a reply was censored, equal to `values` elsewhere
+    reason        m strings, "" where the measurement worked
+    token_values  (m, t) log-probability of each answer token in nats, None where the backend has none
+    """
+
+    masks: Bools
+    values: Floats
+    variance: Floats
+    lower: Floats
+    upper: Floats
+    reason: tuple[str, ...]
+    token_values: Floats | None = None
+
+    def __post_init__(self) -> None:
+        m = len(self.masks)
+        if self.masks.ndim != 2 or self.masks.dtype != np.bool_:
+            raise InputError(f"masks must be (m, n) bool, got {self.masks.dtype} of shape {self.masks.shape}")
+        for name in ("values", "variance", "lower", "upper"):
+            array = getattr(self, name)
+            if array.shape != (m,):
+                raise InputError(f"{name} must hold one float for each of {m} masks, got shape {array.shape}")
+        if len(self.reason) != m:
+            raise InputError(f"{len(self.reason)} reasons for {m} masks")
+        if self.token_values is not None and (self.token_values.ndim != 2 or len(self.token_values) != m):
+            raise InputError(f"token_values must be ({m}, t), got shape {self.token_values.shape}")
+        for array in (self.masks, self.values, self.variance, self.lower, self.upper, self.token_values):
+            if array is not None:
+                array.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    @property
+    def n_players(self) -> int:
+        return self.masks.shape[1]
+
+    @property
+    def ok(self) -> Bools:
+        """(m,) bool, True where the value is finite."""
+        return np.isfinite(self.values)
+
+    @property
+    def n_failed(self) -> int:
+        return int((~self.ok).sum())
+
+    def take(self, rows: NDArray[np.intp] | Bools) -> Measurements:
+        """The chosen rows, as a new value."""
+        rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        return Measurements(
+            masks=self.masks[rows],
+            values=self.values[rows],
+            variance=self.variance[rows],
+            lower=self.lower[rows],
+            upper=self.upper[rows],
+            reason=tuple(self.reason[i] for i in rows),
+            token_values=None if self.token_values is None else self.token_values[rows],
+        )
+
+    def with_values(self, values: Floats) -> Measurements:
+        """The same masks with other exact values: another scorer, another span of the answer."""
+        return replace(
+            self, values=values, variance=np.zeros(len(values)), lower=values.copy(), upper=values.copy()
+        )
+
+
+def exact_values(
+    masks: Bools,
+    values: Floats,
+    *,
+    reason: Sequence[str] | None = None,
+    token_values: Floats | None = None,
+) -> Measurements:
+    """Measurements without noise or censoring; values that are not finite become NaN with a reason.
+
+    masks         (m, n) bool
+    values        (m,) float
+    reason        m strings; made from the values where none are given
+    token_values  (m, t) nats
+    """
+    values = np.array(values, dtype=np.float64)
+    bad = ~np.isfinite(values)
+    if reason is None:
+        reason = [f"the value is {v}" if b else "" for v, b in zip(values, bad, strict=True)] if bad.any() else [""] * len(values)
+    values[bad] = np.nan
+    return Measurements(
+        masks=np.array(masks, dtype=np.bool_),
+        values=values,
+        variance=np.zeros(len(values)),
+        lower=values.copy(),
+        upper=values.copy(),
+        reason=tuple(reason),
+        token_values=None if token_values is None else np.array(token_values, dtype=np.float64),
+    )
+
+
+def join(parts: Sequence[Measurements]) -> Measurements:
+    """All parts in order, as one value. Raises InputError where there are none or they do not fit together."""
+    if not parts:
+        raise InputError("join needs at least one part")
+    tokens = [p.token_values for p in parts if p.token_values is not None]
+    return Measurements(
+        masks=np.concatenate([p.masks for p in parts]),
+        values=np.concatenate([p.values for p in parts]),
+        variance=np.concatenate([p.variance for p in parts]),
+        lower=np.concatenate([p.lower for p in parts]),
+        upper=np.concatenate([p.upper for p in parts]),
+        reason=tuple(r for p in parts for r in p.reason),
+        token_values=np.concatenate(tokens) if len(tokens) == len(parts) else None,
+    )
+
+
+def nothing(n_players: int) -> Measurements:
+    """No rows yet, for a game of n players."""
+    return exact_values(np.zeros((0, n_players), dtype=np.bool_), np.zeros(0))
