@@ -1,3 +1,56 @@
-"""Which combinations of words, documents, heads or training examples made a language model say what it said."""
+"""Which combinations of words, documents, heads or training examples made a language model say what it said.
+
+    backend = spexapi.open_backend("embedded")
+    game = spexapi.RagGame(backend, "Which room is the key in?", documents)
+    explanation = spexapi.explain(game, budget=64)
+"""
+
+from spexapi.backends.registry import open_backend
+from spexapi.errors import (
+    BackendError,
+    BudgetError,
+    InputError,
+    NothingMeasured,
+    RateLimited,
+    Refused,
+    RunningLoopError,
+    SpexError,
+    StoreError,
+    Unavailable,
+)
+from spexapi.explain import aexplain, astream, explain
+from spexapi.explanation import Explanation
+from spexapi.games.base import Player
+from spexapi.games.function import FunctionGame
+from spexapi.games.prompt import PromptGame
+from spexapi.games.rag import RagGame
+from spexapi.prompt import Document, load_documents, load_prompt
+from spexapi.spectrum import Spectrum
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BackendError",
+    "BudgetError",
+    "Document",
+    "Explanation",
+    "FunctionGame",
+    "InputError",
+    "NothingMeasured",
+    "Player",
+    "PromptGame",
+    "RagGame",
+    "RateLimited",
+    "Refused",
+    "RunningLoopError",
+    "SpexError",
+    "Spectrum",
+    "StoreError",
+    "Unavailable",
+    "aexplain",
+    "astream",
+    "explain",
+    "load_documents",
+    "load_prompt",
+    "open_backend",
+]

@@ -120,7 +120,8 @@ def join(parts: Sequence[Measurements]) -> Measurements:
     """All parts in order, as one value. Raises InputError where there are none or they do not fit together."""
     if not parts:
         raise InputError("join needs at least one part")
-    tokens = [p.token_values for p in parts if p.token_values is not None]
+    filled = [p for p in parts if len(p)] or parts[:1]
+    tokens = [p.token_values for p in filled if p.token_values is not None]
     return Measurements(
         masks=np.concatenate([p.masks for p in parts]),
         values=np.concatenate([p.values for p in parts]),
@@ -128,7 +129,7 @@ def join(parts: Sequence[Measurements]) -> Measurements:
         lower=np.concatenate([p.lower for p in parts]),
         upper=np.concatenate([p.upper for p in parts]),
         reason=tuple(r for p in parts for r in p.reason),
-        token_values=np.concatenate(tokens) if len(tokens) == len(parts) else None,
+        token_values=np.concatenate(tokens) if len(tokens) == len(filled) else None,
     )
 
 

@@ -69,12 +69,14 @@ class Spent:
     calls       masks scored by the model (generation and probing apart)
     setup_calls generations and probes
     tokens_in, tokens_out   tokens read and written
+    price       US dollars; 0 for a local model, None where no price is known
     """
 
     calls: int = 0
     setup_calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    price: float | None = 0.0
 
 
 @runtime_checkable

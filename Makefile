@@ -1,0 +1,52 @@
+# Every target starts from a clean checkout: it makes .venv and installs what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-all lint train bench page clean
+
+# PyTorch first and pinned: what needs it later then finds it installed.
+$(BIN)/.local: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("spexapi needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[all]"
+	touch $@
+
+$(BIN)/.test: $(BIN)/.local
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
+	touch $@
+
+demo: $(BIN)/.local
+	$(BIN)/python -m spexapi demo --out demo
+
+page: $(BIN)/.local
+	$(BIN)/python -m spexapi ui
+
+lint: $(BIN)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+test: $(BIN)/.test
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(BIN)/.test lint
+	$(BIN)/python -m pytest
+
+# Trains the embedded model again; hours on two cores.
+train: $(BIN)/.test
+	$(BIN)/python -m training.train
+
+# The peers live in an environment of their own: shapiq 1.8 needs Python 3.12.
+PEER_PYTHON ?= python3.12
+.env-peers/bin/python:
+	$(PEER_PYTHON) -m venv .env-peers
+	.env-peers/bin/python -m pip install --quiet shapiq==1.8.0 xgboost-cpu lightgbm
+
+bench: $(BIN)/.test .env-peers/bin/python
+	$(BIN)/python benchmarks/faithfulness_games.py
+
+clean:
+	rm -rf $(VENV) .env-peers demo

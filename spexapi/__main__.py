@@ -1,0 +1,5 @@
+"""python -m spexapi"""
+
+from spexapi.cli import main
+
+main()

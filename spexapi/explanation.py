@@ -1,0 +1,276 @@
+"""The result: what was found, how far to trust it, what it cost. Every view reads this and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spexapi.audit import Audit, audit
+from spexapi.engines.base import Design, Engine, Fit
+from spexapi.errors import InputError
+from spexapi.games.base import Player, Target
+from spexapi.indices import to_index
+from spexapi.measurements import Measurements
+from spexapi.scorers import span_values
+from spexapi.spectrum import Interaction, Spectrum
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Path_ = str | Path
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one run used.
+
+    calls         masks newly measured by the model
+    cached_calls  masks whose value was known already
+    setup_calls   generations and probes, which the budget does not count
+    tokens_in, tokens_out   read and written
+    seconds       wall time, measuring and fitting
+    price         in US dollars; 0 for a local model, None where no price is known
+    """
+
+    calls: int = 0
+    cached_calls: int = 0
+    setup_calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    price: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a run was asked for: enough to fit the same observations again, the same way.
+
+    held_out  fresh uniform masks the audit asked for, part of the budget
+    fitted    rows of the observations that the engine asked for; the audit's own rows follow them
+    options   settings of the engine, as its dataclass has them
+    """
+
+    engine: str
+    budget: int
+    seed: int = 0
+    held_out: int = 0
+    fitted: int = 0
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """Which combinations of players drive the value, with a measure of how far to trust it.
+
+    interactions  in `index` up to `max_order`: sorted player numbers -> value in `target.unit`; () is the constant
+    spectrum      predicts the value of any mask
+    intervals     90% interval of an interaction, where the engine has them
+    observations  the masks and values the spectrum was fitted to, the audit's own masks last
+    stopped       True where the run ended before the design was measured
+    """
+
+    players: tuple[Player, ...]
+    index: str
+    max_order: int | None
+    spectrum: Spectrum
+    interactions: Mapping[Interaction, float]
+    observations: Measurements
+    audit: Audit
+    recipe: Recipe
+    target: Target = field(default_factory=Target)
+    backend: str = ""
+    cost: Cost = field(default_factory=Cost)
+    intervals: Mapping[Interaction, tuple[float, float]] = field(
+        default_factory=dict[Interaction, tuple[float, float]]
+    )
+    notes: tuple[str, ...] = ()
+    stopped: bool = False
+
+    @property
+    def engine(self) -> str:
+        return self.recipe.engine
+
+    @property
+    def seed(self) -> int:
+        return self.recipe.seed
+
+    @property
+    def n_players(self) -> int:
+        return len(self.players)
+
+    def values(self, index: str, max_order: int | None = None) -> Mapping[Interaction, float]:
+        """The same spectrum in another index; no new calls. Raises InputError naming the known ones."""
+        return to_index(self.spectrum, index, max_order)
+
+    def top(self, k: int = 10) -> list[tuple[Interaction, float]]:
+        """The k interactions with the largest absolute value, the constant apart."""
+        ranked = sorted(
+            ((s, v) for s, v in self.interactions.items() if s), key=lambda item: (-abs(item[1]), len(item[0]), item[0])
+        )
+        return ranked[:k]
+
+    def label(self, interaction: Interaction, joiner: str = " + ") -> str:
+        """The players of an interaction in words."""
+        return joiner.join(self.players[i].label for i in interaction) or "(nothing)"
+
+    def value_of(self, *, kept: bool) -> float:
+        """The value with every player kept, or none: measured where it was, else predicted."""
+        rows = np.flatnonzero((self.observations.masks == kept).all(axis=1) & self.observations.ok)
+        if len(rows):
+            return float(self.observations.values[rows[0]])
+        return float(self.spectrum.predict(np.full((1, self.n_players), kept))[0])
+
+    def in_index(self, index: str, max_order: int | None = None) -> Explanation:
+        """The same explanation, read in another index."""
+        return replace(
+            self, index=index, max_order=max_order, interactions=self.values(index, max_order), intervals={}
+        )
+
+    def span(self, start: int, end: int) -> Explanation:
+        """The same run explaining characters start:end of the answer; no new call.
+
+        A token counts when any of its characters lies in the span. Raises InputError without token values, or
+        where no token lies in the span.
+        """
+        tokens = self.observations.token_values
+        if tokens is None or not self.target.answer_offsets:
+            raise InputError(
+                f"this explanation (score {self.target.score!r}) has no log-probability for each token of the answer, "
+                "so a span cannot be explained; use a backend that returns them and the score logprob, mean_logprob or logit"
+            )
+        chosen = [i for i, (a, b) in enumerate(self.target.answer_offsets) if a < end and b > start and a < b]
+        if not chosen or start >= end:
+            raise InputError(
+                f"characters {start}:{end} hold no token of the answer, which has {len(self.target.answer)} "
+                f"characters: {self.target.answer!r}"
+            )
+        values = span_values(self.target.score, tokens[:, chosen])
+        return self._again(self.observations.with_values(values), replace(self.target, span=(start, end)))
+
+    def with_engine(self, engine: str | Engine) -> Explanation:
+        """The same observations fitted by another engine; no new call."""
+        from spexapi.engines.registry import describe, find_engine
+
+        found = find_engine(engine)
+        name, options = describe(found)
+        return replace(self, recipe=replace(self.recipe, engine=name, options=options))._again(
+            self.observations, self.target
+        )
+
+    def _again(self, observations: Measurements, target: Target) -> Explanation:
+        from spexapi.engines.registry import find_engine
+
+        engine = find_engine(self.recipe.engine, **self.recipe.options)
+        return read(
+            engine,
+            replan(engine, observations, self.recipe),
+            observations,
+            players=self.players,
+            recipe=self.recipe,
+            index=self.index,
+            max_order=self.max_order,
+            target=target,
+            backend=self.backend,
+            cost=self.cost,
+            stopped=self.stopped,
+        )
+
+    def to_json(self, path: Path_ | None = None) -> str:
+        """The whole explanation, observations included, as JSON text; written to `path` where one is given."""
+        from spexapi.saved import dump
+
+        return dump(self, path)
+
+    @classmethod
+    def from_json(cls, path: Path_) -> Explanation:
+        """Opens a saved explanation; it can still change span, index and engine. Raises InputError."""
+        from spexapi.saved import load
+
+        return load(path)
+
+    def to_html(self, path: Path_ | None = None) -> str:
+        """A report in one self-contained page; written to `path` where one is given."""
+        from spexapi.views.report import report
+
+        text = report(self)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A row an interaction, strongest first: players, labels, order, value, low, high. Needs pandas."""
+        import pandas as pd
+
+        rows = [
+            (s, self.label(s), len(s), v, *self.intervals.get(s, (np.nan, np.nan))) for s, v in self.top(len(self.interactions))
+        ]
+        return pd.DataFrame(rows, columns=["players", "labels", "order", "value", "low", "high"])
+
+    def to_shapiq(self) -> Any:
+        """The interactions as shapiq.InteractionValues, for its plots. Needs shapiq; not for Fourier values."""
+        from spexapi.saved import to_shapiq
+
+        return to_shapiq(self)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def __str__(self) -> str:
+        from spexapi.views.text import plain
+
+        return plain(self)
+
+
+def replan(engine: Engine, observations: Measurements, recipe: Recipe) -> Design:
+    """The design of a finished run again, from its recipe."""
+    rng = np.random.default_rng(recipe.seed)
+    return engine.plan(observations.n_players, recipe.budget - recipe.held_out, rng)
+
+
+def read(
+    engine: Engine,
+    design: Design,
+    observations: Measurements,
+    *,
+    players: tuple[Player, ...],
+    recipe: Recipe,
+    index: str,
+    max_order: int | None,
+    target: Target,
+    backend: str,
+    cost: Cost,
+    stopped: bool,
+    audited: bool = True,
+) -> Explanation:
+    """The second half of the line: fit -> audit -> interactions -> Explanation.
+
+    observations  the `recipe.fitted` rows the engine asked for, then the fresh masks of the audit
+    audited       False leaves R² out, which costs several fits: for snapshots of a run that goes on
+    """
+    rows = np.arange(len(observations))
+    seen, held_out = observations.take(rows[: recipe.fitted]), observations.take(rows[recipe.fitted :])
+    fit: Fit = engine.fit(design, seen)
+    found = Audit(None, None, 0, seen.n_failed, "none", ("still measuring",))
+    if audited:
+        rng = np.random.default_rng(recipe.seed)
+        found = audit(engine, design, seen, fit, held_out=held_out if len(held_out) else None, rng=rng)
+    return Explanation(
+        players=players,
+        index=index,
+        max_order=max_order,
+        spectrum=fit.spectrum,
+        interactions=to_index(fit.spectrum, index, max_order),
+        observations=observations,
+        audit=found,
+        recipe=recipe,
+        target=target,
+        backend=backend,
+        cost=cost,
+        intervals=fit.intervals if index == "fourier" else {},
+        notes=(*design.notes, *fit.notes),
+        stopped=stopped,
+    )

@@ -1,0 +1,184 @@
+"""Explanations as JSON, both ways, and as other packages' values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from spexapi import masks as bits
+from spexapi.audit import Audit
+from spexapi.errors import InputError
+from spexapi.games.base import Piece, Player, Target
+from spexapi.measurements import Floats, Measurements
+from spexapi.spectrum import Interaction, Spectrum
+
+if TYPE_CHECKING:
+    from spexapi.explanation import Explanation
+
+SCHEMA_VERSION = 1
+Json = dict[str, Any]
+
+
+def dump(ex: Explanation, path: str | Path | None = None) -> str:
+    """An explanation as JSON text (RFC 8259: NaN is null), written to `path` where one is given."""
+    data: Json = {
+        "schema_version": SCHEMA_VERSION,
+        "players": [asdict(p) for p in ex.players],
+        "index": ex.index,
+        "max_order": ex.max_order,
+        "spectrum": _terms(ex.spectrum.coef),
+        "interactions": _terms(ex.interactions, ex.intervals),
+        "observations": _observations(ex.observations),
+        "audit": asdict(ex.audit),
+        "engine": ex.recipe.engine,
+        "recipe": _plain(asdict(ex.recipe)),
+        "cost": asdict(ex.cost),
+        "target": asdict(ex.target),
+        "backend": ex.backend,
+        "seed": ex.recipe.seed,
+        "notes": list(ex.notes),
+        "stopped": ex.stopped,
+    }
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    if path is not None:
+        Path(path).write_text(text, encoding="utf-8")
+    return text
+
+
+def load(path: str | Path) -> Explanation:
+    """An explanation from a file. Raises InputError where there is none, or where it is not one of ours."""
+    from spexapi.explanation import Cost, Explanation, Recipe
+
+    data = _checked(Path(path))
+    n = len(data["players"])
+    target = dict(data["target"])
+    target["answer_offsets"] = tuple((a, b) for a, b in target["answer_offsets"])
+    target["span"] = tuple(target["span"]) if target["span"] else None
+    target["pieces"] = tuple(Piece(**p) for p in target["pieces"])
+    audit = dict(data["audit"])
+    audit["r2_interval"] = tuple(audit["r2_interval"]) if audit["r2_interval"] else None
+    audit["notes"] = tuple(audit["notes"])
+    return Explanation(
+        players=tuple(Player(**p) for p in data["players"]),
+        index=data["index"],
+        max_order=data["max_order"],
+        spectrum=Spectrum(n, _coef(data["spectrum"])),
+        interactions=_coef(data["interactions"]),
+        observations=_measurements(data["observations"], n),
+        audit=Audit(**audit),
+        recipe=Recipe(**data["recipe"]),
+        target=Target(**target),
+        backend=data["backend"],
+        cost=Cost(**data["cost"]),
+        intervals={tuple(t["players"]): tuple(t["interval"]) for t in data["interactions"] if "interval" in t},
+        notes=tuple(data["notes"]),
+        stopped=data["stopped"],
+    )
+
+
+def _checked(path: Path) -> Json:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}; give a file that to_json wrote") from error
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not JSON ({error}); give a file that to_json wrote") from error
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path} has schema_version {version!r}, this version of spexapi reads {SCHEMA_VERSION}; "
+            "give a file that to_json wrote"
+        )
+    return cast(Json, data)
+
+
+def _terms(
+    values: Mapping[Interaction, float], intervals: Mapping[Interaction, tuple[float, float]] | None = None
+) -> list[Json]:
+    known = intervals or {}
+    return [
+        {"players": list(s), "value": float(v)} | ({"interval": list(known[s])} if s in known else {})
+        for s, v in sorted(values.items(), key=lambda item: (len(item[0]), item[0]))
+    ]
+
+
+def _coef(terms: Sequence[Json]) -> dict[Interaction, float]:
+    return {tuple(t["players"]): float(t["value"]) for t in terms}
+
+
+def _observations(seen: Measurements) -> Json:
+    return {
+        "m": len(seen),
+        "masks": bits.to_text(seen.masks),
+        "values": _numbers(seen.values),
+        "variance": _numbers(seen.variance),
+        "lower": _numbers(seen.lower),
+        "upper": _numbers(seen.upper),
+        "failed": {str(i): r for i, r in enumerate(seen.reason) if r},
+        "token_values": None if seen.token_values is None else [_numbers(row) for row in seen.token_values],
+    }
+
+
+def _measurements(data: Json, n: int) -> Measurements:
+    m = int(data["m"])
+    tokens = data["token_values"]
+    return Measurements(
+        masks=bits.from_text(data["masks"], m, n),
+        values=_array(data["values"]),
+        variance=_array(data["variance"]),
+        lower=_array(data["lower"]),
+        upper=_array(data["upper"]),
+        reason=tuple(data["failed"].get(str(i), "") for i in range(m)),
+        token_values=None if tokens is None else np.array([_array(row) for row in tokens]).reshape(m, -1),
+    )
+
+
+def _numbers(values: Floats) -> list[float | None]:
+    return [float(v) if np.isfinite(v) else None for v in values]
+
+
+def _array(values: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+
+
+def _plain(value: Any) -> Any:
+    """Settings of an engine as JSON can hold them."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in cast(dict[Any, Any], value).items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in cast(Sequence[Any], value)]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+SHAPIQ_NAMES = {"moebius": "Moebius", "sii": "SII", "stii": "STII", "fsii": "FSII", "fbii": "FBII", "bii": "BII", "sv": "SV", "bv": "BV"}  # fmt: skip
+
+
+def to_shapiq(ex: Explanation) -> Any:
+    """The interactions as shapiq.InteractionValues (shapiq >= 1.4). Raises InputError for Fourier values."""
+    import shapiq
+
+    if ex.index not in SHAPIQ_NAMES:
+        raise InputError(
+            f"shapiq has no index {ex.index!r}; read the explanation in another one first: "
+            f"ex.in_index('fsii').to_shapiq(); known to both: {', '.join(SHAPIQ_NAMES)}"
+        )
+    kept = {(): 0.0, **ex.interactions}
+    order = max(len(s) for s in kept)
+    return shapiq.InteractionValues(
+        values=np.array(list(kept.values())),
+        index=SHAPIQ_NAMES[ex.index],
+        max_order=order,
+        min_order=0,
+        n_players=ex.n_players,
+        interaction_lookup={s: i for i, s in enumerate(kept)},
+        estimated=not (ex.audit.method == "exact"),
+        estimation_budget=ex.cost.calls,
+        baseline_value=float(kept[()]),
+    )
