@@ -1,0 +1,145 @@
+"""The fits that ProxySPEX combines: boosted trees, and regressions on the terms that the trees found."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from spexapi._ridge import ridge
+from spexapi.engines._trees import Growth, Terms, fourier, grow
+from spexapi.measurements import Bools, Floats
+from spexapi.spectrum import Interaction, parities
+
+_PATH = np.geomspace(1.0, 1e-3, 12)  # lasso penalties, as shares of the smallest that leaves nothing
+_CELLS = 5e7  # entries of a design matrix: float32, so 200 MB
+_MOST_TERMS = 1500  # columns of a regression: its eigendecomposition then takes a second or two
+_MOST_PLAYERS = 2000  # beyond, a ridge on every player costs more than all the rest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """One way to fit, in one or more settings.
+
+    name     for the notes
+    support  s interactions
+    coef     (s, c) float64, a column for each setting
+    """
+
+    name: str
+    support: Sequence[Interaction]
+    coef: Floats
+
+    def predict(self, masks: Bools) -> Floats:
+        """(m, c) the value of each mask under each setting."""
+        step = max(1, int(_CELLS // max(1, len(self.support))))
+        parts = [
+            parities(masks[top : top + step], self.support, np.float32).astype(np.float64) @ self.coef
+            for top in range(0, len(masks), step)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, self.coef.shape[1]))
+
+
+def fit_members(masks: Bools, values: Floats, growths: Sequence[Growth], seed: int) -> list[Member]:
+    """All members, fitted to the same masks.
+
+    masks   (m, n) bool
+    values  (m,) of scale about 1
+
+    The same members with the same settings come back for any masks, so that they can be compared over folds.
+    """
+    n = masks.shape[1]
+    mean = values.mean()
+    found = [fourier(grow(masks, values - mean, growth, seed=seed)) for growth in growths]
+    members = [first_order(masks, values)] if n <= _MOST_PLAYERS else []
+    for growth, terms in zip(growths, found, strict=True):
+        label = f"depth {growth.depth}"
+        members.append(_trees_alone(terms, mean, f"trees of {label}"))
+        support, strength = _regressors(terms, n, len(masks))
+        columns = parities(masks, support, np.float32)
+        members.append(_ridge_on_terms(columns, values, support, strength, f"ridge on the terms of {label}"))
+        members.append(_lasso_on_terms(columns, values, support, strength, f"lasso on the terms of {label}"))
+    return members
+
+
+def first_order(masks: Bools, values: Floats) -> Member:
+    """Ridge on single players, the penalty by leave-one-out."""
+    support = [(), *((i,) for i in range(masks.shape[1]))]
+    found = ridge(parities(masks, support, np.int8), values, constant=0)
+    return Member("ridge on single players", support, found.coef[:, None])
+
+
+def _trees_alone(terms: Terms, mean: float, name: str) -> Member:
+    """What the trees say themselves, without the terms that hold the last thousandth of their energy."""
+    coef = terms.coef.copy()
+    support = terms.support()
+    constant = support.index(()) if () in support else None
+    energy = np.where(np.arange(len(coef)) == constant, 0.0, coef**2)
+    count = int(np.searchsorted(np.cumsum(energy), 0.999 * energy.sum())) + 1
+    kept = [j for j in range(min(count, len(coef))) if j != constant]
+    offset = mean + (0.0 if constant is None else float(coef[constant]))
+    return Member(name, [(), *(support[j] for j in kept)], np.concatenate([[offset], coef[kept]])[:, None])
+
+
+def _regressors(terms: Terms, n: int, m: int) -> tuple[list[Interaction], Floats]:
+    """The terms to regress on, strongest first after (), and how strong each is expected to be.
+
+    Every player is in, at least as strong as the median player: leaving out first order at about 2n samples makes
+    a fit collapse. The trees decide on all else.
+    """
+    most = int(min(_MOST_TERMS, max(200, _CELLS // (2 * max(m, 1)))))
+    size = {s: abs(c) for s, c in zip(terms.support(most), terms.coef[:most].tolist(), strict=True) if s}
+    alone = np.array([size.get((i,), 0.0) for i in range(n)])
+    for i, strength in enumerate(np.maximum(alone, np.median(alone)).tolist()):
+        if strength > 0:
+            size[(i,)] = strength
+    ranked = sorted(size, key=lambda s: (-size[s], len(s), s))
+    largest = size[ranked[0]] if ranked else 1.0
+    return [(), *ranked], np.array([1.0, *(size[s] / largest for s in ranked)])
+
+
+def _ridge_on_terms(
+    columns: Any, values: Floats, support: list[Interaction], strength: Floats, name: str
+) -> Member:
+    """Ridge whose prior variance of a coefficient is proportional to its size in the trees.
+
+    In place of a cut at a share of the energy: weak terms are shrunk, not lost.
+    """
+    scale = np.sqrt(strength).astype(np.float32)
+    found = ridge(columns * scale, values, constant=0)
+    return Member(name, support, (found.coef * scale)[:, None])
+
+
+def _lasso_on_terms(
+    columns: Any, values: Floats, support: list[Interaction], strength: Floats, name: str
+) -> Member:
+    """Lasso path, cheaper for the terms that are strong in the trees (adaptive lasso, Zou 2006)."""
+    scale = np.sqrt(strength[1:])
+    mean, centre = values.mean(), columns[:, 1:].mean(axis=0, dtype=np.float64)
+    design = (columns[:, 1:] - centre) * scale
+    coef = _lasso(design, values - mean) * scale[:, None]
+    return Member(name, support, np.vstack([mean - centre @ coef, coef]))
+
+
+def _lasso(design: Floats, target: Floats) -> Floats:
+    """(s, c) coefficients along the path of penalties. More rows than columns are first reduced to as many."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import lasso_path
+
+    m, s = design.shape
+    pull = design.T @ target
+    if not s or not np.abs(pull).max() > 0:
+        return np.zeros((s, len(_PATH)))
+    if m > s:
+        gram = design.T @ design
+        root = np.linalg.cholesky(gram + 1e-9 * np.trace(gram) / s * np.eye(s))
+        design, target = np.asfortranarray(root.T), np.linalg.solve(root, pull)
+    penalties = _PATH * np.abs(pull).max() / len(design)
+    with warnings.catch_warnings():
+        # the end of the path may stop early; the folds judge what it predicts
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        path = cast("Any", lasso_path)(design, target, alphas=penalties, max_iter=300, tol=1e-3)
+    return np.asarray(path[1], dtype=np.float64)

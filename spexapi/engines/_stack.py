@@ -1,0 +1,94 @@
+"""Combining fits by what each predicts for masks it did not see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from spexapi.engines._members import Member
+from spexapi.measurements import Bools, Floats
+from spexapi.spectrum import Interaction
+
+Fitter = Callable[[Bools, Floats], list[Member]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stack:
+    """A weighted sum of members, which is a spectrum again.
+
+    coef         interaction -> coefficient
+    shares       name of each member and its weight
+    out_of_fold  (m,) predictions by fits, choices of settings and weights made without the fold
+    """
+
+    coef: dict[Interaction, float]
+    shares: list[tuple[str, float]]
+    out_of_fold: Floats
+
+
+def folds(m: int, count: int, rng: Generator) -> NDArray[np.intp]:
+    """(m,) the fold of each row, sizes equal within one."""
+    return rng.permutation(m) % count
+
+
+def stack(masks: Bools, values: Floats, fit: Fitter, fold: NDArray[np.intp]) -> Stack:
+    """Fits the members on all masks and on all but each fold, and weighs them by their out-of-fold predictions.
+
+    masks   (m, n) bool, no mask twice
+    values  (m,)
+    fold    (m,)
+
+    Non-negative least squares drawn towards equal weights. The weights of out_of_fold leave the fold out too, so
+    that it is an honest forecast for new masks. Wolpert (1992); Breiman (1996), "Stacked regressions".
+    """
+    guesses = _out_of_fold(masks, values, fit, fold)
+    out_of_fold = np.empty(len(values))
+    for k in range(int(fold.max()) + 1):
+        rest = fold != k
+        chosen, weights = _weigh([g[rest] for g in guesses], values[rest])
+        mean = values[rest].mean()
+        there = np.column_stack([g[~rest, j] for g, j in zip(guesses, chosen, strict=True)])
+        out_of_fold[~rest] = mean + (there - mean) @ weights
+    chosen, weights = _weigh(guesses, values)
+    members = fit(masks, values)
+    coef: dict[Interaction, float] = {(): float(values.mean() * (1 - weights.sum()))}
+    for member, j, weight in zip(members, chosen, weights.tolist(), strict=True):
+        if weight > 0:
+            for s, value in zip(member.support, member.coef[:, j].tolist(), strict=True):
+                coef[s] = coef.get(s, 0.0) + weight * value
+    shares = [(member.name, weight) for member, weight in zip(members, weights.tolist(), strict=True)]
+    return Stack(coef, shares, out_of_fold)
+
+
+def _out_of_fold(masks: Bools, values: Floats, fit: Fitter, fold: NDArray[np.intp]) -> list[Floats]:
+    """For each member (m, c): what each of its settings predicts for the rows it did not see."""
+    guesses: list[Floats] = []
+    for k in range(int(fold.max()) + 1):
+        there = fold == k
+        members = fit(masks[~there], values[~there])
+        if not guesses:
+            guesses = [np.empty((len(values), member.coef.shape[1])) for member in members]
+        for guess, member in zip(guesses, members, strict=True):
+            guess[there] = member.predict(masks[there])
+    return guesses
+
+
+def _weigh(guesses: Sequence[Floats], values: Floats) -> tuple[list[int], Floats]:
+    """The best setting of each member, and the members' weights (0 or more)."""
+    from scipy.optimize import nnls
+
+    chosen = [int(np.argmin(((g - values[:, None]) ** 2).mean(axis=0))) for g in guesses]
+    mean = values.mean()
+    ahead = np.column_stack([g[:, j] for g, j in zip(guesses, chosen, strict=True)]) - mean
+    count = len(chosen)
+    # the pull towards equal weights is worth two samples a member: it fades as samples come in
+    pull = np.sqrt(2 * count * ahead.var())
+    weights, _ = nnls(
+        np.vstack([ahead, pull * np.eye(count)]),
+        np.concatenate([values - mean, np.full(count, pull / count)]),
+    )
+    return chosen, np.asarray(weights, dtype=np.float64)

@@ -1,0 +1,51 @@
+"""Engines by name: those installed as entry points `spexapi.engines`, and those that come with spexapi."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import cast
+
+from spexapi.engines.base import Engine
+from spexapi.errors import InputError
+
+_GROUP = "spexapi.engines"
+# for a checkout that runs without being installed
+_BUILT_IN = {
+    "auto": "spexapi.engines.auto:Auto",
+    "exact": "spexapi.engines.exact:Exact",
+    "proxyspex": "spexapi.engines.proxyspex:ProxySPEX",
+}
+
+
+def known_engines() -> dict[str, str]:
+    """Name -> where it comes from: `module:attribute`, with the distribution where it is not spexapi."""
+    found = dict(_BUILT_IN)
+    for point in entry_points(group=_GROUP):
+        owner = point.dist.name if point.dist is not None else "unknown"
+        found[point.name] = point.value if owner == "spexapi" else f"{point.value} ({owner})"
+    return dict(sorted(found.items()))
+
+
+def find_engine(engine: str | Engine) -> Engine:
+    """The engine of that name with its defaults; an engine object is given back as it is.
+
+    Raises InputError naming the known ones where there is none of that name, or where it cannot be loaded.
+    """
+    if isinstance(engine, Engine):
+        return engine
+    if not isinstance(engine, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"engine must be a name or have plan, propose and fit, got {type(engine).__name__}")
+    known = known_engines()
+    if engine not in known:
+        raise InputError(f"no engine is called {engine!r}; known are {', '.join(known)}")
+    where = known[engine].split(" ")[0]
+    module, _, attribute = where.partition(":")
+    try:
+        made: object = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"the engine {engine!r} at {where} cannot be loaded: {error}") from error
+    made = cast("type[object]", made)() if callable(made) else made
+    if not isinstance(made, Engine):
+        raise InputError(f"the engine {engine!r} at {where} lacks name, plan, propose or fit")
+    return made
