@@ -33,11 +33,14 @@ class Request:
     messages  the prompt, already masked
     answers   one text to score, or several options (scorer `choice`)
     hidden    stretches hidden by the attention mask; only where Capabilities.attention_mask
+    whole     the same prompt with nothing masked: it fixes the answer's tokens, so that every mask scores the same
+              ones; empty where `messages` is that prompt. Backends that cannot choose tokens ignore it
     """
 
     messages: tuple[Message, ...]
     answers: tuple[str, ...]
     hidden: tuple[Hidden, ...] = ()
+    whole: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +95,7 @@ class Capabilities:
 
 @runtime_checkable
 class Backend(Protocol):
-    """A model that can be asked. Errors: RateLimited and Unavailable may be retried (by the sampler), Refused not."""
+    """A model that can be asked. RateLimited and Unavailable may be retried (by the sampler), Refused not."""
 
     @property
     def name(self) -> str:
@@ -119,8 +122,15 @@ class Backend(Protocol):
         ...
 
     def check(self, request: Request) -> str:
-        """"" if the request fits the model, else why not: "1,234 tokens, the model reads 512"; an answer without
-        tokens is such a reason too. Costs no model call; a backend that cannot know returns ""."""
+        """Empty if the request fits the model, else why not: "1,234 tokens, the model reads 512".
+
+        An answer without tokens is such a reason too. Costs no model call; a backend that cannot know returns "".
+        """
+        ...
+
+    def answer_offsets(self, messages: Sequence[Message], answer: str) -> tuple[tuple[int, int], ...] | None:
+        """(start, end) characters of each token `score` will give for this answer behind this unmasked prompt,
+        without a model call; None where only a reply tells."""
         ...
 
     def count_tokens(self, text: str) -> int | None:

@@ -1,0 +1,140 @@
+"""Token ids -> log-probability of each answer token, in batches that fit the memory."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from spexapi.backends._alignment import Encoded
+from spexapi.measurements import Floats
+
+# A batch of logits is never larger than this many numbers (256 MiB in float32).
+_MOST_LOGITS = 2**26
+# The softmax works on this many at a time, in float64.
+_CHUNK = 2**22
+
+
+def packed(
+    lengths: Sequence[int], answer_lengths: Sequence[int], budget: int, vocabulary: int
+) -> Iterator[list[int]]:
+    """Row numbers in batches, longest first, so that padding is small.
+
+    budget      tokens in a batch, padding included
+    vocabulary  numbers a position's logits hold: they bound a batch too
+    """
+    batch: list[int] = []
+    longest = widest = 0
+    for row in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        longest_with, widest_with = max(longest, lengths[row]), max(widest, answer_lengths[row])
+        rows = len(batch) + 1
+        if batch and (rows * longest_with > budget or rows * widest_with * vocabulary > _MOST_LOGITS):
+            yield batch
+            batch, longest_with, widest_with = [], lengths[row], answer_lengths[row]
+        batch.append(row)
+        longest, widest = longest_with, widest_with
+    if batch:
+        yield batch
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """True for what torch raises where memory runs out, on a GPU and on the CPU."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("not enough memory" in text or "out of memory" in text)
+
+
+class TeacherForcing:
+    """Runs a causal language model over prompt and answer; only the answer's positions get logits."""
+
+    def __init__(self, model: Any, *, pad_id: int, padding_side: str, batch_tokens: int) -> None:
+        self._model = model
+        self._pad = pad_id
+        self._left = padding_side == "left"
+        self._takes = set(inspect.signature(model.forward).parameters)
+        self.batch_tokens = batch_tokens
+        self.vocabulary = int(model.config.get_text_config().vocab_size)
+
+    @property
+    def keeps_positions(self) -> bool:
+        """True where positions can be given, so that text hidden from attention does not move what follows."""
+        return "position_ids" in self._takes
+
+    def logprobs(self, rows: Sequence[Encoded], stopped: Callable[[], bool]) -> list[Floats | None]:
+        """(t,) nats for each row, None where one row alone does not fit the memory. Stops early once `stopped`."""
+        results: list[Floats | None] = [None] * len(rows)
+        widths = [len(row.answer.ids) for row in rows]
+        if "logits_to_keep" not in self._takes:
+            widths = [len(row) for row in rows]
+        todo = list(packed([len(row) for row in rows], widths, self.batch_tokens, self.vocabulary))
+        while todo and not stopped():
+            batch = todo.pop(0)
+            try:
+                found = self._batch([rows[i] for i in batch])
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                found = None
+            if found is not None:
+                for i, values in zip(batch, found, strict=True):
+                    results[i] = values
+                continue
+            # outside the except block: the traceback would keep the failed batch's tensors alive
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            if len(batch) > 1:
+                half = (len(batch) + 1) // 2
+                todo[:0] = [batch[:half], batch[half:]]
+                self.batch_tokens = max(1, min(self.batch_tokens, half * len(rows[batch[0]])))
+        return results
+
+    @torch.inference_mode()
+    def _batch(self, rows: Sequence[Encoded]) -> list[Floats]:
+        device = self._model.device
+        longest = max(len(row) for row in rows)
+        ids = torch.full((len(rows), longest), self._pad, dtype=torch.long)
+        visible = torch.zeros((len(rows), longest), dtype=torch.long)
+        positions = torch.zeros((len(rows), longest), dtype=torch.long)
+        begins: list[int] = []
+        for i, row in enumerate(rows):
+            start = longest - len(row) if self._left else 0
+            stop = start + len(row)
+            ids[i, start:stop] = torch.tensor([*row.prompt, *row.answer.ids])
+            visible[i, start:stop] = torch.tensor([*row.visible, *[True] * len(row.answer.ids)])
+            positions[i, start:stop] = torch.arange(len(row))
+            begins.append(start + len(row.prompt) - 1)
+        # The position before a token predicts it. One slice of positions holds those of all rows.
+        first = min(begins)
+        last = max(begin + len(row.answer.ids) for begin, row in zip(begins, rows, strict=True))
+        inputs = {"input_ids": ids, "attention_mask": visible, "position_ids": positions}
+        inputs = {name: tensor.to(device) for name, tensor in inputs.items() if name in self._takes}
+        if "logits_to_keep" in self._takes:
+            logits = self._model(
+                **inputs, logits_to_keep=torch.arange(first, last, device=device), use_cache=False
+            ).logits
+        else:
+            logits = self._model(**inputs).logits[:, first:last]
+        return [
+            _chosen(logits[i, begin - first : begin - first + len(row.answer.ids)], row.answer.ids)
+            for i, (begin, row) in enumerate(zip(begins, rows, strict=True))
+        ]
+
+
+def _chosen(logits: torch.Tensor, ids: Sequence[int]) -> Floats:
+    """(t, v) logits, t ids -> (t,) log-probabilities in nats.
+
+    In float64 where the device has it: in float32 every probability above 1 - 6e-8 would be the same, and a logit of
+    it infinite.
+    """
+    exact = torch.float32 if logits.device.type == "mps" else torch.float64
+    targets = torch.tensor(ids, device=logits.device)
+    step = max(1, _CHUNK // logits.shape[-1])
+    parts = [
+        torch.log_softmax(logits[i : i + step].to(exact), dim=-1).gather(1, targets[i : i + step, None])[:, 0]
+        for i in range(0, len(ids), step)
+    ]
+    return np.asarray(torch.cat(parts).cpu().double().numpy(), dtype=np.float64)

@@ -1,0 +1,251 @@
+"""Causal language models of Hugging Face transformers, on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from spexapi.backends._alignment import Alignment, Encoded
+from spexapi.backends._loading import checked_source, context_length, library, load_model, load_tokenizer
+from spexapi.backends.base import AnswerScore, Capabilities, Generated, Message, Reply, Request
+from spexapi.errors import BackendError, InputError
+
+Result = TypeVar("Result")
+_BATCH_TOKENS = {"cuda": 32_768, "cpu": 4_096}
+
+
+def open_hf(
+    model: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    revision: str | None = None,
+    batch_tokens: int | None = None,
+    padding_side: str = "left",
+    joiner: str | None = None,
+    chat_template: str | None = None,
+    placeholder: str = "...",
+) -> HuggingFace:
+    """A model from a folder or from the Hugging Face Hub, not loaded yet.
+
+    device         auto (a GPU if there is one), cpu, cuda, cuda:<number>
+    dtype          auto (as stored; float32 on the CPU), float32, bfloat16, float16
+    batch_tokens   tokens run at once, padding included; halved where memory runs out
+    joiner         stands between prompt and answer where the tokenizer has no chat template; None: one space, unless
+                   one of them has white space there or the script uses none
+    chat_template  in place of the tokenizer's own
+
+    Raises InputError for a folder that holds no model.
+    """
+    return HuggingFace(
+        model,
+        device=device,
+        dtype=dtype,
+        revision=revision,
+        batch_tokens=batch_tokens,
+        padding_side=padding_side,
+        joiner=joiner,
+        chat_template=chat_template,
+        placeholder=placeholder,
+    )
+
+
+class HuggingFace:
+    """A local model as a Backend. One worker thread runs torch, so the event loop stays free.
+
+    The tokenizer is loaded when it is first needed, the weights by `open`; `close` ends the thread and keeps both, so
+    that the next run starts at once.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        name: str = "",
+        device: str = "auto",
+        dtype: str = "auto",
+        revision: str | None = None,
+        batch_tokens: int | None = None,
+        padding_side: str = "left",
+        joiner: str | None = None,
+        chat_template: str | None = None,
+        placeholder: str = "...",
+    ) -> None:
+        if padding_side not in ("left", "right"):
+            raise InputError(f"padding_side must be 'left' or 'right', got {padding_side!r}")
+        if batch_tokens is not None and batch_tokens < 1:
+            raise InputError(f"batch_tokens must be 1 or more, got {batch_tokens}")
+        self._source = checked_source(model)
+        self._name = name or f"hf:{model}"
+        self._where = (device, dtype, revision)
+        self._batch_tokens, self._padding_side = batch_tokens, padding_side
+        self._joiner, self._template = joiner, chat_template
+        self._placeholder = placeholder
+        self._lock = threading.Lock()
+        self._texts: tuple[Alignment, Any, int | None] | None = None
+        self._model: Any = None
+        self._forcing: Any = None
+        self._worker: ThreadPoolExecutor | None = None
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        hides = self._forcing is None or bool(self._forcing.keeps_positions)
+        return Capabilities(attention_mask=hides, placeholder=self._placeholder, batch=32)
+
+    async def open(self) -> None:
+        await self._run(self._load)
+
+    async def close(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.shutdown(wait=False)
+
+    async def generate(self, messages: Sequence[Message], max_tokens: int) -> Generated:
+        """Greedy, at most `max_tokens` and what is left of the context. Raises InputError where nothing is left."""
+        return await self._run(lambda: self._generate(tuple(messages), max_tokens))
+
+    async def score(self, requests: Sequence[Request]) -> list[Reply]:
+        stop = threading.Event()
+        try:
+            return await self._run(lambda: self._score(requests, stop.is_set))
+        finally:
+            stop.set()  # a cancelled run ends after the batch that is being computed
+
+    def check(self, request: Request) -> str:
+        alignment, _, limit = self._tokenizer()
+        try:
+            rows = [alignment.encode(request, i) for i in range(len(request.answers))]
+            length = len(alignment.prompt_ids(request.messages)) + 1 if not rows else 0
+        except InputError as error:
+            return str(error)
+        for answer, row in zip(request.answers, rows, strict=True):
+            if not row.answer.ids:
+                return f"the answer {answer!r} is empty after tokenisation: give one with text the model can write"
+        return _misfit(max([length, *map(len, rows)]), rows, limit)
+
+    def answer_offsets(self, messages: Sequence[Message], answer: str) -> tuple[tuple[int, int], ...] | None:
+        return self._tokenizer()[0].answer_tokens(tuple(messages), answer).offsets
+
+    def count_tokens(self, text: str) -> int | None:
+        return len(self.token_spans(text) or ())
+
+    def token_spans(self, text: str) -> list[tuple[int, int]] | None:
+        return self._tokenizer()[0].token_spans(text)
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, thread_name_prefix="spexapi-model")
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+    def _tokenizer(self) -> tuple[Alignment, Any, int | None]:
+        with self._lock:
+            if self._texts is None:
+                tokenizer, config = load_tokenizer(self._source, self._where[2])
+                alignment = Alignment(tokenizer, joiner=self._joiner, chat_template=self._template)
+                self._texts = (alignment, tokenizer, context_length(config, tokenizer))
+            return self._texts
+
+    def _load(self) -> None:
+        """The weights, once; in the worker thread."""
+        if self._forcing is not None:
+            return
+        library("torch")
+        tokenizer = self._tokenizer()[1]
+        device, dtype, revision = self._where
+        model = load_model(self._source, revision, device=device, dtype=dtype)
+        from spexapi.backends._teacher_forcing import TeacherForcing  # imports torch
+
+        self._model = model
+        self._forcing = TeacherForcing(
+            model,
+            pad_id=next((t for t in (tokenizer.pad_token_id, tokenizer.eos_token_id) if t is not None), 0),
+            padding_side=self._padding_side,
+            batch_tokens=self._batch_tokens or _BATCH_TOKENS.get(model.device.type, 4_096),
+        )
+
+    def _score(self, requests: Sequence[Request], stopped: Callable[[], bool]) -> list[Reply]:
+        self._must_be_open()
+        alignment, _, limit = self._tokenizer()
+        rows: list[Encoded] = []
+        homes: list[tuple[int, ...]] = []  # the rows of each request
+        errors: list[str] = []
+        for request in requests:
+            try:
+                own = [alignment.encode(request, i) for i in range(len(request.answers))]
+                error = _misfit(max(map(len, own), default=0), own, limit)
+            except InputError as refused:
+                own, error = [], str(refused)
+            own = [] if error else own
+            homes.append(tuple(range(len(rows), len(rows) + len(own))))
+            rows.extend(own)
+            errors.append(error)
+        found = self._forcing.logprobs(rows, stopped)
+        return [
+            _reply([(rows[i], found[i]) for i in home], error)
+            for home, error in zip(homes, errors, strict=True)
+        ]
+
+    def _generate(self, messages: tuple[Message, ...], max_tokens: int) -> Generated:
+        self._must_be_open()
+        alignment, tokenizer, limit = self._tokenizer()
+        ids = alignment.prompt_ids(messages)
+        if limit is not None and len(ids) >= limit:
+            raise InputError(f"{len(ids):,} tokens, the model reads {limit:,}: nothing is left for an answer")
+        room = max_tokens if limit is None else min(max_tokens, limit - len(ids))
+        torch = library("torch")
+        with torch.inference_mode():
+            prompt = torch.tensor([ids], device=self._model.device)
+            written = self._model.generate(
+                input_ids=prompt,
+                attention_mask=torch.ones_like(prompt),
+                generation_config=self._greedy(room, tokenizer),
+            )[0, len(ids) :].tolist()
+        text = str(tokenizer.decode(written, skip_special_tokens=True)).strip()
+        return Generated(text, tokens_in=len(ids), tokens_out=len(written))
+
+    def _greedy(self, room: int, tokenizer: Any) -> Any:
+        """The model's own end tokens, but none of the sampling and repetition settings it may come with."""
+        own = self._model.generation_config
+        ends = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
+        pad = (
+            tokenizer.pad_token_id
+            if tokenizer.pad_token_id is not None
+            else (ends[0] if isinstance(ends, list) else ends)
+        )
+        return library("transformers").GenerationConfig(
+            max_new_tokens=room,
+            do_sample=False,
+            eos_token_id=ends,
+            pad_token_id=pad,
+            bos_token_id=own.bos_token_id,
+        )
+
+    def _must_be_open(self) -> None:
+        if self._forcing is None:
+            raise BackendError(f"{self._name} is not open: await backend.open() first")
+
+
+def _misfit(length: int, rows: Sequence[Encoded], limit: int | None) -> str:
+    if limit is None or length <= limit:
+        return ""
+    answer = max((len(row.answer.ids) for row in rows), default=0)
+    of_answer = f" with the {answer:,} of the answer" if answer else " before the answer's first"
+    return f"{length:,} tokens{of_answer}, the model reads {limit:,}"
+
+
+def _reply(scored: Sequence[tuple[Encoded, Any]], error: str) -> Reply:
+    tokens_in = sum(len(row) for row, _ in scored)
+    if error or not scored:
+        return Reply(error=error or "no answer to score")
+    for row, values in scored:
+        if values is None:
+            return Reply(error=f"not enough memory for one prompt of {len(row):,} tokens", tokens_in=0)
+    scores = tuple(AnswerScore(values, row.answer.offsets) for row, values in scored)
+    return Reply(scores, tokens_in=tokens_in)

@@ -1,0 +1,193 @@
+"""A game whose players are parts of a prompt: words, sentences, chat turns, tool results, the user's own spans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from spexapi.backends.base import Backend, Message, Reply
+from spexapi.errors import InputError
+from spexapi.games._asking import Asking, at_least_two, settings
+from spexapi.games.base import Player, Spent, Target
+from spexapi.measurements import Bools, Measurements
+from spexapi.prompt import ROLES, Prompt, to_messages
+from spexapi.render import Layout, Part, Turn, parts_of
+from spexapi.scorers import Scorer
+from spexapi.segments import UNITS, own_spans, shorten, split
+
+Unit = str | Mapping[str, str | None] | None
+Pin = int | str | tuple[int, int, int]
+
+
+class PromptGame:
+    """Which parts of a prompt drive the answer.
+
+    backend   what open_backend() gives, or its name
+    prompt    a text, or chat turns ({"role", "content"} or Message)
+    answer    the answer to explain; None lets the model write it (greedy)
+    unit      word, token, sentence, line, paragraph, document (a turn's whole text) or turn (the turn with its role);
+              or a unit for each role, None for roles whose text stays: {"user": "sentence", "tool": "turn"}.
+              None: words, or nothing beside `spans` where those are given
+    spans     players of the user's own: (start, end) in a prompt of one turn, or (turn, start, end); a turn that has
+              some has no other players unless `unit` names one for its text between them
+    pinned    what is never removed: turn numbers (-1 is the last), roles, or (turn, start, end)
+    score     logprob, mean_logprob, logit, choice (needs `options`), a plug-in or a function of a Reply
+    masking   drop, placeholder (`placeholder`, or the backend's), or attention (local models)
+
+    Raises InputError naming what does not fit. Cost: one model call a mask, and one more to write the answer.
+    """
+
+    def __init__(
+        self,
+        backend: Backend | str,
+        prompt: Prompt,
+        answer: str | None = None,
+        unit: Unit = None,
+        score: str | Scorer | Callable[[Reply], float] = "logprob",
+        *,
+        options: Sequence[str] | None = None,
+        masking: str = "drop",
+        placeholder: str | None = None,
+        pinned: Sequence[Pin] = ("system",),
+        spans: Sequence[tuple[int, ...]] | None = None,
+        max_new_tokens: int = 64,
+    ) -> None:
+        chosen = settings(answer, score, options, masking, placeholder, max_new_tokens)
+        messages = to_messages(prompt)
+        self._units = _units(unit, messages, spans)
+        self._pinned = _pins(pinned, messages)
+        self._spans = _by_turn(spans or (), messages)
+        self._asking = Asking(backend, chosen)
+        self._layout = self._cut(messages)
+        at_least_two(self._layout, self._hint())
+
+    @property
+    def players(self) -> tuple[Player, ...]:
+        return self._layout.players
+
+    @property
+    def batch(self) -> int:
+        return self._asking.batch
+
+    @property
+    def backend_name(self) -> str:
+        return self._asking.backend.name
+
+    @property
+    def spent(self) -> Spent:
+        return self._asking.spent
+
+    async def prepare(self) -> Target:
+        return await self._asking.prepare(self._layout, Target(kind="prompt"), self._too_long)
+
+    async def measure(self, masks: Bools) -> Measurements:
+        return await self._asking.measure(masks)
+
+    async def close(self) -> None:
+        await self._asking.close()
+
+    def estimate_tokens(self, masks: Bools) -> int | None:
+        """Tokens the model would read for these masks, about; None where the backend cannot count."""
+        return self._asking.estimate_tokens(self._layout, masks)
+
+    def _cut(self, messages: Sequence[Message]) -> Layout:
+        turns: list[Turn] = []
+        players: list[Player] = []
+        for number, message in enumerate(messages):
+            if self._units[number] == "turn" and number not in self._spans and number not in self._pinned:
+                turns.append(Turn(message.role, (Part(message.content, group=number),), len(players)))
+                label = shorten(f"{message.role}: {message.content}")
+                players.append(Player(label, "turn", message.content))
+            else:
+                turns.append(Turn(message.role, tuple(self._parts(message.content, number, players))))
+        return Layout(tuple(turns), tuple(players))
+
+    def _parts(self, text: str, number: int, players: list[Player]) -> list[Part]:
+        """One turn as parts: the user's spans and the pinned ones first, the unit in what lies between them."""
+        taken = [(start, end, "span") for start, end in self._spans.get(number, ())]
+        taken += [(start, end, "") for start, end in self._pinned.get(number, ())]
+        own_spans(text, [(start, end) for start, end, _ in taken])
+        parts: list[Part] = []
+        at = 0
+        for start, end, kind in [*sorted(taken), (len(text), len(text), "")]:
+            parts += self._by_unit(text[at:start], number, players)
+            inside = text[start:end]
+            if kind:
+                parts += parts_of(inside, own_spans(inside, [(0, len(inside))]), len(players), number)
+                players.append(Player(shorten(inside), kind, inside.strip()))
+            elif inside:
+                parts.append(Part(inside, group=number))
+            at = end
+        return parts
+
+    def _by_unit(self, text: str, number: int, players: list[Player]) -> list[Part]:
+        unit = self._units[number]
+        if unit is None or not text.strip():
+            return [Part(text, group=number)] if text else []
+        tokens = self._asking.token_spans(text) if unit == "token" else None
+        segments = split(text, unit, token_spans=tokens)
+        parts = parts_of(text, segments, len(players), number)
+        players.extend(
+            Player(shorten(core), unit, core) for core in (text[s.core_start : s.core_end] for s in segments)
+        )
+        return parts
+
+    def _hint(self) -> str:
+        return "use a smaller unit, such as unit='word', or pin less"
+
+    def _too_long(self, reason: str) -> str:
+        return f"the prompt does not fit: {reason}" if reason[:1].isdigit() else reason
+
+
+def _units(
+    unit: Unit, messages: Sequence[Message], spans: Sequence[tuple[int, ...]] | None
+) -> list[str | None]:
+    """The unit of each turn."""
+    if isinstance(unit, Mapping):
+        if wrong := [role for role in unit if role not in ROLES]:
+            raise InputError(f"unit names the role {wrong[0]!r}: use {', '.join(ROLES)}")
+        chosen = [unit.get(message.role) for message in messages]
+    else:
+        chosen = [unit if unit is not None or spans else "word" for _ in messages]
+    for name in chosen:
+        if name is not None and name not in UNITS:
+            raise InputError(f"unknown unit {name!r}: use one of {', '.join(UNITS)}")
+    return chosen
+
+
+def _pins(pinned: Sequence[Pin], messages: Sequence[Message]) -> dict[int, list[tuple[int, int]]]:
+    """Turn number -> what of it is never removed."""
+    pins: dict[int, list[tuple[int, int]]] = {}
+    for pin in [pinned] if isinstance(pinned, (str, int)) else pinned:
+        if isinstance(pin, tuple):
+            pins.setdefault(_turn(pin[0], messages), []).append((pin[1], pin[2]))
+        elif isinstance(pin, str):
+            if pin not in ROLES:
+                raise InputError(f"pinned names the role {pin!r}: use {', '.join(ROLES)}")
+            for number, message in enumerate(messages):
+                if message.role == pin:
+                    pins[number] = [(0, len(message.content))]
+        else:
+            number = _turn(pin, messages)
+            pins[number] = [(0, len(messages[number].content))]
+    return {number: [(a, b) for a, b in found if b > a] for number, found in pins.items()}
+
+
+def _by_turn(
+    spans: Sequence[tuple[int, ...]], messages: Sequence[Message]
+) -> dict[int, list[tuple[int, int]]]:
+    found: dict[int, list[tuple[int, int]]] = {}
+    for span in spans:
+        if len(span) == 2 and len(messages) == 1:
+            span = (0, *span)
+        if len(span) != 3:
+            raise InputError(
+                f"span {span} must be (turn, start, end); (start, end) is enough for a prompt of one turn"
+            )
+        found.setdefault(_turn(span[0], messages), []).append((span[1], span[2]))
+    return found
+
+
+def _turn(number: int, messages: Sequence[Message]) -> int:
+    if not -len(messages) <= number < len(messages):
+        raise InputError(f"there is no turn {number}: the prompt has {len(messages)}, numbered from 0")
+    return number % len(messages)

@@ -1,0 +1,172 @@
+"""A game whose players are the documents a model answered from, or parts of them, and the question's words if wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from spexapi.backends.base import Backend, Reply
+from spexapi.errors import InputError
+from spexapi.games._asking import Asking, at_least_two, settings
+from spexapi.games.base import Player, Spent, Target
+from spexapi.measurements import Bools, Measurements
+from spexapi.prompt import Document, to_documents
+from spexapi.render import Layout, Part, Turn, parts_of
+from spexapi.scorers import Scorer
+from spexapi.segments import Segment, own_spans, shorten, split
+
+DOCUMENT_UNITS = ("document", "paragraph", "line", "sentence", "word", "token")
+_QUESTION = -1
+
+
+class RagGame:
+    """Which documents, or which parts of them, drive the answer to a question.
+
+    The model reads one user turn: "Documents:", the documents that are kept, and "Question: ..." with an empty line
+    between each two; a title stands on the line above its document's text.
+
+    backend        what open_backend() gives, or its name
+    documents      texts, {"id", "title", "text"} or Document
+    answer         the answer to explain; None lets the model write it (greedy)
+    unit           document, paragraph, line, sentence, word or token. A smaller unit than document takes the title
+                   with the last part of its document. None: documents, or nothing beside `spans` where those are given
+    question_unit  word, sentence or token makes parts of the question players of the same game
+    spans          players of the user's own: (document, start, end), numbered from 0, in that document's text
+    pinned         numbers of documents that are never removed
+    system         a system turn before, never removed
+    score          logprob, mean_logprob, logit, choice (needs `options`), a plug-in or a function of a Reply
+    masking        drop, placeholder (`placeholder`, or the backend's), or attention (local models)
+
+    Raises InputError naming what does not fit. Cost: one model call a mask, and one more to write the answer.
+    """
+
+    def __init__(
+        self,
+        backend: Backend | str,
+        question: str,
+        documents: Sequence[str | Mapping[str, object] | Document],
+        answer: str | None = None,
+        unit: str | None = None,
+        *,
+        question_unit: str | None = None,
+        system: str | None = None,
+        score: str | Scorer | Callable[[Reply], float] = "logprob",
+        options: Sequence[str] | None = None,
+        masking: str = "drop",
+        placeholder: str | None = None,
+        pinned: Sequence[int] = (),
+        spans: Sequence[tuple[int, int, int]] | None = None,
+        max_new_tokens: int = 64,
+    ) -> None:
+        chosen = settings(answer, score, options, masking, placeholder, max_new_tokens)
+        if not question.strip():
+            raise InputError("the question is empty: give the text the documents are to answer")
+        self._question, self._documents = question, to_documents(documents)
+        self._unit = unit if unit is not None or spans else "document"
+        self._question_unit = question_unit
+        if self._unit is not None and self._unit not in DOCUMENT_UNITS:
+            raise InputError(f"unknown unit {unit!r} of documents: use one of {', '.join(DOCUMENT_UNITS)}")
+        self._pinned = {self._number(i) for i in pinned}
+        self._spans: dict[int, list[tuple[int, int]]] = {}
+        for number, start, end in spans or ():
+            self._spans.setdefault(self._number(number), []).append((start, end))
+        self._asking = Asking(backend, chosen)
+        self._layout = self._cut(system)
+        at_least_two(self._layout, "give more documents, or use a smaller unit such as unit='sentence'")
+
+    @property
+    def players(self) -> tuple[Player, ...]:
+        return self._layout.players
+
+    @property
+    def batch(self) -> int:
+        return self._asking.batch
+
+    @property
+    def backend_name(self) -> str:
+        return self._asking.backend.name
+
+    @property
+    def spent(self) -> Spent:
+        return self._asking.spent
+
+    async def prepare(self) -> Target:
+        target = Target(kind="rag", question=self._question)
+        return await self._asking.prepare(self._layout, target, self._too_long)
+
+    async def measure(self, masks: Bools) -> Measurements:
+        return await self._asking.measure(masks)
+
+    async def close(self) -> None:
+        await self._asking.close()
+
+    def estimate_tokens(self, masks: Bools) -> int | None:
+        """Tokens the model would read for these masks, about; None where the backend cannot count."""
+        return self._asking.estimate_tokens(self._layout, masks)
+
+    def _number(self, number: int) -> int:
+        if not -len(self._documents) <= number < len(self._documents):
+            raise InputError(
+                f"there is no document {number}: {len(self._documents)} are given, numbered from 0"
+            )
+        return number % len(self._documents)
+
+    def _cut(self, system: str | None) -> Layout:
+        players: list[Player] = []
+        parts = [Part("Documents:\n\n", group=_QUESTION - 1)]
+        for number, document in enumerate(self._documents):
+            parts += self._document(number, document, players)
+        parts.append(Part("Question: ", group=_QUESTION - 2))
+        parts += self._segments(self._question, self._question_unit, players, _QUESTION)
+        user = Turn("user", tuple(parts))
+        turns = (Turn("system", (Part(system),)), user) if system else (user,)
+        return Layout(turns, tuple(players))
+
+    def _document(self, number: int, document: Document, players: list[Player]) -> list[Part]:
+        """One document with the empty line behind it."""
+        if number in self._pinned:
+            return [Part(document.written + "\n\n", group=number)]
+        if self._unit == "document" and number not in self._spans:
+            players.append(Player(document.label, "document", document.written))
+            return [
+                Part(document.written + "\n\n", len(players) - 1, (0, len(document.written)), group=number)
+            ]
+        before = len(players)
+        if number in self._spans:
+            segments = own_spans(document.text, self._spans[number])
+            body = self._as_players(document.text, segments, "span", players, number)
+        else:
+            body = self._segments(document.text, self._unit, players, number)
+        # With text left between the user's spans the document never vanishes, so its title stays too.
+        whole = all(part.player is not None for part in body)
+        needs = tuple(range(before, len(players))) if whole else ()
+        title = [Part(document.title + "\n", needs=needs, group=number)] if document.title else []
+        # Another group: the end of the document's text is where its own last part ends.
+        return [*title, *body, Part("\n\n", needs=needs, group=len(self._documents) + number)]
+
+    def _segments(self, text: str, unit: str | None, players: list[Player], group: int) -> list[Part]:
+        if unit is None:
+            return [Part(text, group=group)]
+        tokens = self._asking.token_spans(text) if unit == "token" else None
+        return self._as_players(text, split(text, unit, token_spans=tokens), unit, players, group)
+
+    def _as_players(
+        self, text: str, segments: Sequence[Segment], kind: str, players: list[Player], group: int
+    ) -> list[Part]:
+        parts = parts_of(text, segments, len(players), group)
+        for segment in segments:
+            core = text[segment.core_start : segment.core_end]
+            players.append(Player(shorten(core), kind, core))
+        return parts
+
+    def _too_long(self, reason: str) -> str:
+        """Names the longest document where the prompt is longer than the model reads."""
+        counts = [self._asking.backend.count_tokens(document.written) for document in self._documents]
+        known = [(count, i) for i, count in enumerate(counts, 1) if count is not None]
+        if not reason[:1].isdigit() or not known:
+            return reason
+        count, number = max(known, key=lambda pair: (pair[0], -pair[1]))
+        label = self._documents[number - 1].label
+        return (
+            f"the prompt does not fit: {reason}. Document {number} of {len(counts)} ({label}) is the longest with "
+            f"{count:,} tokens: shorten it or give fewer documents"
+        )

@@ -1,0 +1,198 @@
+"""What the user gives: chat turns, documents, and which of them may be removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from spexapi.backends.base import Message
+from spexapi.errors import InputError
+from spexapi.segments import shorten
+
+ROLES = ("system", "user", "assistant", "tool")
+Prompt = str | Sequence[Message | Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One thing that was retrieved. id and title may be empty; a title is shown to the model on a line of its own."""
+
+    text: str
+    title: str = ""
+    id: str = ""
+
+    @property
+    def written(self) -> str:
+        """As it stands in the prompt."""
+        return f"{self.title}\n{self.text}" if self.title else self.text
+
+    @property
+    def label(self) -> str:
+        """Title, id or the first words."""
+        return shorten(self.title or self.id or self.text)
+
+
+def to_messages(prompt: Prompt) -> tuple[Message, ...]:
+    """A plain text as one user turn, or chat turns checked one by one. Raises InputError saying which turn is wrong."""
+    if isinstance(prompt, str):
+        prompt = [Message("user", prompt)]
+    messages = tuple(_to_message(turn, i) for i, turn in enumerate(prompt))
+    if not any(message.content.strip() for message in messages):
+        raise InputError(
+            "the prompt is empty: give a text, or turns such as {'role': 'user', 'content': '...'}"
+        )
+    return messages
+
+
+def _to_message(turn: Message | Mapping[str, str], number: int) -> Message:
+    if not isinstance(turn, Message):
+        if not isinstance(cast("object", turn), Mapping) or not {"role", "content"} <= set(turn):
+            raise InputError(
+                f"turn {number} must be {{'role': ..., 'content': ...}}, got {shorten(repr(turn), 80)}"
+            )
+        turn = Message(turn["role"], turn["content"])
+    if turn.role not in ROLES:
+        raise InputError(f"turn {number} has role {turn.role!r}: use one of {', '.join(ROLES)}")
+    if not isinstance(cast("object", turn.content), str):
+        raise InputError(f"the content of turn {number} must be text, got {type(turn.content).__name__}")
+    return turn
+
+
+def to_documents(documents: Sequence[str | Mapping[str, object] | Document]) -> tuple[Document, ...]:
+    """Documents from texts, from {"id", "title", "text"} or as they are. Raises InputError saying which one is wrong."""
+    if isinstance(documents, (str, Mapping)):
+        raise InputError(
+            "documents must be a list, one text or {'id', 'title', 'text'} each; got one " + _type(documents)
+        )
+    found = tuple(_to_document(given, f"document {i}") for i, given in enumerate(documents, 1))
+    if not found:
+        raise InputError("there are no documents: give at least 2")
+    return found
+
+
+def load_documents(path: str | Path) -> tuple[Document, ...]:
+    """Documents from a file: .jsonl ({"id", "title", "text"} a line), .json (a list of the same, or of strings),
+    .txt or .md (a document per block between blank lines). Raises InputError naming the file and the line."""
+    path = Path(path)
+    text = _read(path)
+    kind = path.suffix.lower()
+    if kind == ".jsonl":
+        found = _from_lines(text, path.name)
+    elif kind == ".json":
+        found = _from_list(text, path.name)
+    elif kind in (".txt", ".md"):
+        found = tuple(Document(block) for block in _blocks(text))
+    else:
+        raise InputError(
+            f"{path.name}: cannot tell what {kind or 'a file without a suffix'} is: use .jsonl, .json, .txt or .md"
+        )
+    if not found:
+        raise InputError(f"{path.name} holds no documents")
+    return found
+
+
+def load_prompt(text: str | None = None, path: str | Path | None = None) -> tuple[Message, ...]:
+    """A prompt from a text or from a file: .json (chat turns, or one string), else plain text as it stands.
+
+    Raises InputError unless exactly one of both is given, and where the file cannot be read.
+    """
+    if (text is None) == (path is None):
+        raise InputError("give the prompt either as a text or as a file" + (", not both" if text else ""))
+    if path is None:
+        return to_messages(text or "")
+    path = Path(path)
+    written = _read(path)
+    if path.suffix.lower() != ".json":
+        return to_messages(written)
+    try:
+        given = json.loads(written)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path.name} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    if not isinstance(given, (str, list)):
+        raise InputError(f"{path.name} must hold a list of turns {{'role', 'content'}}, got {_type(given)}")
+    return to_messages(cast("Prompt", given))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name} is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _from_lines(text: str, name: str) -> tuple[Document, ...]:
+    found: list[Document] = []
+    # "\n" alone ends a line of JSON: its strings may hold U+2028 and the like as they are
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            given = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"line {number} of {name} is not JSON: {error.msg} at column {error.colno}"
+            ) from None
+        found.append(_to_document(given, f"line {number} of {name}"))
+    return tuple(found)
+
+
+def _from_list(text: str, name: str) -> tuple[Document, ...]:
+    try:
+        given = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{name} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    if not isinstance(given, list):
+        raise InputError(f"{name} must hold a list of documents, got {_type(given)}")
+    return tuple(
+        _to_document(d, f"document {i} of {name}") for i, d in enumerate(cast("list[object]", given), 1)
+    )
+
+
+def _blocks(text: str) -> list[str]:
+    blocks: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if line.strip():
+            blocks[-1].append(line)
+        elif blocks[-1]:
+            blocks.append([])
+    return ["\n".join(lines) for lines in blocks if lines]
+
+
+def _to_document(given: object, where: str) -> Document:
+    if isinstance(given, str):
+        given = Document(given)
+    if isinstance(given, Mapping):
+        given = _from_mapping(cast("Mapping[str, object]", given), where)
+    if not isinstance(given, Document):
+        raise InputError(f"{where} must be a text or {{'id', 'title', 'text'}}, got {_type(given)}")
+    if not given.text.strip():
+        raise InputError(
+            f"{where} is empty{f' ({shorten(given.title or given.id)})' if given.title or given.id else ''}"
+        )
+    return given
+
+
+def _from_mapping(given: Mapping[str, object], where: str) -> Document:
+    if "text" not in given:
+        raise InputError(f'{where} has no "text": it has {", ".join(sorted(map(str, given))) or "nothing"}')
+    if not isinstance(given["text"], str):
+        raise InputError(f'the "text" of {where} must be a string, got {_type(given["text"])}')
+    title, name = (given.get(key) for key in ("title", "id"))
+    return Document(given["text"], "" if title is None else str(title), "" if name is None else str(name))
+
+
+def _type(given: object) -> str:
+    return {"dict": "object", "NoneType": "null", "str": "text"}.get(
+        type(given).__name__, type(given).__name__
+    )
