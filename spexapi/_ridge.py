@@ -1,0 +1,197 @@
+"""Ridge regression on parities, with the penalty chosen by leave-one-out from one eigendecomposition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spexapi.measurements import Floats
+
+_BLOCK = 1 << 12
+_PENALTIES = 60
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ridge:
+    """What ridge found.
+
+    coef      (s,)
+    penalty   the one given or chosen
+    left_out  (m,) the prediction of each row by the fit without that row, at this penalty
+    """
+
+    coef: Floats
+    penalty: float
+    left_out: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Problem:
+    """Ridge without a constant: the target is centred, and the columns are to be read as columns - centre.
+
+    columns   (m, s) parities
+    target    (m,)
+    weights   (m,), None where all are 1
+    centre    (s,) zeros where the fit has no constant
+    """
+
+    columns: NDArray[Any]
+    target: Floats
+    weights: Floats | None
+    centre: Floats
+
+    def blocks(self) -> Iterator[tuple[slice, Floats]]:
+        """Some rows at a time, as floats, not centred."""
+        for part in _parts(len(self.target)):
+            yield part, self.columns[part].astype(np.float64)
+
+    def pull(self, residual: Floats) -> Floats:
+        """(s,) the columns' weighted product with a residual (m,)."""
+        weighed = residual if self.weights is None else residual * self.weights
+        total = np.zeros(len(self.centre))
+        for part, block in self.blocks():
+            total += weighed[part] @ block
+        return total - self.centre * weighed.sum()
+
+    def predict(self, coef: Floats) -> Floats:
+        """(m,)"""
+        parts = [block @ coef for _, block in self.blocks()]
+        return np.concatenate(parts) - self.centre @ coef
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Axes:
+    """The eigenvectors of the weighted Gram matrix of the columns, those of full rank.
+
+    squares  (r,) eigenvalues, above 0
+    columns  (s, r) eigenvectors
+    rows     (m, r) columns @ eigenvectors, None where that is made block by block
+    """
+
+    squares: Floats
+    columns: Floats
+    rows: Floats | None
+
+
+def ridge(
+    columns: NDArray[Any],
+    values: Floats,
+    *,
+    constant: int | None,
+    penalty: float | None = None,
+    weights: Floats | None = None,
+) -> Ridge:
+    """Minimises sum of weight * residual² + penalty * sum of coef² (the constant's not counted).
+
+    columns   (m, s) parities, +1 or -1 in int8, or any floats
+    values    (m,) finite
+    constant  which column is all ones, None where there is none
+    penalty   None takes the one of 60 (and 0, where m is above the rank) with the smallest leave-one-out error
+    weights   (m,) above 0
+
+    Time O(m s min(m, s)): one eigendecomposition of the smaller Gram matrix. Memory O(m s) bytes, and floats for
+    min(m, s)² and 61 m. Golub, Heath & Wahba (1979) for the penalty; Allen (1974), PRESS, for the left-out rows.
+    """
+    s = int(columns.shape[1])
+    if constant is None:
+        problem = _Problem(columns, values, weights, np.zeros(s))
+        return _solve(problem, penalty, np.zeros(len(values)))
+    share: Floats = np.full(len(values), 1.0 / len(values)) if weights is None else weights / weights.sum()
+    mean = float(share @ values)
+    rest: NDArray[np.intp] = np.flatnonzero(np.arange(s) != constant)
+    others = columns[:, rest]
+    centre = _Problem(others, values, None, np.zeros(s - 1)).pull(share)
+    found = _solve(_Problem(others, values - mean, weights, centre), penalty, share)
+    coef: Floats = np.empty(s)
+    coef[rest] = found.coef
+    coef[constant] = mean - centre @ found.coef
+    return Ridge(coef, found.penalty, found.left_out + mean)
+
+
+def _solve(problem: _Problem, penalty: float | None, leverage: Floats) -> Ridge:
+    """leverage (m,) is what the constant adds to the diagonal of the hat matrix."""
+    m, s = len(problem.target), len(problem.centre)
+    axes = _primal(problem) if m >= s else _dual(problem)
+    if penalty is not None:
+        penalties = np.array([penalty])
+    else:
+        penalties = np.geomspace(1e-6, 1e3, _PENALTIES) * (float(axes.squares.sum()) / max(s, 1) or 1.0)
+        if m > len(axes.squares) + int(leverage.any()):
+            penalties = np.concatenate([[0.0], penalties])
+    shrink = 1.0 / (axes.squares[:, None] + penalties)  # (r, p)
+    aim = axes.columns.T @ problem.pull(problem.target)  # (r,)
+    residual = _left_out(problem, axes, shrink, aim, leverage)
+    squared = residual**2 if problem.weights is None else residual**2 * problem.weights[:, None]
+    best = int(np.argmin(squared.sum(axis=0)))
+    taken = float(penalties[best])
+    coef = axes.columns @ (aim * shrink[:, best])
+    # the Gram matrix squares the condition number; two steps of refinement give the lost digits back
+    for _ in range(2 if taken == 0 else 0):
+        missed = problem.pull(problem.target - problem.predict(coef))
+        coef = coef + axes.columns @ ((axes.columns.T @ missed) * shrink[:, best])
+    return Ridge(coef, taken, problem.target - residual[:, best])
+
+
+def _left_out(problem: _Problem, axes: _Axes, shrink: Floats, aim: Floats, leverage: Floats) -> Floats:
+    """(m, p) how far each row is from the fit without it, for each penalty."""
+    residual = np.empty((len(problem.target), shrink.shape[1]))
+    offset = problem.centre @ axes.columns
+    for part, block in problem.blocks():
+        rows = block @ axes.columns - offset if axes.rows is None else axes.rows[part]
+        hat = rows**2 @ shrink
+        if problem.weights is not None:
+            hat *= problem.weights[part, None]
+        free = np.maximum(1.0 - hat - leverage[part, None], 1e-12)
+        residual[part] = (problem.target[part, None] - rows @ (aim[:, None] * shrink)) / free
+    return residual
+
+
+def _primal(problem: _Problem) -> _Axes:
+    s, weights = len(problem.centre), problem.weights
+    gram = np.zeros((s, s))
+    total = float(len(problem.target)) if weights is None else float(weights.sum())
+    for part in _parts(len(problem.target)):
+        if weights is None and problem.columns.dtype == np.int8:
+            # a block's products of +1 and -1 add up to whole numbers, which float32 holds exactly in half the time
+            single = problem.columns[part].astype(np.float32)
+            gram += single.T @ single
+        else:
+            block = problem.columns[part].astype(np.float64)
+            gram += block.T @ (block if weights is None else block * weights[part, None])
+    gram -= total * np.outer(problem.centre, problem.centre)
+    squares, vectors = _ranked(gram)
+    return _Axes(squares, vectors, None)
+
+
+def _dual(problem: _Problem) -> _Axes:
+    m, s = len(problem.target), len(problem.centre)
+    root: Floats = np.ones(m) if problem.weights is None else np.sqrt(problem.weights)
+    gram = np.zeros((m, m))
+    for part in _parts(s):
+        block = (problem.columns[:, part] - problem.centre[part]) * root[:, None]
+        gram += block @ block.T
+    squares, vectors = _ranked(gram)
+    length = np.sqrt(squares)
+    columns = np.empty((s, len(squares)))
+    for part in _parts(s):
+        columns[part] = (
+            (problem.columns[:, part] - problem.centre[part]).T @ (vectors * root[:, None]) / length
+        )
+    return _Axes(squares, columns, vectors * length / root[:, None])
+
+
+def _parts(length: int) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, length, _BLOCK)]
+
+
+def _ranked(gram: Floats) -> tuple[Floats, Floats]:
+    """Eigenvalues and eigenvectors of a Gram matrix, without those that are 0 to rounding error."""
+    if len(gram) == 0:
+        return np.zeros(0), np.zeros((0, 0))
+    squares, vectors = np.linalg.eigh(gram)
+    kept = squares > max(squares[-1], 0.0) * len(gram) * np.finfo(np.float64).eps
+    return squares[kept], vectors[:, kept]

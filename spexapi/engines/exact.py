@@ -1,0 +1,133 @@
+"""The exact engine: every mask is measured; the spectrum is a transform of the values, not an estimate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb, sqrt
+
+import numpy as np
+from numpy.random import Generator
+
+from spexapi._ridge import Ridge, ridge
+from spexapi.engines._walsh import walsh_hadamard
+from spexapi.engines.base import Design, Fit
+from spexapi.errors import BudgetError, NothingMeasured
+from spexapi.masks import all_masks, codes
+from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.spectrum import Interaction, Spectrum, parities
+
+MOST_PLAYERS = 20
+
+_ZERO = 1e-12  # of the largest coefficient: rounding of the transform
+_MOST_TERMS = 1_000  # of a fit to part of the masks
+_NINETY = 1.6449  # half width of a 90% interval in standard deviations
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """Measures all 2^n masks of at most 20 players; the spectrum is right for every one of them.
+
+    Where some masks failed or the run was stopped early it is an estimate, and the notes say so: ridge on all
+    interactions up to an order, the order with the smallest leave-one-out error. O'Donnell (2014), chapter 1.
+    """
+
+    @property
+    def name(self) -> str:
+        return "exact"
+
+    def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
+        """All masks, in an order drawn from rng, so that a run stopped early has seen a uniform sample of them."""
+        if n_players > MOST_PLAYERS:
+            raise BudgetError(
+                f"{n_players} players have 2^{n_players} masks; the exact engine takes {MOST_PLAYERS} players"
+                " at most: choose another engine, such as auto"
+            )
+        if budget < 2**n_players:
+            raise BudgetError(
+                f"the exact engine measures all {2**n_players:,} masks of {n_players} players, the budget"
+                f" is {budget:,}: raise it to {2**n_players:,}, or choose another engine"
+            )
+        masks = all_masks(n_players)[rng.permutation(2**n_players)]
+        return Design(n_players, budget, masks, exact=True, notes=(f"all {len(masks):,} masks are measured",))
+
+    def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
+        """The masks that were not measured yet, failed ones not again."""
+        left = ~np.isin(codes(design.masks), codes(seen.masks))
+        return design.masks[left][: max(0, remaining)]
+
+    def fit(self, design: Design, seen: Measurements) -> Fit:
+        """The transform where every mask has a value; else an estimate from those that have."""
+        n = design.n_players
+        mean, variance, count = _by_mask(seen, 2**n)
+        known = count > 0
+        if not known.any():
+            raise NothingMeasured(f"none of {len(seen)} measurements gave a value: {_reasons(seen)}")
+        if not known.all():
+            return _estimate(n, mean, known, seen.n_failed)
+        walsh_hadamard(mean)
+        mean /= 2**n
+        spectrum = _sparse(n, mean)
+        if not variance.any():
+            return Fit(spectrum)
+        half = _NINETY * sqrt(variance.sum()) / 2**n
+        intervals = {s: (value - half, value + half) for s, value in spectrum.coef.items()}
+        return Fit(
+            spectrum, intervals, notes=("every mask was measured, with the sampling noise of the values",)
+        )
+
+
+def _by_mask(seen: Measurements, size: int) -> tuple[Floats, Floats, Floats]:
+    """(mean, variance, count), each (size,), over the finite values of each mask; mean 0 where there is none."""
+    ok = seen.ok
+    where = codes(seen.masks[ok])
+    count = np.bincount(where, minlength=size).astype(np.float64)
+    times = np.maximum(count, 1.0)
+    mean = np.bincount(where, seen.values[ok], minlength=size) / times
+    variance = np.bincount(where, seen.variance[ok], minlength=size) / times**2
+    return mean, variance, count
+
+
+def _sparse(n: int, coef: Floats) -> Spectrum:
+    """Coefficient x belongs to the players whose bits are set in x; zeros are dropped, the constant never."""
+    kept = np.abs(coef) > _ZERO * np.abs(coef).max()
+    kept[0] = True
+    members = all_masks(n)[kept]
+    places = np.flatnonzero(kept)
+    players = np.nonzero(members)[1].tolist()
+    ends = np.cumsum(members.sum(axis=1)).tolist()
+    starts = [0, *ends[:-1]]
+    keys = [tuple(players[a:b]) for a, b in zip(starts, ends, strict=True)]
+    return Spectrum(n, dict(zip(keys, coef[places].tolist(), strict=True)))
+
+
+def _estimate(n: int, mean: Floats, known: Bools, n_failed: int) -> Fit:
+    """Ridge on all interactions up to the order with the smallest leave-one-out error."""
+    masks, values = all_masks(n)[known], mean[known]
+    support = _low_order(n, 0)
+    best, order = ridge(parities(masks, support), values, constant=0), 0
+    for k in range(1, n + 1):
+        if k > 1 and sum(comb(n, j) for j in range(k + 1)) > min(len(values), _MOST_TERMS):
+            break
+        wider = _low_order(n, k)
+        found = ridge(parities(masks, wider), values, constant=0)
+        if _error(found, values) < _error(best, values):
+            best, support, order = found, wider, k
+    note = (
+        f"{len(values):,} of {2**n:,} masks have a value ({n_failed:,} measurements failed): this is an"
+        f" estimate, not exact, by ridge on the {len(support):,} interactions up to order {order}"
+    )
+    return Fit(Spectrum(n, dict(zip(support, best.coef.tolist(), strict=True))), notes=(note,))
+
+
+def _low_order(n: int, order: int) -> list[Interaction]:
+    """All interactions of at most that many players, the constant first."""
+    return [s for k in range(order + 1) for s in combinations(range(n), k)]
+
+
+def _error(found: Ridge, values: Floats) -> float:
+    return float(((found.left_out - values) ** 2).mean())
+
+
+def _reasons(seen: Measurements) -> str:
+    return "; ".join(sorted({r for r in seen.reason if r})[:3]) or "no mask was measured"
