@@ -87,8 +87,8 @@ def _trees_alone(terms: Terms, mean: float, name: str) -> Member:
 def _regressors(terms: Terms, n: int, m: int) -> tuple[list[Interaction], Floats]:
     """The terms to regress on, strongest first after (), and how strong each is expected to be.
 
-    Every player is in, at least as strong as the median player: leaving out first order at about 2n samples makes
-    a fit collapse. The trees decide on all else.
+    Every player is in, at least as strong as the median player: leaving out first order at about 2n samples
+    makes a fit collapse. The trees decide on all else.
     """
     most = int(min(_MOST_TERMS, max(200, _CELLS // (2 * max(m, 1)))))
     size = {s: abs(c) for s, c in zip(terms.support(most), terms.coef[:most].tolist(), strict=True) if s}
@@ -125,7 +125,7 @@ def _lasso_on_terms(
 
 
 def _lasso(design: Floats, target: Floats) -> Floats:
-    """(s, c) coefficients along the path of penalties. More rows than columns are first reduced to as many."""
+    """(s, c) coefficients along the path of penalties; more rows than columns are first made as many."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import lasso_path
 

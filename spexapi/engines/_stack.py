@@ -36,14 +36,14 @@ def folds(m: int, count: int, rng: Generator) -> NDArray[np.intp]:
 
 
 def stack(masks: Bools, values: Floats, fit: Fitter, fold: NDArray[np.intp]) -> Stack:
-    """Fits the members on all masks and on all but each fold, and weighs them by their out-of-fold predictions.
+    """Fits the members on all masks and on all but each fold; weighs them by their out-of-fold predictions.
 
     masks   (m, n) bool, no mask twice
     values  (m,)
     fold    (m,)
 
-    Non-negative least squares drawn towards equal weights. The weights of out_of_fold leave the fold out too, so
-    that it is an honest forecast for new masks. Wolpert (1992); Breiman (1996), "Stacked regressions".
+    Non-negative least squares drawn towards equal weights. The weights of out_of_fold leave the fold out too,
+    so that it is an honest forecast for new masks. Wolpert (1992); Breiman (1996), "Stacked regressions".
     """
     guesses = _out_of_fold(masks, values, fit, fold)
     out_of_fold = np.empty(len(values))
