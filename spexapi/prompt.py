@@ -18,7 +18,7 @@ Prompt = str | Sequence[Message | Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One thing that was retrieved. id and title may be empty; a title is shown to the model on a line of its own."""
+    """One thing that was retrieved. id and title may be empty; the model reads a title on its own line."""
 
     text: str
     title: str = ""
@@ -36,7 +36,7 @@ class Document:
 
 
 def to_messages(prompt: Prompt) -> tuple[Message, ...]:
-    """A plain text as one user turn, or chat turns checked one by one. Raises InputError saying which turn is wrong."""
+    """A plain text as one user turn, or chat turns. Raises InputError saying which turn is wrong."""
     if isinstance(prompt, str):
         prompt = [Message("user", prompt)]
     messages = tuple(_to_message(turn, i) for i, turn in enumerate(prompt))
@@ -62,7 +62,7 @@ def _to_message(turn: Message | Mapping[str, str], number: int) -> Message:
 
 
 def to_documents(documents: Sequence[str | Mapping[str, object] | Document]) -> tuple[Document, ...]:
-    """Documents from texts, from {"id", "title", "text"} or as they are. Raises InputError saying which one is wrong."""
+    """Documents from texts, from {"id", "title", "text"} or as is. Raises InputError naming the wrong one."""
     if isinstance(documents, (str, Mapping)):
         raise InputError(
             "documents must be a list, one text or {'id', 'title', 'text'} each; got one " + _type(documents)
@@ -74,8 +74,12 @@ def to_documents(documents: Sequence[str | Mapping[str, object] | Document]) -> 
 
 
 def load_documents(path: str | Path) -> tuple[Document, ...]:
-    """Documents from a file: .jsonl ({"id", "title", "text"} a line), .json (a list of the same, or of strings),
-    .txt or .md (a document per block between blank lines). Raises InputError naming the file and the line."""
+    """Documents from a file, by its suffix. Raises InputError naming the file and the line.
+
+    .jsonl       {"id", "title", "text"} a line
+    .json        a list of the same, or of strings
+    .txt, .md    a document per block between blank lines
+    """
     path = Path(path)
     text = _read(path)
     kind = path.suffix.lower()
@@ -87,7 +91,7 @@ def load_documents(path: str | Path) -> tuple[Document, ...]:
         found = tuple(Document(block) for block in _blocks(text))
     else:
         raise InputError(
-            f"{path.name}: cannot tell what {kind or 'a file without a suffix'} is: use .jsonl, .json, .txt or .md"
+            f"{path.name}: documents come in .jsonl, .json, .txt or .md, not in {kind or 'no suffix'}"
         )
     if not found:
         raise InputError(f"{path.name} holds no documents")

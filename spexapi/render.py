@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spexapi.backends.base import Hidden, Message
-from spexapi.games.base import Piece, Player
 from spexapi.measurements import Bools
 from spexapi.segments import Segment
 
@@ -19,8 +18,8 @@ class Part:
 
     core    start and end within `text` of what a placeholder replaces; the rest is the white space it owns
     needs   a pinned part with needs is dropped with the last of these players: a title goes with its document
-    group   parts of one group are one text (a document, a message): where its end is dropped, the white space that
-            ended the group ends what is left
+    group   parts of one group are one text (a document, a message): where its end is dropped, the white space
+            that ended the group ends what is left
     """
 
     text: str
@@ -45,29 +44,19 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A whole prompt in parts, and the players in the order of a mask's columns."""
+    """A whole prompt in parts; its players are numbered 0 to n_players - 1, the columns of a mask."""
 
     turns: tuple[Turn, ...]
-    players: tuple[Player, ...]
+    n_players: int
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """The prompt with nothing masked."""
         return tuple(Message(turn.role, turn.content) for turn in self.turns)
 
-    @property
-    def pieces(self) -> tuple[Piece, ...]:
-        """The prompt in reading order, for the views."""
-        return tuple(
-            Piece(part.text, turn.player if turn.player is not None else part.player, turn.role)
-            for turn in self.turns
-            for part in turn.parts
-            if part.text
-        )
-
 
 def parts_of(text: str, segments: Sequence[Segment], first_player: int, group: int = 0) -> list[Part]:
-    """The text as parts: a player each segment, numbered from `first_player`; what lies between them is pinned."""
+    """The text as parts: a player each segment, numbered from `first_player`; the rest is pinned."""
     parts: list[Part] = []
     done = 0
     for number, segment in enumerate(segments, first_player):
@@ -86,8 +75,8 @@ def render(
 ) -> tuple[tuple[Message, ...], tuple[Hidden, ...]]:
     """(n,) bool -> the messages, and what the attention mask hides in them (masking "attention" alone).
 
-    "drop" leaves removed parts out, "placeholder" puts `placeholder` in place of each core. All True is the prompt
-    as it was given, character for character.
+    "drop" leaves removed parts out, "placeholder" puts `placeholder` in place of each core. All True is the
+    prompt as it was given, character for character.
     """
     if masking == "attention":
         return layout.messages, _hidden(layout, mask)

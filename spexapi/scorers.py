@@ -24,8 +24,8 @@ class Scorer:
     name       as on the command line
     unit       of the value, "" where the scorer does not say
     of_reply   Reply -> value, for a reply without an error
-    of_tokens  (m, t) token log-probabilities -> (m,) values: lets a span of the answer be explained afterwards;
-               None where the value is no function of the answer's own tokens
+    of_tokens  (m, t) token log-probabilities -> (m,) values: lets a span of the answer be explained
+               afterwards; None where the value is no function of the answer's own tokens
     options    True where the request must carry other answers to compare with
     """
 
@@ -47,12 +47,12 @@ def mean_logprob(reply: Reply) -> float:
 
 
 def logit(reply: Reply) -> float:
-    """Log-odds of the answer, log p - log(1 - p), in nats; finite for any p that float64 tells from 0 and 1."""
+    """Log-odds of the answer, log p - log(1 - p), in nats; finite however near p is to 0 or 1."""
     return float(_logit(reply.scores[0].logprobs[None])[0])
 
 
 def choice(reply: Reply) -> float:
-    """Log-odds of the first answer against the other options together, in nats: log p_1 - log(p_2 + ... + p_k)."""
+    """Log-odds of the first answer against the others together, in nats: log p_1 - log(p_2 + ... + p_k)."""
     if len(reply.scores) < 2:
         raise InputError(
             "score 'choice' compares the answer with other options: give options=[...] with at least two"
@@ -67,7 +67,8 @@ def span_values(
     """The values for characters start:end of the answer alone, from log-probabilities already measured.
 
     token_values  (m, t) nats, NaN rows where the measurement failed
-    offsets       t pairs (start, end) of characters of the answer; a token counts if it shares a character with the span
+    offsets       t pairs (start, end) of characters of the answer; a token counts if it shares a character
+                  with the span
 
     Returns (m,). Raises InputError for a span without tokens and for a scorer that cannot be re-applied.
     """
@@ -85,7 +86,8 @@ def span_values(
 
 
 def find_scorer(score: str | Scorer | Callable[[Reply], float]) -> Scorer:
-    """The scorer of that name, built in or from entry point group "spexapi.scorers"; a function is taken as it is.
+    """The scorer of that name, built in or from entry point group "spexapi.scorers"; a function is taken as
+    it is.
 
     Raises InputError naming the known ones.
     """
@@ -119,11 +121,11 @@ def _mean(tokens: Floats) -> Floats:
 
 
 def _logit(tokens: Floats) -> Floats:
-    log_p = np.minimum(tokens.sum(axis=1), _NEARLY_CERTAIN)
+    log_p: Floats = np.minimum(tokens.sum(axis=1), _NEARLY_CERTAIN)
     # log(1 - p) without cancellation at either end (Maechler, 2012)
     near_one = log_p > -np.log(2.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        log_rest = np.where(near_one, np.log(-np.expm1(log_p)), np.log1p(-np.exp(log_p)))
+        log_rest: Floats = np.where(near_one, np.log(-np.expm1(log_p)), np.log1p(-np.exp(log_p)))
     return log_p - log_rest
 
 

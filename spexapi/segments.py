@@ -6,6 +6,7 @@ import importlib
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import regex
@@ -30,8 +31,8 @@ _SENTENCE_END = regex.compile(r"[.!?。！？।؟…]+[\p{Pe}\p{Pf}\"']*(?:\s+|
 class Segment:
     """Characters start:end of a text; core_start:core_end of them without the white space around.
 
-    A segment owns the white space behind it (the first one also what stands before it), so that dropping it leaves
-    well-formed text, and a placeholder replaces the core alone.
+    A segment owns the white space behind it (the first one also what stands before it), so that dropping it
+    leaves well-formed text, and a placeholder replaces the core alone.
     """
 
     start: int
@@ -49,13 +50,14 @@ def split(
 ) -> list[Segment]:
     """The text cut into segments of one unit; together they are the text, none cuts a grapheme cluster.
 
-    unit         one of UNITS; "document" and "turn" give the whole text. In scripts without spaces (Chinese, Japanese,
-                 Thai, ...) a word is what UAX #29 calls one: a Han character, a run of katakana, a Thai cluster
+    unit         one of UNITS; "document" and "turn" give the whole text. In scripts without spaces (Chinese,
+                 Japanese, Thai, ...) a word is what UAX #29 calls one: a Han character, a run of katakana, a
+                 Thai cluster
     token_spans  (start, end) of each token, for unit "token"
     language     ISO code for "sentence", where abbreviations depend on it
 
-    White space alone is no segment of its own; a text of white space is one segment with an empty core. Raises
-    InputError for an unknown unit and for unit "token" without spans.
+    White space alone is no segment of its own; a text of white space is one segment with an empty core.
+    Raises InputError for an unknown unit and for unit "token" without spans.
     """
     if unit in ("document", "turn"):
         starts: Iterable[int] = ()
@@ -79,7 +81,7 @@ def split(
 
 
 def own_spans(text: str, spans: Sequence[tuple[int, int]]) -> list[Segment]:
-    """The user's own spans as segments, in reading order. Raises InputError where one is empty, outside or overlaps."""
+    """The user's own spans as segments, in reading order. InputError if one is empty, outside or overlaps."""
     segments: list[Segment] = []
     for start, end in sorted(spans):
         if not 0 <= start < end <= len(text):
@@ -96,7 +98,7 @@ def own_spans(text: str, spans: Sequence[tuple[int, int]]) -> list[Segment]:
 
 
 def joined_by_space(left: str, right: str) -> bool:
-    """True where a writer would put a space between the two texts: none has one there, and their script uses spaces."""
+    """True where a writer puts a space between two texts: neither has one there, their scripts use spaces."""
     if not left or not right or left[-1].isspace() or right[0].isspace():
         return False
     return not (_UNSPACED.match(left[-1]) or _UNSPACED.match(right[0]))
@@ -119,7 +121,7 @@ def _segment(text: str, start: int, end: int) -> Segment:
 
 
 def _partition(text: str, starts: Iterable[int]) -> list[Segment]:
-    """Cuts at `starts`, moved back to the border of a grapheme cluster; white space goes to the segment before it."""
+    """Cuts at `starts` moved back to the border of a grapheme cluster; white space joins what is before."""
     if not text:
         return []
     clusters = [m.start() for m in _CLUSTER.finditer(text)]
@@ -144,10 +146,10 @@ def _word_starts(text: str) -> list[int]:
 
 
 def _unspaced_starts(chunk: str, offset: int) -> list[int]:
-    """Word borders in a chunk without spaces; closing marks stay with the word before, opening ones with the next."""
+    """Word borders in a chunk without spaces; closing marks stay with the word before."""
     clusters = {m.start() for m in _CLUSTER.finditer(chunk)}
     borders = [0, *(m.start() for m in _WORD_BORDER.finditer(chunk) if m.start() in clusters), len(chunk)]
-    pieces = [chunk[a:b] for a, b in zip(borders, borders[1:], strict=False)]
+    pieces = [chunk[a:b] for a, b in pairwise(borders)]
     starts: list[int] = []
     for left, right, start in zip(pieces, pieces[1:], borders[1:], strict=False):
         of_unspaced = _UNSPACED.search(left) or _UNSPACED.search(right) or _NO_WORD.match(left)
@@ -158,7 +160,7 @@ def _unspaced_starts(chunk: str, offset: int) -> list[int]:
 
 
 def _sentence_starts(text: str, language: str) -> list[int]:
-    """From sentencex: no download, some 300 languages; on text that it cannot read, from the marks that end sentences."""
+    """From sentencex (no download, some 300 languages); on text it cannot read, from the marks at an end."""
     library: Any = importlib.import_module("sentencex")
     try:
         found = library.get_sentence_boundaries(language, _plain_twin(text))
@@ -170,7 +172,8 @@ def _sentence_starts(text: str, language: str) -> list[int]:
 
 
 def _plain_twin(text: str) -> str:
-    """The text with every rare white space as a plain one and lone surrogates as "?", character for character.
+    """The text with every rare white space as a plain one and lone surrogates as "?", character for
+    character.
 
     sentencex 1.0 panics where white space of several bytes (a no-break space) follows an initial.
     """

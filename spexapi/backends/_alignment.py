@@ -1,4 +1,4 @@
-"""Messages and an answer -> token ids, with every token's place in the text. Knows the tokenizer, never the model."""
+"""Messages and an answer -> token ids, with every token's place in the text; knows no model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class AnswerTokens:
 
     ids      t token ids
     offsets  t pairs (start, end) of characters of the answer; together they cover it
-    lead     ids between prompt and answer that belong to neither: the space that joins them, as a token of its own
+    lead     ids between prompt and answer that belong to neither: the space that joins them, as a token of
+             its own
     overlap  the end of the prompt that the first token shares ("The answer is " + "yes": the space)
     """
 
@@ -32,7 +33,7 @@ class AnswerTokens:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One sequence for the model: the prompt's ids, which of them may be seen, the answer's ids."""
+    """One sequence: the prompt's ids (blank where hidden), which of them may be seen, the answer's."""
 
     prompt: tuple[int, ...]
     visible: tuple[bool, ...]
@@ -45,10 +46,10 @@ class Encoded:
 class Alignment:
     """Writes prompts as the model was trained to read them and finds the tokens of an answer in them.
 
-    With a chat template the template writes everything, its beginning-of-sequence token too. Without one the contents
-    of the turns follow each other with one newline between: no role markers are made up, and one user turn is exactly
-    its text. The answer continues that text; where neither has white space at the border and the script uses
-    spaces, `joiner` stands between them.
+    With a chat template the template writes everything, its beginning-of-sequence token too. Without one the
+    contents of the turns follow each other with one newline between: no role markers are made up, and one
+    user turn is exactly its text. The answer continues that text; where neither has white space at the border
+    and the script uses spaces, `joiner` stands between them.
     """
 
     def __init__(
@@ -58,17 +59,21 @@ class Alignment:
         self._joiner = joiner
         self._template: str | None = chat_template or getattr(tokenizer, "chat_template", None)
         self._start = _start_ids(tokenizer)
+        self._blank = _any_start(tokenizer)
         self.answer_tokens = functools.lru_cache(256)(self._answer_tokens)
         self._whole_text = functools.lru_cache(256)(self.text)
 
-    def text(self, messages: tuple[Message, ...]) -> str:
-        """The prompt as the model reads it, up to where the answer begins. Raises InputError if the template refuses."""
+    def text(self, messages: tuple[Message, ...], *, repair: bool = False) -> str:
+        """The prompt as the model reads it, up to the answer. Raises InputError if the template refuses.
+
+        repair  the turns are what a mask has left: make them alternate where the template insists
+        """
         if not self._template:
             return "\n".join(message.content for message in messages if message.content)
         try:
             return self._apply(messages, prompt=True)
         except Exception as error:
-            if repaired := _alternating(messages):
+            if repair and (repaired := _alternating(messages)):
                 try:
                     return self._apply(repaired, prompt=True)
                 except Exception:  # the first refusal says more
@@ -82,17 +87,24 @@ class Alignment:
         return self._encode_prompt(self.text(messages))[0]
 
     def encode(self, request: Request, number: int) -> Encoded:
-        """Answer `number` of a request behind its prompt. Raises InputError where the template refuses the turns or
-        hidden text cannot be found in what it wrote."""
+        """Answer `number` of a request behind its prompt.
+
+        Raises InputError where the template refuses the turns or hidden text is not found in what it wrote.
+        """
         answer = self.answer_tokens(request.whole or request.messages, request.answers[number])
-        text = self.text(request.messages)
+        written = self.text(
+            request.messages, repair=bool(request.whole) and request.whole != request.messages
+        )
+        text = written
         if answer.overlap and text.endswith(answer.overlap):
             text = text[: -len(answer.overlap)]
         ids, spans = self._encode_prompt(text)
         visible = [True] * len(ids)
         if request.hidden:
-            gone = self._gone(request.messages, request.hidden, self.text(request.messages))
+            gone = self._gone(request.messages, request.hidden, written)
             visible = [not _is_hidden(text, span, gone) for span in spans]
+            # What may not be seen must not be read at its own position either.
+            ids = tuple(token if seen else self._blank for token, seen in zip(ids, visible, strict=True))
         return Encoded((*ids, *answer.lead), (*visible, *[True] * len(answer.lead)), answer)
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
@@ -119,7 +131,7 @@ class Alignment:
         return self._joiner if prompt and not prompt[-1].isspace() and not answer[:1].isspace() else ""
 
     def _template_joiner(self, messages: tuple[Message, ...], prompt: str, answer: str) -> str:
-        """The white space that the template itself writes between its cue and an answer ("Answer:" + " yes")."""
+        """The white space the template itself writes between its cue ("Answer:") and an answer."""
         if self._joiner is not None:
             return self._joiner
         try:
@@ -139,12 +151,12 @@ class Alignment:
         )
 
     def _encode_prompt(self, text: str) -> tuple[tuple[int, ...], Spans]:
-        """Ids and spans with the beginning-of-sequence token the tokenizer adds, once: a template may have written it."""
+        """Ids and spans, with the beginning-of-sequence token once: a template may have written it."""
         ids, spans = self._encode(text)
         if not self._template and ids[: len(self._start)] != self._start:
             ids, spans = (*self._start, *ids), (*[(0, 0)] * len(self._start), *spans)
         if not ids:  # a model predicts nothing from nothing
-            ids, spans = (_any_start(self._tokenizer),), ((0, 0),)
+            ids, spans = (self._blank,), ((0, 0),)
         return ids, spans
 
     def _encode(self, text: str) -> tuple[tuple[int, ...], Spans]:
@@ -203,6 +215,7 @@ def _start_ids(tokenizer: Any) -> tuple[int, ...]:
 
 
 def _any_start(tokenizer: Any) -> int:
+    """A token that stands for nothing: what a text begins with, or ends with."""
     for token in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id):
         if token is not None:
             return int(token)
@@ -210,7 +223,7 @@ def _any_start(tokenizer: Any) -> int:
 
 
 def _alternating(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Turns as strict templates want them where a mask has removed some: none missing, no role twice in a row."""
+    """Turns as strict templates want them where a mask has removed some: no role twice in a row."""
     repaired: list[Message] = []
     for message in messages:
         if repaired and repaired[-1].role == message.role:
@@ -225,7 +238,7 @@ def _alternating(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 def _covering(spans: Spans, begin: int, length: int) -> Spans:
-    """Spans relative to the answer, stretched over gaps (tokenizers that skip white space) so that they cover it."""
+    """Spans relative to the answer, stretched over gaps (of tokenizers that skip white space) to cover it."""
     found: list[tuple[int, int]] = []
     reached = 0
     for start, end in spans:
@@ -241,7 +254,7 @@ def _covering(spans: Spans, begin: int, length: int) -> Spans:
 
 
 def _is_hidden(text: str, span: tuple[int, int], gone: Sequence[tuple[int, int]]) -> bool:
-    """True where any visible character of a token is hidden; a token of white space alone where all of it is."""
+    """True where any inked character of a token is hidden; for one of white space, where all of it is."""
     start, end = span
     if end <= start:
         return False

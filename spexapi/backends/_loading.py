@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,9 +101,9 @@ def _dtype(torch: Any, dtype: str, device: str) -> Any:
     """ "auto": as stored on a GPU; float32 on the CPU, where half precision is slow and coarse."""
     if dtype == "auto":
         return torch.float32 if device == "cpu" else "auto"
-    found = getattr(torch, dtype, None)
+    found: Any = getattr(torch, dtype, None)
     if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise InputError(f"unknown dtype {dtype!r}: use auto, float32, bfloat16, float16 or float64")
+        raise InputError(f"unknown dtype {dtype!r}: use auto, float32, bfloat16 or float16")
     return found
 
 
@@ -115,15 +115,15 @@ def _load(source: str, load: Callable[[], Loaded]) -> Loaded:
         if Path(source).is_dir():
             raise InputError(f"the model in {source} cannot be loaded: {reason}") from error
         raise BackendError(
-            f"cannot fetch {source!r} from the Hugging Face Hub: {reason}. Check the name and the network, or give "
-            "the folder of a model that is here already"
+            f"cannot fetch {source!r} from the Hugging Face Hub: {reason}. Check name and network, or "
+            "give the folder of a model that is here already"
         ) from error
     except Exception as error:  # a broken weights file raises the safetensors library's own error
         raise InputError(f"the model {source} cannot be loaded: {shorten(str(error), 300)}") from error
 
 
 @contextmanager
-def _quiet(transformers: Any) -> Iterator[None]:
+def _quiet(transformers: Any) -> Generator[None]:
     """No progress bars and no advice from transformers while it loads; its settings are put back."""
     logging = transformers.utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -61,11 +61,11 @@ class TeacherForcing:
 
     @property
     def keeps_positions(self) -> bool:
-        """True where positions can be given, so that text hidden from attention does not move what follows."""
+        """True where positions can be given, so that hidden text does not move what follows."""
         return "position_ids" in self._takes
 
     def logprobs(self, rows: Sequence[Encoded], stopped: Callable[[], bool]) -> list[Floats | None]:
-        """(t,) nats for each row, None where one row alone does not fit the memory. Stops early once `stopped`."""
+        """(t,) nats for each row, None where one row alone needs too much memory, or `stopped` came first."""
         results: list[Floats | None] = [None] * len(rows)
         widths = [len(row.answer.ids) for row in rows]
         if "logits_to_keep" not in self._takes:
@@ -127,8 +127,8 @@ class TeacherForcing:
 def _chosen(logits: torch.Tensor, ids: Sequence[int]) -> Floats:
     """(t, v) logits, t ids -> (t,) log-probabilities in nats.
 
-    In float64 where the device has it: in float32 every probability above 1 - 6e-8 would be the same, and a logit of
-    it infinite.
+    In float64 where the device has it: in float32 every probability above 1 - 6e-8 would be the same, and a
+    logit of it infinite.
     """
     exact = torch.float32 if logits.device.type == "mps" else torch.float64
     targets = torch.tensor(ids, device=logits.device)

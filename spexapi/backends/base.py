@@ -33,8 +33,8 @@ class Request:
     messages  the prompt, already masked
     answers   one text to score, or several options (scorer `choice`)
     hidden    stretches hidden by the attention mask; only where Capabilities.attention_mask
-    whole     the same prompt with nothing masked: it fixes the answer's tokens, so that every mask scores the same
-              ones; empty where `messages` is that prompt. Backends that cannot choose tokens ignore it
+    whole     the same prompt with nothing masked: it fixes the answer's tokens, so that every mask scores the
+              same ones; empty where `messages` is that prompt. Backends that cannot choose tokens ignore it
     """
 
     messages: tuple[Message, ...]
@@ -124,13 +124,14 @@ class Backend(Protocol):
     def check(self, request: Request) -> str:
         """Empty if the request fits the model, else why not: "1,234 tokens, the model reads 512".
 
-        An answer without tokens is such a reason too. Costs no model call; a backend that cannot know returns "".
+        An answer without tokens is such a reason too. Costs no model call; a backend that cannot know returns
+        "".
         """
         ...
 
     def answer_offsets(self, messages: Sequence[Message], answer: str) -> tuple[tuple[int, int], ...] | None:
-        """(start, end) characters of each token `score` will give for this answer behind this unmasked prompt,
-        without a model call; None where only a reply tells."""
+        """(start, end) characters of each token `score` will give for this answer behind this unmasked
+        prompt, without a model call; None where only a reply tells."""
         ...
 
     def count_tokens(self, text: str) -> int | None:

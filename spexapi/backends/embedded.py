@@ -22,6 +22,6 @@ def open_embedded(rest: str = "", *, device: str = "cpu", batch_tokens: int | No
     ]
     if missing:
         raise InputError(
-            f"the embedded model lacks {', '.join(missing)}: install spexapi again, or use another backend (hf:<model>)"
+            f"the embedded model lacks {', '.join(missing)}: install spexapi again, or use hf:<model>"
         )
     return HuggingFace(str(FOLDER), name="embedded", device=device, batch_tokens=batch_tokens)

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from spexapi.backends._alignment import Alignment, Encoded
 from spexapi.backends._loading import checked_source, context_length, library, load_model, load_tokenizer
@@ -34,8 +34,8 @@ def open_hf(
     device         auto (a GPU if there is one), cpu, cuda, cuda:<number>
     dtype          auto (as stored; float32 on the CPU), float32, bfloat16, float16
     batch_tokens   tokens run at once, padding included; halved where memory runs out
-    joiner         stands between prompt and answer where the tokenizer has no chat template; None: one space, unless
-                   one of them has white space there or the script uses none
+    joiner         stands between prompt and answer where the tokenizer has no chat template; None: one space,
+                   unless one of them has white space there or the script uses none
     chat_template  in place of the tokenizer's own
 
     Raises InputError for a folder that holds no model.
@@ -56,8 +56,8 @@ def open_hf(
 class HuggingFace:
     """A local model as a Backend. One worker thread runs torch, so the event loop stays free.
 
-    The tokenizer is loaded when it is first needed, the weights by `open`; `close` ends the thread and keeps both, so
-    that the next run starts at once.
+    The tokenizer is loaded when it is first needed, the weights by `open`; `close` ends the thread and keeps
+    both, so that the next run starts at once.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class HuggingFace:
         self._batch_tokens, self._padding_side = batch_tokens, padding_side
         self._joiner, self._template = joiner, chat_template
         self._placeholder = placeholder
-        self._lock = threading.Lock()
+        self._lock, self._loading = threading.Lock(), threading.Lock()
         self._texts: tuple[Alignment, Any, int | None] | None = None
         self._model: Any = None
         self._forcing: Any = None
@@ -97,7 +97,8 @@ class HuggingFace:
     @property
     def capabilities(self) -> Capabilities:
         hides = self._forcing is None or bool(self._forcing.keeps_positions)
-        return Capabilities(attention_mask=hides, placeholder=self._placeholder, batch=32)
+        batch = 128 if self._model is not None and self._model.device.type == "cuda" else 32
+        return Capabilities(attention_mask=hides, placeholder=self._placeholder, batch=batch)
 
     async def open(self) -> None:
         await self._run(self._load)
@@ -108,7 +109,7 @@ class HuggingFace:
             worker.shutdown(wait=False)
 
     async def generate(self, messages: Sequence[Message], max_tokens: int) -> Generated:
-        """Greedy, at most `max_tokens` and what is left of the context. Raises InputError where nothing is left."""
+        """Greedy, at most `max_tokens` and what is left of the context. Raises InputError at nothing left."""
         return await self._run(lambda: self._generate(tuple(messages), max_tokens))
 
     async def score(self, requests: Sequence[Request]) -> list[Reply]:
@@ -127,7 +128,7 @@ class HuggingFace:
             return str(error)
         for answer, row in zip(request.answers, rows, strict=True):
             if not row.answer.ids:
-                return f"the answer {answer!r} is empty after tokenisation: give one with text the model can write"
+                return f"the answer {answer!r} is empty after tokenisation: give text the model can write"
         return _misfit(max([length, *map(len, rows)]), rows, limit)
 
     def answer_offsets(self, messages: Sequence[Message], answer: str) -> tuple[tuple[int, int], ...] | None:
@@ -153,9 +154,12 @@ class HuggingFace:
             return self._texts
 
     def _load(self) -> None:
-        """The weights, once; in the worker thread."""
-        if self._forcing is not None:
-            return
+        """The weights, once, in the worker thread; a close and an open may leave two for a moment."""
+        with self._loading:
+            if self._forcing is None:
+                self._load_now()
+
+    def _load_now(self) -> None:
         library("torch")
         tokenizer = self._tokenizer()[1]
         device, dtype, revision = self._where
@@ -214,11 +218,9 @@ class HuggingFace:
         """The model's own end tokens, but none of the sampling and repetition settings it may come with."""
         own = self._model.generation_config
         ends = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
-        pad = (
-            tokenizer.pad_token_id
-            if tokenizer.pad_token_id is not None
-            else (ends[0] if isinstance(ends, list) else ends)
-        )
+        pad = tokenizer.pad_token_id
+        if pad is None:
+            pad = cast("list[int]", ends)[0] if isinstance(ends, list) else ends
         return library("transformers").GenerationConfig(
             max_new_tokens=room,
             do_sample=False,

@@ -10,7 +10,7 @@ import numpy as np
 from spexapi.backends.base import Backend, Reply, Request
 from spexapi.backends.registry import open_backend
 from spexapi.errors import BackendError, InputError
-from spexapi.games.base import Spent, Target
+from spexapi.games.base import Piece, Player, Spent, Target
 from spexapi.measurements import Bools, Measurements, exact_values
 from spexapi.render import MASKINGS, Layout, render
 from spexapi.scorers import Scorer, find_scorer
@@ -80,14 +80,15 @@ class Asking:
         self.spent = Spent()
         self._layout: Layout | None = None
         self._answers: tuple[str, ...] = ()
-        self._placeholder = ""
+        self._placeholder = self._written = ""
 
     @property
     def batch(self) -> int:
         return self.backend.capabilities.batch
 
     async def prepare(self, layout: Layout, target: Target, too_long: Callable[[str], str]) -> Target:
-        """Checks what can fail without a model call, then lets the model write the answer where none was given.
+        """Checks what can fail without a model call, then lets the model write the answer where none was
+        given.
 
         too_long  a backend's reason -> the same with what the user can shorten
         """
@@ -97,7 +98,9 @@ class Asking:
         answer, generated = self.chosen.answer, False
         self._refuse_misfits(layout, (answer, *self.chosen.options) if answer is not None else (), too_long)
         if answer is None:
-            answer, generated = await self._generate(layout), True
+            # once a game: the model is greedy, it would write the same again
+            self._written = self._written or await self._generate(layout)
+            answer, generated = self._written, True
             self._refuse_misfits(layout, (answer, *self.chosen.options), too_long)
         self._answers = (answer, *self.chosen.options)
         scorer = self.chosen.scorer
@@ -108,15 +111,15 @@ class Asking:
             answer=answer,
             answer_offsets=self.backend.answer_offsets(layout.messages, answer) or (),
             generated=generated,
-            pieces=layout.pieces,
+            pieces=_pieces(layout),
             masking=self.chosen.masking,
         )
 
     async def measure(self, masks: Bools) -> Measurements:
-        """(m, n) bool -> one value a mask, with the answer's token log-probabilities where all replies agree on them."""
+        """(m, n) bool -> one value a mask, with token log-probabilities where all replies agree on tokens."""
         if self._layout is None:
             raise InputError("measure() needs prepare() first: it fixes the answer")
-        n = len(self._layout.players)
+        n = self._layout.n_players
         if masks.shape[1] != n:
             raise InputError(f"masks have {masks.shape[1]} columns, the game has {n} players")
         replies = await self.backend.score([self._request(self._layout, mask) for mask in masks])
@@ -140,9 +143,9 @@ class Asking:
             raise InputError(f"{self.backend.name} does not show its tokens: use unit='word'")
         return spans
 
-    def estimate_tokens(self, layout: Layout, masks: Bools) -> int | None:
+    def estimate_tokens(self, layout: Layout, players: Sequence[Player], masks: Bools) -> int | None:
         """About how many tokens would be read: the pinned text every time, a player's where it is kept."""
-        counts = [self.backend.count_tokens(player.text) for player in layout.players]
+        counts = [self.backend.count_tokens(player.text) for player in players]
         whole = self.backend.count_tokens("\n".join(message.content for message in layout.messages))
         if whole is None:
             return None
@@ -169,7 +172,7 @@ class Asking:
     def _refuse_misfits(
         self, layout: Layout, answers: tuple[str, ...], too_long: Callable[[str], str]
     ) -> None:
-        full = np.ones(len(layout.players), dtype=np.bool_)
+        full = np.ones(layout.n_players, dtype=np.bool_)
         for mask in (full, ~full):  # placeholders can make a masked prompt the longer one
             messages, hidden = render(layout, mask, self.chosen.masking, self._placeholder)
             reason = self.backend.check(Request(messages, answers, hidden, layout.messages))
@@ -198,11 +201,21 @@ class Asking:
         )
 
 
-def at_least_two(layout: Layout, hint: str) -> None:
+def at_least_two(players: Sequence[Player], hint: str) -> None:
     """Raises InputError where there is nothing to combine."""
-    if len(layout.players) < 2:
-        found = ", ".join(f"{player.kind} {player.label!r}" for player in layout.players)
+    if len(players) < 2:
+        found = ", ".join(f"{player.kind} {player.label!r}" for player in players)
         raise InputError(f"a game needs at least 2 players to remove, this one has {found or 'none'}: {hint}")
+
+
+def _pieces(layout: Layout) -> tuple[Piece, ...]:
+    """The prompt in reading order, for the views."""
+    return tuple(
+        Piece(part.text, turn.player if turn.player is not None else part.player, turn.role)
+        for turn in layout.turns
+        for part in turn.parts
+        if part.text
+    )
 
 
 def _token_values(replies: Sequence[Reply]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]] | None:

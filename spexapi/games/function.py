@@ -21,9 +21,9 @@ ValueFunction = Callable[[Bools], object]
 class FunctionGame:
     """Players and any function of which of them are kept.
 
-    value_function  (m, n) bool, True = kept -> (m,) float, higher = more of what is explained; plain or async. A plain
-                    one runs in a worker thread, one call at a time. NaN marks a mask that failed; what it raises ends
-                    the run
+    value_function  (m, n) bool, True = kept -> (m,) float, higher = more of what is explained; plain or
+                    async. A plain one runs in a worker thread, one call at a time. NaN marks a mask that
+                    failed; what it raises ends the run
     players         how many, or their labels
     batch           masks in one call: a run can be stopped, and shows progress, between calls
     """
@@ -90,7 +90,7 @@ class FunctionGame:
 
 
 def _to_players(players: int | Sequence[str | Player]) -> tuple[Player, ...]:
-    if isinstance(players, bool) or isinstance(players, str):
+    if isinstance(players, bool | str):
         raise InputError(f"players must be a number or a list of labels, got {players!r}")
     if isinstance(players, (int, np.integer)):
         found = tuple(Player(f"player {i}") for i in range(int(players)))
@@ -102,7 +102,7 @@ def _to_players(players: int | Sequence[str | Player]) -> tuple[Player, ...]:
 
 
 def _checked(returned: object, m: int, n: int) -> Floats:
-    needed = f"value_function must return one number for each mask: got masks of shape ({m}, {n}), so an array of shape ({m},)"
+    needed = f"value_function must return shape ({m},), one number a mask, for masks of shape ({m}, {n})"
     try:
         values = np.asarray(returned)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A game whose players are parts of a prompt: words, sentences, chat turns, tool results, the user's own spans."""
+"""A game whose players are parts of a prompt: words, sentences, chat turns, tool results, own spans."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class PromptGame:
     backend   what open_backend() gives, or its name
     prompt    a text, or chat turns ({"role", "content"} or Message)
     answer    the answer to explain; None lets the model write it (greedy)
-    unit      word, token, sentence, line, paragraph, document (a turn's whole text) or turn (the turn with its role);
-              or a unit for each role, None for roles whose text stays: {"user": "sentence", "tool": "turn"}.
-              None: words, or nothing beside `spans` where those are given
-    spans     players of the user's own: (start, end) in a prompt of one turn, or (turn, start, end); a turn that has
-              some has no other players unless `unit` names one for its text between them
+    unit      word, token, sentence, line, paragraph, document (a turn's whole text) or turn (the turn with
+              its role); or a unit for each role, None for roles whose text stays: {"user": "sentence",
+              "tool": "turn"}. None: words, or nothing beside `spans` where those are given
+    spans     players of the user's own: (start, end) in a prompt of one turn, or (turn, start, end); a turn
+              that has some has no other players unless `unit` names one for its text between them
     pinned    what is never removed: turn numbers (-1 is the last), roles, or (turn, start, end)
     score     logprob, mean_logprob, logit, choice (needs `options`), a plug-in or a function of a Reply
     masking   drop, placeholder (`placeholder`, or the backend's), or attention (local models)
@@ -57,12 +57,12 @@ class PromptGame:
         self._pinned = _pins(pinned, messages)
         self._spans = _by_turn(spans or (), messages)
         self._asking = Asking(backend, chosen)
-        self._layout = self._cut(messages)
-        at_least_two(self._layout, self._hint())
+        self._players, self._layout = self._cut(messages)
+        at_least_two(self._players, "use a smaller unit, such as unit='word', or pin less")
 
     @property
     def players(self) -> tuple[Player, ...]:
-        return self._layout.players
+        return self._players
 
     @property
     def batch(self) -> int:
@@ -87,9 +87,9 @@ class PromptGame:
 
     def estimate_tokens(self, masks: Bools) -> int | None:
         """Tokens the model would read for these masks, about; None where the backend cannot count."""
-        return self._asking.estimate_tokens(self._layout, masks)
+        return self._asking.estimate_tokens(self._layout, self._players, masks)
 
-    def _cut(self, messages: Sequence[Message]) -> Layout:
+    def _cut(self, messages: Sequence[Message]) -> tuple[tuple[Player, ...], Layout]:
         turns: list[Turn] = []
         players: list[Player] = []
         for number, message in enumerate(messages):
@@ -99,10 +99,10 @@ class PromptGame:
                 players.append(Player(label, "turn", message.content))
             else:
                 turns.append(Turn(message.role, tuple(self._parts(message.content, number, players))))
-        return Layout(tuple(turns), tuple(players))
+        return tuple(players), Layout(tuple(turns), len(players))
 
     def _parts(self, text: str, number: int, players: list[Player]) -> list[Part]:
-        """One turn as parts: the user's spans and the pinned ones first, the unit in what lies between them."""
+        """One turn as parts: the user's spans and the pinned ones first, the unit between them."""
         taken = [(start, end, "span") for start, end in self._spans.get(number, ())]
         taken += [(start, end, "") for start, end in self._pinned.get(number, ())]
         own_spans(text, [(start, end) for start, end, _ in taken])
@@ -131,11 +131,8 @@ class PromptGame:
         )
         return parts
 
-    def _hint(self) -> str:
-        return "use a smaller unit, such as unit='word', or pin less"
-
     def _too_long(self, reason: str) -> str:
-        return f"the prompt does not fit: {reason}" if reason[:1].isdigit() else reason
+        return f"the prompt does not fit: {reason}; shorten it" if reason[:1].isdigit() else reason
 
 
 def _units(

@@ -1,4 +1,4 @@
-"""A game whose players are the documents a model answered from, or parts of them, and the question's words if wanted."""
+"""A game whose players are the documents a model answered from, or their parts, and the question's words."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ _QUESTION = -1
 class RagGame:
     """Which documents, or which parts of them, drive the answer to a question.
 
-    The model reads one user turn: "Documents:", the documents that are kept, and "Question: ..." with an empty line
-    between each two; a title stands on the line above its document's text.
+    The model reads one user turn: "Documents:", the documents that are kept, and "Question: ..." with an
+    empty line between each two; a title stands on the line above its document's text.
 
     backend        what open_backend() gives, or its name
     documents      texts, {"id", "title", "text"} or Document
     answer         the answer to explain; None lets the model write it (greedy)
-    unit           document, paragraph, line, sentence, word or token. A smaller unit than document takes the title
-                   with the last part of its document. None: documents, or nothing beside `spans` where those are given
+    unit           document, paragraph, line, sentence, word or token. A smaller unit than document takes the
+                   title with the last part of its document. None: documents, or nothing beside `spans` where
+                   those are given
     question_unit  word, sentence or token makes parts of the question players of the same game
     spans          players of the user's own: (document, start, end), numbered from 0, in that document's text
     pinned         numbers of documents that are never removed
@@ -70,12 +71,12 @@ class RagGame:
         for number, start, end in spans or ():
             self._spans.setdefault(self._number(number), []).append((start, end))
         self._asking = Asking(backend, chosen)
-        self._layout = self._cut(system)
-        at_least_two(self._layout, "give more documents, or use a smaller unit such as unit='sentence'")
+        self._players, self._layout = self._cut(system)
+        at_least_two(self._players, "give more documents, or use a smaller unit such as unit='sentence'")
 
     @property
     def players(self) -> tuple[Player, ...]:
-        return self._layout.players
+        return self._players
 
     @property
     def batch(self) -> int:
@@ -101,7 +102,7 @@ class RagGame:
 
     def estimate_tokens(self, masks: Bools) -> int | None:
         """Tokens the model would read for these masks, about; None where the backend cannot count."""
-        return self._asking.estimate_tokens(self._layout, masks)
+        return self._asking.estimate_tokens(self._layout, self._players, masks)
 
     def _number(self, number: int) -> int:
         if not -len(self._documents) <= number < len(self._documents):
@@ -110,7 +111,7 @@ class RagGame:
             )
         return number % len(self._documents)
 
-    def _cut(self, system: str | None) -> Layout:
+    def _cut(self, system: str | None) -> tuple[tuple[Player, ...], Layout]:
         players: list[Player] = []
         parts = [Part("Documents:\n\n", group=_QUESTION - 1)]
         for number, document in enumerate(self._documents):
@@ -119,7 +120,7 @@ class RagGame:
         parts += self._segments(self._question, self._question_unit, players, _QUESTION)
         user = Turn("user", tuple(parts))
         turns = (Turn("system", (Part(system),)), user) if system else (user,)
-        return Layout(turns, tuple(players))
+        return tuple(players), Layout(turns, len(players))
 
     def _document(self, number: int, document: Document, players: list[Player]) -> list[Part]:
         """One document with the empty line behind it."""
@@ -167,6 +168,6 @@ class RagGame:
         count, number = max(known, key=lambda pair: (pair[0], -pair[1]))
         label = self._documents[number - 1].label
         return (
-            f"the prompt does not fit: {reason}. Document {number} of {len(counts)} ({label}) is the longest with "
-            f"{count:,} tokens: shorten it or give fewer documents"
+            f"the prompt does not fit: {reason}. Document {number} of {len(counts)} ({label}) is the longest "
+            f"with {count:,} tokens: shorten it or give fewer documents"
         )

@@ -1,4 +1,4 @@
-"""Masks an engine proposed -> measurements, each distinct mask bought once, in batches that can be stopped between."""
+"""Masks an engine proposed -> measurements, each distinct one bought once, in batches."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ async def sample(
 
     masks        (m, n) bool; a mask asked twice is measured once and its row returned twice
     known        measured before: the masks in it that worked are not asked again
-    on_progress  called with (distinct masks measured, distinct masks to measure) before the first and after each batch
-    should_stop  looked at before each batch; once it is true, nothing more is asked and the parts so far are all
+    on_progress  called with (distinct masks measured, distinct masks to measure) before the first and after
+                 each batch
+    should_stop  looked at before each batch; once it is true, nothing more is asked and the parts so far are
+                 all
 
-    The parts joined are a leading piece of what was asked: all of it, unless stopped. Errors of `game.measure` pass
-    through; the parts yielded before stay valid.
+    The parts joined are a leading piece of what was asked: all of it, unless stopped. Errors of
+    `game.measure` pass through; the parts yielded before stay valid.
     """
     if masks.ndim != 2 or masks.dtype != np.bool_:
         raise InputError(f"masks must be (m, n) bool, got {masks.dtype} of shape {masks.shape}")
