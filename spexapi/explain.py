@@ -1,18 +1,19 @@
-"""The line: a game is measured where the engine asks, the engine fits a spectrum, the spectrum is read as interactions."""
+"""The line: a game is measured where the engine asks, the engine fits a spectrum, the spectrum is read as
+interactions."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from spexapi.engines.base import Design, Engine
-from spexapi.engines.registry import describe, find_engine
+from spexapi.engines.registry import find_engine
 from spexapi.errors import BudgetError, InputError, RunningLoopError
-from spexapi.explanation import Cost, Explanation, Recipe, read
+from spexapi.explanation import Cost, Explanation, Recipe, options_of, read
 from spexapi.games.base import Game, Spent, Target
 from spexapi.indices import check_index
 from spexapi.masks import uniform_masks
@@ -22,7 +23,9 @@ from spexapi.sampling.sampler import sample
 Progress = Callable[[int, int], None]  # masks measured, masks planned
 Stop = Callable[[], bool]
 
-SNAPSHOT_GROWTH = 1.5  # a new snapshot when this many times more masks are known: fits stay a small part of the time
+SNAPSHOT_GROWTH = (
+    1.5  # a new snapshot when this many times more masks are known: fits stay a small part of the time
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,10 @@ def explain(
     on_progress  called with (masks measured, masks planned)
     should_stop  asked between batches; True ends the measuring and explains what is known by then
 
-    Raises InputError (BudgetError with the number that is enough) before anything is paid; BackendError where the
-    model cannot be asked; NothingMeasured where every measurement failed; RunningLoopError inside a running event
-    loop. Cost: at most `budget` model calls, and one more where the game's answer has to be written first.
+    Raises InputError (BudgetError with the number that is enough) before anything is paid; BackendError where
+    the model cannot be asked; NothingMeasured where every measurement failed; RunningLoopError inside a
+    running event loop. Cost: at most `budget` model calls, and one more where the game's answer must be
+    written first.
     """
     try:
         asyncio.get_running_loop()
@@ -102,11 +106,8 @@ async def aexplain(
 ) -> Explanation:
     """explain() for notebooks and servers, with the same arguments and errors."""
     run = _plan(game, engine, budget, index, max_order, seed, held_out)
-    last: Explanation | None = None
-    async for last in _stream(run, on_progress, should_stop, snapshots=False):
-        pass
-    assert last is not None
-    return last
+    explanations = [ex async for ex in _stream(run, on_progress, should_stop, snapshots=False)]
+    return explanations[-1]
 
 
 async def astream(
@@ -120,11 +121,11 @@ async def astream(
     held_out: int = 0,
     on_progress: Progress | None = None,
     should_stop: Stop | None = None,
-) -> AsyncIterator[Explanation]:
+) -> AsyncGenerator[Explanation]:
     """Explanations that sharpen while measurements arrive; the last one is what aexplain() returns.
 
-    Arguments and errors of explain(). A snapshot before the last is marked `stopped` and has no R². Leaving the loop
-    early ends the measuring after the batch in flight.
+    Arguments and errors of explain(). A snapshot before the last is marked `stopped` and has no R². Leaving
+    the loop early ends the measuring after the batch in flight.
     """
     run = _plan(game, engine, budget, index, max_order, seed, held_out)
     stream = _stream(run, on_progress, should_stop, snapshots=True)
@@ -142,15 +143,18 @@ def _plan(
     found = find_engine(engine)
     n = len(game.players)
     if n < 2:
-        raise InputError(f"the game has {n} player{'s' * (n != 1)}: at least 2 are needed to speak of combinations")
+        raise InputError(
+            f"the game has {n} player{'s' * (n != 1)}: at least 2 are needed to speak of combinations"
+        )
     index, max_order = check_index(index, max_order, n)
-    if isinstance(budget, bool) or not isinstance(budget, int | np.integer) or budget < 1:
+    if isinstance(budget, bool) or not isinstance(budget, (int, np.integer)) or budget < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise BudgetError(f"the budget is {budget!r}: it must be a whole number of masks, at least 1")
     if not 0 <= held_out < budget:
-        raise BudgetError(f"held_out={held_out} of a budget of {budget}: give a number from 0 to {budget - 1}")
+        raise BudgetError(
+            f"held_out={held_out} of a budget of {budget}: give a number from 0 to {budget - 1}"
+        )
     design = found.plan(n, int(budget) - held_out, np.random.default_rng(seed))
-    name, options = describe(found)
-    recipe = Recipe(engine=name, budget=int(budget), seed=seed, held_out=held_out, options=options)
+    recipe = Recipe(found.name, int(budget), seed=seed, held_out=held_out, options=options_of(found))
     fresh = np.random.default_rng([seed, 1])
     audit_masks = np.zeros((0, n), dtype=np.bool_)
     if held_out and not design.exact:
@@ -184,7 +188,7 @@ def preview(
     seed: int = 0,
     held_out: int = 0,
 ) -> Preview:
-    """Checks a run as explain() would and says what it would cost; asks the model nothing. Raises InputError."""
+    """Checks a run as explain() would and says what it would cost; asks nothing. Raises InputError."""
     run = _plan(game, engine, budget, index, max_order, seed, held_out)
     masks = run.design.masks if len(run.design.masks) else run.audit_masks
     calls = min(run.recipe.budget - len(run.audit_masks), len(run.design.masks)) + len(run.audit_masks)
@@ -201,7 +205,7 @@ def preview(
 
 async def _stream(
     run: _Run, on_progress: Progress | None, should_stop: Stop | None, *, snapshots: bool
-) -> AsyncIterator[Explanation]:
+) -> AsyncGenerator[Explanation]:
     started, before = time.perf_counter(), run.game.spent
     allowed = run.recipe.budget - len(run.audit_masks)
     planned = min(allowed, max(len(run.design.masks), 1)) + len(run.audit_masks)

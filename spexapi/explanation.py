@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import numpy as np
 
 from spexapi.audit import Audit, audit
 from spexapi.engines.base import Design, Engine, Fit
+from spexapi.engines.registry import find_engine
 from spexapi.errors import InputError
 from spexapi.games.base import Player, Target
 from spexapi.indices import to_index
 from spexapi.measurements import Measurements
-from spexapi.scorers import span_values
+from spexapi.scorers import find_scorer, span_values
 from spexapi.spectrum import Interaction, Spectrum
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Path_ = str | Path
 
@@ -66,11 +65,12 @@ class Recipe:
 class Explanation:
     """Which combinations of players drive the value, with a measure of how far to trust it.
 
-    interactions  in `index` up to `max_order`: sorted player numbers -> value in `target.unit`; () is the constant
+    interactions  in `index` up to `max_order`: player numbers -> value in `target.unit`; () is constant
     spectrum      predicts the value of any mask
     intervals     90% interval of an interaction, where the engine has them
     observations  the masks and values the spectrum was fitted to, the audit's own masks last
     stopped       True where the run ended before the design was measured
+    fitted_by     the engine itself, for span(); a saved explanation finds it by name instead
     """
 
     players: tuple[Player, ...]
@@ -89,6 +89,7 @@ class Explanation:
     )
     notes: tuple[str, ...] = ()
     stopped: bool = False
+    fitted_by: Engine | None = field(default=None, repr=False)
 
     @property
     def engine(self) -> str:
@@ -109,7 +110,8 @@ class Explanation:
     def top(self, k: int = 10) -> list[tuple[Interaction, float]]:
         """The k interactions with the largest absolute value, the constant apart."""
         ranked = sorted(
-            ((s, v) for s, v in self.interactions.items() if s), key=lambda item: (-abs(item[1]), len(item[0]), item[0])
+            ((s, v) for s, v in self.interactions.items() if s),
+            key=lambda item: (-abs(item[1]), len(item[0]), item[0]),
         )
         return ranked[:k]
 
@@ -139,35 +141,25 @@ class Explanation:
         tokens = self.observations.token_values
         if tokens is None or not self.target.answer_offsets:
             raise InputError(
-                f"this explanation (score {self.target.score!r}) has no log-probability for each token of the answer, "
-                "so a span cannot be explained; use a backend that returns them and the score logprob, mean_logprob or logit"
+                f"this explanation (score {self.target.score!r}) has no log-probability for each token of "
+                "the answer, so a span cannot be explained; use a backend that returns them and score 'logprob'"
             )
-        chosen = [i for i, (a, b) in enumerate(self.target.answer_offsets) if a < end and b > start and a < b]
-        if not chosen or start >= end:
-            raise InputError(
-                f"characters {start}:{end} hold no token of the answer, which has {len(self.target.answer)} "
-                f"characters: {self.target.answer!r}"
-            )
-        values = span_values(self.target.score, tokens[:, chosen])
+        values = span_values(find_scorer(self.target.score), tokens, self.target.answer_offsets, (start, end))
         return self._again(self.observations.with_values(values), replace(self.target, span=(start, end)))
 
     def with_engine(self, engine: str | Engine) -> Explanation:
         """The same observations fitted by another engine; no new call."""
-        from spexapi.engines.registry import describe, find_engine
-
         found = find_engine(engine)
-        name, options = describe(found)
-        return replace(self, recipe=replace(self.recipe, engine=name, options=options))._again(
-            self.observations, self.target
-        )
+        recipe = replace(self.recipe, engine=found.name, options=options_of(found))
+        return replace(self, recipe=recipe, fitted_by=found)._again(self.observations, self.target)
 
     def _again(self, observations: Measurements, target: Target) -> Explanation:
-        from spexapi.engines.registry import find_engine
-
-        engine = find_engine(self.recipe.engine, **self.recipe.options)
+        engine = self.fitted_by or rebuilt(self.recipe)
+        rng = np.random.default_rng(self.recipe.seed)
+        design = engine.plan(self.n_players, self.recipe.budget - self.recipe.held_out, rng)
         return read(
             engine,
-            replan(engine, observations, self.recipe),
+            design,
             observations,
             players=self.players,
             recipe=self.recipe,
@@ -180,7 +172,7 @@ class Explanation:
         )
 
     def to_json(self, path: Path_ | None = None) -> str:
-        """The whole explanation, observations included, as JSON text; written to `path` where one is given."""
+        """All of it, observations included, as JSON text; written to `path` where one is given."""
         from spexapi.saved import dump
 
         return dump(self, path)
@@ -201,17 +193,18 @@ class Explanation:
             Path(path).write_text(text, encoding="utf-8")
         return text
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> Any:
         """A row an interaction, strongest first: players, labels, order, value, low, high. Needs pandas."""
-        import pandas as pd
+        pd: Any = importlib.import_module("pandas")
 
         rows = [
-            (s, self.label(s), len(s), v, *self.intervals.get(s, (np.nan, np.nan))) for s, v in self.top(len(self.interactions))
+            (s, self.label(s), len(s), v, *self.intervals.get(s, (np.nan, np.nan)))
+            for s, v in self.top(len(self.interactions))
         ]
         return pd.DataFrame(rows, columns=["players", "labels", "order", "value", "low", "high"])
 
     def to_shapiq(self) -> Any:
-        """The interactions as shapiq.InteractionValues, for its plots. Needs shapiq; not for Fourier values."""
+        """The interactions as shapiq.InteractionValues, for its plots. Needs shapiq; no Fourier values."""
         from spexapi.saved import to_shapiq
 
         return to_shapiq(self)
@@ -225,10 +218,17 @@ class Explanation:
         return plain(self)
 
 
-def replan(engine: Engine, observations: Measurements, recipe: Recipe) -> Design:
-    """The design of a finished run again, from its recipe."""
-    rng = np.random.default_rng(recipe.seed)
-    return engine.plan(observations.n_players, recipe.budget - recipe.held_out, rng)
+def options_of(engine: Engine) -> dict[str, object]:
+    """The settings of an engine that is a dataclass, for a recipe."""
+    return asdict(engine) if is_dataclass(engine) and not isinstance(engine, type) else {}
+
+
+def rebuilt(recipe: Recipe) -> Engine:
+    """The engine of a saved run, with its settings. Raises InputError where it is not installed here."""
+    engine = find_engine(recipe.engine)
+    if not recipe.options or not is_dataclass(engine) or isinstance(engine, type):
+        return engine
+    return cast(Engine, replace(engine, **recipe.options))
 
 
 def read(
@@ -273,4 +273,5 @@ def read(
         intervals=fit.intervals if index == "fourier" else {},
         notes=(*design.notes, *fit.notes),
         stopped=stopped,
+        fitted_by=engine,
     )

@@ -103,7 +103,9 @@ def exact_values(
     values = np.array(values, dtype=np.float64)
     bad = ~np.isfinite(values)
     if reason is None:
-        reason = [f"the value is {v}" if b else "" for v, b in zip(values, bad, strict=True)] if bad.any() else [""] * len(values)
+        reason = [
+            f"the value is {value}" if failed else "" for value, failed in zip(values, bad, strict=True)
+        ]
     values[bad] = np.nan
     return Measurements(
         masks=np.array(masks, dtype=np.bool_),
@@ -111,17 +113,15 @@ def exact_values(
         variance=np.zeros(len(values)),
         lower=values.copy(),
         upper=values.copy(),
-        reason=tuple(reason),
+        reason=tuple(made if reason is None else reason),
         token_values=None if token_values is None else np.array(token_values, dtype=np.float64),
     )
 
 
 def join(parts: Sequence[Measurements]) -> Measurements:
-    """All parts in order, as one value. Raises InputError where there are none or they do not fit together."""
+    """All parts in order, as one value. Raises InputError where there are none."""
     if not parts:
         raise InputError("join needs at least one part")
-    filled = [p for p in parts if len(p)] or parts[:1]
-    tokens = [p.token_values for p in filled if p.token_values is not None]
     return Measurements(
         masks=np.concatenate([p.masks for p in parts]),
         values=np.concatenate([p.values for p in parts]),
@@ -129,8 +129,19 @@ def join(parts: Sequence[Measurements]) -> Measurements:
         lower=np.concatenate([p.lower for p in parts]),
         upper=np.concatenate([p.upper for p in parts]),
         reason=tuple(r for p in parts for r in p.reason),
-        token_values=np.concatenate(tokens) if len(tokens) == len(filled) else None,
+        token_values=_join_tokens(parts),
     )
+
+
+def _join_tokens(parts: Sequence[Measurements]) -> Floats | None:
+    """Token values of all parts, NaN where all of a part failed; None where a part has none to give."""
+    known = [p.token_values for p in parts if p.token_values is not None]
+    widths = {table.shape[1] for table in known}
+    if len(widths) != 1 or any(p.token_values is None and p.ok.any() for p in parts):
+        return None
+    width = widths.pop()
+    rows = [np.full((len(p), width), np.nan) if p.token_values is None else p.token_values for p in parts]
+    return np.concatenate(rows)
 
 
 def nothing(n_players: int) -> Measurements:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -75,7 +76,9 @@ def load(path: str | Path) -> Explanation:
         target=Target(**target),
         backend=data["backend"],
         cost=Cost(**data["cost"]),
-        intervals={tuple(t["players"]): tuple(t["interval"]) for t in data["interactions"] if "interval" in t},
+        intervals={
+            tuple(t["players"]): tuple(t["interval"]) for t in data["interactions"] if "interval" in t
+        },
         notes=tuple(data["notes"]),
         stopped=data["stopped"],
     )
@@ -83,12 +86,14 @@ def load(path: str | Path) -> Explanation:
 
 def _checked(path: Path) -> Json:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}; give a file that to_json wrote") from error
+        raise InputError(
+            f"{path} cannot be read: {error.strerror or error}; give a file that to_json wrote"
+        ) from error
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not JSON ({error}); give a file that to_json wrote") from error
-    version = data.get("schema_version") if isinstance(data, dict) else None
+    version: Any = cast(Json, data).get("schema_version") if isinstance(data, dict) else None
     if version != SCHEMA_VERSION:
         raise InputError(
             f"{path} has schema_version {version!r}, this version of spexapi reads {SCHEMA_VERSION}; "
@@ -157,13 +162,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-SHAPIQ_NAMES = {"moebius": "Moebius", "sii": "SII", "stii": "STII", "fsii": "FSII", "fbii": "FBII", "bii": "BII", "sv": "SV", "bv": "BV"}  # fmt: skip
+SHAPIQ_NAMES = {"moebius": "Moebius"} | {
+    name: name.upper() for name in ("sii", "stii", "fsii", "fbii", "bii", "sv", "bv")
+}
 
 
 def to_shapiq(ex: Explanation) -> Any:
     """The interactions as shapiq.InteractionValues (shapiq >= 1.4). Raises InputError for Fourier values."""
-    import shapiq
-
+    shapiq: Any = importlib.import_module("shapiq")
     if ex.index not in SHAPIQ_NAMES:
         raise InputError(
             f"shapiq has no index {ex.index!r}; read the explanation in another one first: "
@@ -178,7 +184,7 @@ def to_shapiq(ex: Explanation) -> Any:
         min_order=0,
         n_players=ex.n_players,
         interaction_lookup={s: i for i, s in enumerate(kept)},
-        estimated=not (ex.audit.method == "exact"),
+        estimated=ex.audit.method != "exact",
         estimation_budget=ex.cost.calls,
         baseline_value=float(kept[()]),
     )

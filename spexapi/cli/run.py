@@ -1,0 +1,183 @@
+"""One run on the command line: progress, Ctrl-C, caps, files, and errors as one line."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from spexapi.cli.ask import Ask
+from spexapi.errors import InputError, NothingMeasured, SpexError
+from spexapi.explain import Preview, explain, preview
+from spexapi.explanation import Explanation
+from spexapi.games.base import Game
+
+BAD_INPUT, REFUSED, STOPPED = 2, 3, 4
+PARTIAL = Path("explanation-partial.json")
+
+out, err = Console(), Console(stderr=True)
+
+
+def run(build: Callable[[], Game], ask: Ask) -> None:
+    """The line once, with its progress, its caps and its files."""
+    with plain_errors():
+        _writable(ask.json, ask.html)
+        game = build()
+        allowed = ask.budget if ask.max_calls is None else min(ask.budget, ask.max_calls)
+        wanted: dict[str, Any] = {
+            "engine": ask.engine,
+            "budget": allowed,
+            "index": ask.index,
+            "max_order": ask.max_order,
+            "seed": ask.seed,
+            "held_out": ask.held_out,
+        }
+        if ask.dry_run:
+            _say_plan(preview(game, **wanted), ask.max_cost)
+            return
+        with _interruptible() as stop, _progress(ask.quiet) as report:
+            ex = explain(
+                game, on_progress=report, should_stop=lambda: stop() or _over(game, ask.max_cost), **wanted
+            )
+        capped = allowed < ask.budget and ex.audit.method != "exact"
+        json = ask.json or (PARTIAL if ex.stopped or capped else None)
+        present(ex, json, ask.html, ask.quiet)
+        if ex.stopped or capped:
+            why = (
+                "before the plan was measured"
+                if ex.stopped
+                else f"at --max-calls {allowed} of the {ask.budget} asked for"
+            )
+            err.print(
+                f"stopped {why}; {len(ex.observations)} measurements are saved in {json}",
+                highlight=False,
+                markup=False,
+            )
+            raise typer.Exit(STOPPED)
+
+
+def _over(game: Game, max_cost: float | None) -> bool:
+    price = game.spent.price
+    return max_cost is not None and price is not None and price >= max_cost > 0
+
+
+def _say_plan(plan: Preview, max_cost: float | None) -> None:
+    out.print(
+        f"{plan.n_players} players: {', '.join(plan.labels[:8])}{', ...' if plan.n_players > 8 else ''}",
+        markup=False,
+    )
+    out.print(f"engine {plan.engine}: {plan.calls} prompts would be scored", markup=False, highlight=False)
+    for note in plan.notes:
+        out.print(f"  {note}", markup=False, highlight=False)
+    if plan.tokens is not None:
+        out.print(
+            f"about {plan.tokens:,} tokens in all (half of the parts are removed on average)", markup=False
+        )
+    if max_cost is not None:
+        out.print(f"stops at {max_cost} US dollars", markup=False, highlight=False)
+    out.print("nothing was asked", markup=False)
+
+
+def present(ex: Explanation, json: Path | None, html: Path | None, quiet: bool) -> None:
+    if json is not None:
+        ex.to_json(json)
+    if html is not None:
+        ex.to_html(html)
+    if quiet:
+        return
+    from spexapi.views.text import show as show_table
+
+    show_table(ex, out)
+    for path in (html, json):
+        if path is not None:
+            out.print(f"wrote {path}", highlight=False, markup=False)
+
+
+def _writable(*paths: Path | None) -> None:
+    for path in paths:
+        if path is not None and not path.parent.is_dir():
+            raise InputError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
+
+
+@contextmanager
+def plain_errors() -> Generator[None]:
+    """Our own errors as one line and an exit code; a traceback only for mistakes of ours."""
+    try:
+        yield
+    except SpexError as error:
+        err.print(f"spexapi: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        code = BAD_INPUT if isinstance(error, InputError) else REFUSED
+        raise typer.Exit(code) from error
+    except KeyboardInterrupt as error:
+        err.print("stopped; nothing had been measured that could be saved", highlight=False)
+        raise typer.Exit(130) from error
+
+
+@contextmanager
+def _interruptible() -> Generator[Callable[[], bool]]:
+    """Ctrl-C ends the measuring after the batch in flight and keeps what is there; a second one drops it."""
+    pressed = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+        err.print(
+            "stopping after the batch in flight; press Ctrl-C again to drop everything", highlight=False
+        )
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: pressed
+    except NothingMeasured:
+        if pressed:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Generator[Callable[[int, int], None] | None]:
+    """A bar on a terminal, one line in a log, nothing when quiet."""
+    if quiet:
+        yield None
+        return
+    if not sys.stderr.isatty():
+        yield (
+            lambda done, planned: (
+                err.print(f"scoring {planned} prompts", highlight=False) if done == 0 else None
+            )
+        )
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("loading the model", total=None)
+        yield lambda done, planned: bar.update(
+            task,
+            completed=done,
+            total=planned,
+            description="fitting" if done >= planned else "scoring prompts",
+        )
