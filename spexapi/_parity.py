@@ -43,7 +43,7 @@ def check_masks(masks: Bools, n_players: int) -> None:
 
 
 def weighted_sum(masks: Bools, support: Sequence[tuple[int, ...]], weights: Floats) -> Floats:
-    """(m,) sum over interactions of weight times parity. Time O(m s + m * sum of orders / 64), memory O(m + s)."""
+    """(m,) sum over interactions of weight times parity. Time O(m (s + sum of orders / 64))."""
     total = np.full(len(masks), weights.sum())
     for rows, columns, odd in _odd_bits(masks, support):
         total[rows] -= 2 * (weights[columns] @ odd)  # parity = 1 - 2 odd
@@ -59,7 +59,7 @@ def write_parities(masks: Bools, support: Sequence[tuple[int, ...]], out: NDArra
 def _odd_bits(
     masks: Bools, support: Sequence[tuple[int, ...]]
 ) -> Iterator[tuple[slice, NDArray[np.intp], NDArray[np.uint8]]]:
-    """Blocks (rows, columns, odd): odd (columns, rows) is 1 where a mask keeps an odd number of the players."""
+    """Blocks (rows, columns, odd): odd (columns, rows) is 1 where a mask keeps an odd number of players."""
     players, orders = flatten(support)
     used, place = np.unique(players, return_inverse=True)
     place = place.reshape(-1)

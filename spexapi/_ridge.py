@@ -13,6 +13,7 @@ from spexapi.measurements import Floats
 
 _BLOCK = 1 << 12
 _PENALTIES = 60
+_FIXED = 1e-9  # a row this close to deciding its own fit has no fit without it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,7 +22,8 @@ class Ridge:
 
     coef      (s,)
     penalty   the one given or chosen
-    left_out  (m,) the prediction of each row by the fit without that row, at this penalty
+    left_out  (m,) the prediction of each row by the fit without that row, at this penalty; NaN where the
+              others do not decide it
     """
 
     coef: Floats
@@ -90,11 +92,12 @@ def ridge(
     columns   (m, s) parities, +1 or -1 in int8, or any floats
     values    (m,) finite
     constant  which column is all ones, None where there is none
-    penalty   None takes the one of 60 (and 0, where m is above the rank) with the smallest leave-one-out error
-    weights   (m,) above 0
+    penalty   None takes the one of 60 (and 0, where m is above the rank) with the smallest leave-one-out
+    error weights   (m,) above 0
 
-    Time O(m s min(m, s)): one eigendecomposition of the smaller Gram matrix. Memory O(m s) bytes, and floats for
-    min(m, s)² and 61 m. Golub, Heath & Wahba (1979) for the penalty; Allen (1974), PRESS, for the left-out rows.
+    Time O(m s min(m, s)): one eigendecomposition of the smaller Gram matrix. Memory O(m s) bytes, and floats
+    for min(m, s)² and 61 m. Golub, Heath & Wahba (1979) for the penalty; Allen (1974), PRESS, for the
+    left-out rows.
     """
     s = int(columns.shape[1])
     if constant is None:
@@ -120,13 +123,14 @@ def _solve(problem: _Problem, penalty: float | None, leverage: Floats) -> Ridge:
         penalties = np.array([penalty])
     else:
         penalties = np.geomspace(1e-6, 1e3, _PENALTIES) * (float(axes.squares.sum()) / max(s, 1) or 1.0)
-        if m > len(axes.squares) + int(leverage.any()):
+        if s == len(axes.squares) < m - int(leverage.any()):
             penalties = np.concatenate([[0.0], penalties])
     shrink = 1.0 / (axes.squares[:, None] + penalties)  # (r, p)
     aim = axes.columns.T @ problem.pull(problem.target)  # (r,)
     residual = _left_out(problem, axes, shrink, aim, leverage)
     squared = residual**2 if problem.weights is None else residual**2 * problem.weights[:, None]
-    best = int(np.argmin(squared.sum(axis=0)))
+    error = squared.sum(axis=0)
+    best = int(np.argmin(np.where(np.isnan(error), np.inf, error)))
     taken = float(penalties[best])
     coef = axes.columns @ (aim * shrink[:, best])
     # the Gram matrix squares the condition number; two steps of refinement give the lost digits back
@@ -145,7 +149,8 @@ def _left_out(problem: _Problem, axes: _Axes, shrink: Floats, aim: Floats, lever
         hat = rows**2 @ shrink
         if problem.weights is not None:
             hat *= problem.weights[part, None]
-        free = np.maximum(1.0 - hat - leverage[part, None], 1e-12)
+        free = 1.0 - hat - leverage[part, None]
+        free[free < _FIXED] = np.nan
         residual[part] = (problem.target[part, None] - rows @ (aim[:, None] * shrink)) / free
     return residual
 
@@ -156,7 +161,7 @@ def _primal(problem: _Problem) -> _Axes:
     total = float(len(problem.target)) if weights is None else float(weights.sum())
     for part in _parts(len(problem.target)):
         if weights is None and problem.columns.dtype == np.int8:
-            # a block's products of +1 and -1 add up to whole numbers, which float32 holds exactly in half the time
+            # products of +1 and -1 add up to whole numbers, which float32 holds exactly in half the time
             single = problem.columns[part].astype(np.float32)
             gram += single.T @ single
         else:

@@ -1,9 +1,9 @@
 """Reading a spectrum as interaction values: nine indices, each a weighted sum of Fourier coefficients.
 
-Every index is linear, so its value on a spectrum follows from its value on one parity. With r = |R| players in
-the parity and S a subset of s of them, index_S(parity of R) depends on r and s alone; sets that are not inside R
-get 0. So n never enters, only the number of terms and their orders do. Below, a_T are the Möbius terms
-(dividends) and F_R the Fourier coefficients.
+Every index is linear, so its value on a spectrum follows from its value on one parity. With r = |R| players
+in the parity and S a subset of s of them, index_S(parity of R) depends on r and s alone; sets that are not
+inside R get 0. So n never enters, only the number of terms and their orders do. Below, a_T are the Möbius
+terms (dividends) and F_R the Fourier coefficients.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def moebius(spectrum: Spectrum, max_order: int | None) -> Values:
 def sii(spectrum: Spectrum, max_order: int | None) -> Values:
     """SII_S = sum_{T superset of S} a_T / (|T| - |S| + 1), the Shapley interaction index.
 
-    On a parity: (-2)^s / (r - s + 1) where r - s is even, else 0. () is the same sum for the empty set: the value
-    averaged over sizes, then over masks of a size. Grabisch & Roubens (1999), "An axiomatic approach to the
-    concept of interaction among players in cooperative games".
+    On a parity: (-2)^s / (r - s + 1) where r - s is even, else 0. () is the same sum for the empty set: the
+    value averaged over sizes, then over masks of a size. Grabisch & Roubens (1999), "An axiomatic approach to
+    the concept of interaction among players in cooperative games".
     """
     return superset_sums(spectrum.coef, _shapley_weight, max_order)
 
@@ -70,9 +70,9 @@ def stii(spectrum: Spectrum, max_order: int | None) -> Values:
 def fsii(spectrum: Spectrum, max_order: int | None) -> Values:
     """FSII_S = a_S + (-1)^(k - s) s / (k + s) C(k, s) sum_T C(t - 1, k) / C(t + k - 1, k + s) a_T.
 
-    The sum is over the supersets T of S with t > k = max_order players. The Möbius terms of the best approximation
-    of order k under Shapley weights that is right for nobody, which () is, and for everybody. Tsai, Yeh &
-    Ravikumar (2023), "Faith-Shap: the faithful Shapley interaction index".
+    The sum is over the supersets T of S with t > k = max_order players. The Möbius terms of the best
+    approximation of order k under Shapley weights that is right for nobody, which () is, and for everybody.
+    Tsai, Yeh & Ravikumar (2023), "Faith-Shap: the faithful Shapley interaction index".
     """
     k = _known(max_order)
     return superset_sums(spectrum.coef, lambda r, s: _faith_shap_weight(r, s, k), k)
@@ -81,10 +81,10 @@ def fsii(spectrum: Spectrum, max_order: int | None) -> Values:
 def fbii(spectrum: Spectrum, max_order: int | None) -> Values:
     """FBII_S = (-2)^s sum_{R superset of S, |R| <= k} F_R, with k = max_order.
 
-    The Möbius terms of the best approximation of order k over uniform masks: parities are orthogonal, so that is the
-    spectrum cut at order k. () is its value for nobody. In dividends, a_S + (-1)^(k - s) sum_T 2^(s - t)
-    C(t - s - 1, k - s) a_T over the supersets T of S with t > k players. Tsai, Yeh & Ravikumar (2023); Hammer &
-    Holzman (1992), "Approximations of pseudo-Boolean functions".
+    The Möbius terms of the best approximation of order k over uniform masks: parities are orthogonal, so that
+    is the spectrum cut at order k. () is its value for nobody. In dividends, a_S + (-1)^(k - s) sum_T 2^(s -
+    t) C(t - s - 1, k - s) a_T over the supersets T of S with t > k players. Tsai, Yeh & Ravikumar (2023);
+    Hammer & Holzman (1992), "Approximations of pseudo-Boolean functions".
     """
     k = _known(max_order)
     kept = {r: value for r, value in spectrum.coef.items() if len(r) <= k}
@@ -94,7 +94,8 @@ def fbii(spectrum: Spectrum, max_order: int | None) -> Values:
 def bii(spectrum: Spectrum, max_order: int | None) -> Values:
     """BII_S = sum_{T superset of S} a_T / 2^(|T| - |S|) = (-2)^|S| F_S, the Banzhaf interaction index.
 
-    The discrete derivative averaged over uniform masks of the others; () is the mean. Grabisch & Roubens (1999).
+    The discrete derivative averaged over uniform masks of the others; () is the mean. Grabisch & Roubens
+    (1999).
     """
     kept = {s: (-2.0) ** len(s) * value for s, value in fourier(spectrum, max_order).items()}
     return {(): 0.0} | kept
@@ -103,7 +104,8 @@ def bii(spectrum: Spectrum, max_order: int | None) -> Values:
 def sv(spectrum: Spectrum, max_order: int | None) -> Values:
     """SV_i = sum_{T with i} a_T / |T| = -2 sum_{R with i, |R| odd} F_R / |R|, the Shapley value.
 
-    () is value(nobody), and all of them add up to value(everybody). Shapley (1953), "A value for n-person games".
+    () is value(nobody), and all of them add up to value(everybody). Shapley (1953), "A value for n-person
+    games".
     """
     return superset_sums(spectrum.coef, _shapley_weight, 1) | {(): sum(spectrum.coef.values())}
 
@@ -132,7 +134,8 @@ INDICES: dict[str, Callable[[Spectrum, int | None], Values]] = {
 def default_order(index: str, n: int) -> int | None:
     """The highest order where none is asked for.
 
-    3, at most n, for SII, STII, FSII, FBII and BII; 1 for SV and BV; None, which is all, for Fourier and Möbius.
+    3, at most n, for SII, STII, FSII, FBII and BII; 1 for SV and BV; None, which is all, for Fourier and
+    Möbius.
     """
     name = _name(index)
     if name in ("fourier", "moebius"):
@@ -143,7 +146,8 @@ def default_order(index: str, n: int) -> int | None:
 def check_index(index: str, max_order: int | None, n: int) -> tuple[str, int | None]:
     """The index's plain name and the order it will have for n players.
 
-    Raises InputError, naming the known ones, for an unknown index; for an order below 1, and for SV and BV above 1.
+    Raises InputError, naming the known ones, for an unknown index; for an order below 1, and for SV and BV
+    above 1.
     """
     name = _name(index)
     if max_order is None:
@@ -157,14 +161,15 @@ def check_index(index: str, max_order: int | None, n: int) -> tuple[str, int | N
 
 
 def to_index(spectrum: Spectrum, index: str, max_order: int | None = None) -> Values:
-    """The spectrum's values in one of INDICES, sorted tuples of players -> value, in the unit of the value function.
+    """The spectrum's values in one of INDICES: sorted tuples of players -> value, in the value's unit.
 
     index      in any case; "möbius" and "mobius" are moebius
     max_order  the largest interaction; None for the default of that index
 
-    () is there, in the sense each index gives it. Sets that are missing have the value 0: none of their supersets
-    is in the spectrum, or they cancel to rounding error. Raises InputError as check_index does, and where the
-    subsets of the terms are too many to hold. Time O(sum over terms of their subsets up to max_order), whatever n is.
+    () is there, in the sense each index gives it. Sets that are missing have the value 0: none of their
+    supersets is in the spectrum, or they cancel to rounding error. Raises InputError as check_index does, and
+    where the subsets of the terms are too many to hold. Time O(sum over terms of their subsets up to
+    max_order), whatever n is.
     """
     name, order = check_index(index, max_order, spectrum.n_players)
     return INDICES[name](spectrum, order)
@@ -190,7 +195,7 @@ def _shapley_weight(r: int, s: int) -> float:
 
 @lru_cache(maxsize=4096)
 def _faith_shap_weight(r: int, s: int, k: int) -> float:
-    """FSII of order k, for s of the r players of a parity; in fractions, as the terms alternate and cancel."""
+    """FSII of order k for s of the r players of a parity; in fractions, as the terms alternate and cancel."""
     if s == 0 or r <= k:
         return (-2.0) ** s
     tail = sum(

@@ -48,8 +48,8 @@ def uniform_masks(
                count, hence fewer rows
     exclude    (k, n) masks that are known already and are not drawn again
 
-    Up to 20 players it draws without replacement; beyond, it draws repeats anew. Raises InputError for a negative
-    count.
+    Up to 20 players it draws without replacement; beyond, it draws repeats anew. Raises InputError for a
+    negative count.
     """
     if n < 0 or count < 0:
         raise InputError(f"cannot draw {count} masks of {n} players: both must be 0 or more")
@@ -65,7 +65,7 @@ def uniform_masks(
 
 
 def pack(masks: Bools) -> Words:
-    """Each row as words, (m, ceil(n / 64)) uint64; player j is bit j % 64 of word j // 64, unused bits are 0."""
+    """Each row as words, (m, ceil(n / 64)) uint64: player j is bit j % 64 of word j // 64, unused bits 0."""
     m, n = masks.shape
     packed = np.zeros((m, -(-n // 64) * 8), dtype=np.uint8)
     packed[:, : -(-n // 8)] = np.packbits(masks, axis=1, bitorder="little")
@@ -73,7 +73,7 @@ def pack(masks: Bools) -> Words:
 
 
 def unpack(words: Words, n: int) -> Bools:
-    """The masks that `pack` made words of, (m, n) bool. Raises InputError where they do not hold n players."""
+    """The masks that `pack` made words of, (m, n) bool. Raises InputError where n does not fit the words."""
     if words.ndim != 2 or words.shape[1] != -(-n // 64):
         raise InputError(f"{n} players need {-(-n // 64)} words a mask, got an array of shape {words.shape}")
     packed = np.ascontiguousarray(words, dtype="<u8").view(np.uint8)
@@ -100,8 +100,8 @@ def from_text(text: str, m: int, n: int) -> Bools:
 def unique_rows(masks: Bools) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Which rows are the same mask.
 
-    Returns (first, group): first (k,) the row where each different mask appears first, in that order; group (m,)
-    which of the k masks each row is, so that masks[first][group] is masks. Time O(m log m).
+    Returns (first, group): first (k,) the row where each different mask appears first, in that order; group
+    (m,) which of the k masks each row is, so that masks[first][group] is masks. Time O(m log m).
     """
     _, first, inverse = np.unique(_keys(masks), return_index=True, return_inverse=True)
     order = np.argsort(first)

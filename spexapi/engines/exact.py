@@ -37,7 +37,7 @@ class Exact:
         return "exact"
 
     def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
-        """All masks, in an order drawn from rng, so that a run stopped early has seen a uniform sample of them."""
+        """All masks, in an order drawn from rng: a run stopped early has seen a uniform sample of them."""
         if n_players > MOST_PLAYERS:
             raise BudgetError(
                 f"{n_players} players have 2^{n_players} masks; the exact engine takes {MOST_PLAYERS} players"
@@ -78,7 +78,7 @@ class Exact:
 
 
 def _by_mask(seen: Measurements, size: int) -> tuple[Floats, Floats, Floats]:
-    """(mean, variance, count), each (size,), over the finite values of each mask; mean 0 where there is none."""
+    """(mean, variance, count), each (size,), of the finite values of each mask; mean 0 where it has none."""
     ok = seen.ok
     where = codes(seen.masks[ok])
     count = np.bincount(where, minlength=size).astype(np.float64)
