@@ -1,0 +1,115 @@
+"""One explanation as HTML: the report and the page show this very fragment. Everything in it is escaped."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from spexapi.views.drawing import Drawn, draw
+from spexapi.views.panels import combinations, prompt, proof
+from spexapi.views.safe import safe, tag
+from spexapi.views.wording import how_checked, kind_plural, level, spent, trust, warnings
+
+if TYPE_CHECKING:
+    from spexapi.explanation import Explanation
+
+CHIPS = {
+    "exact": "exact",
+    "strong": "strong evidence",
+    "fair": "fair evidence",
+    "weak": "weak evidence",
+    "poor": "too weak to rely on",
+    "none": "not checked",
+}
+
+
+@cache
+def styles() -> str:
+    """The style sheet of the fragment."""
+    return files("spexapi.views").joinpath("fragment.css").read_text(encoding="utf-8")
+
+
+def fragment(explanation: Explanation) -> str:
+    """The whole result as one <div class="spex">; needs styles() on the page."""
+    drawn = draw(explanation)
+    parts = [
+        _head(drawn),
+        _warnings(explanation),
+        proof(drawn),
+        combinations(drawn),
+        prompt(drawn),
+        _trust(explanation),
+        _how(explanation),
+    ]
+    return tag("div", "".join(parts), class_="spex")
+
+
+def _head(drawn: Drawn) -> str:
+    ex = drawn.explanation
+    target = ex.target
+    asked = tag("p", safe(target.question), class_="question", dir="auto") if target.question else ""
+    answer = ""
+    if target.answer:
+        by = "the model’s answer" if target.generated else "the answer explained"
+        answer = tag(
+            "p", tag("span", by, class_="label") + tag("span", _answer(ex), class_="answer", dir="auto")
+        )
+    found = level(ex.audit)
+    chip = tag(
+        "span",
+        safe(CHIPS[found] if not ex.stopped or found != "none" else "still measuring"),
+        class_=f"chip {found}",
+    )
+    words = "".join(tag("strong", safe(t)) if stressed else safe(t) for t, stressed in drawn.story.headline)
+    asides = "".join(tag("p", safe(aside), class_="aside", dir="auto") for aside in drawn.story.asides)
+    return tag("header", asked + answer + tag("h2", words, class_="story", dir="auto") + asides + chip)
+
+
+def _answer(ex: Explanation) -> str:
+    text = ex.target.answer
+    if not ex.target.span:
+        return safe(text)
+    start, end = ex.target.span
+    return safe(text[:start]) + tag("u", safe(text[start:end]), title="the part explained") + safe(text[end:])
+
+
+def _warnings(ex: Explanation) -> str:
+    found = warnings(ex)
+    return "".join(tag("p", "⚠ " + safe(text), class_="warning", role="status") for text in found)
+
+
+def _trust(ex: Explanation) -> str:
+    """How far to believe it and what it cost, in plain words."""
+    rows = [("Trust", trust(ex))]
+    if level(ex.audit) not in ("exact", "none"):
+        rows.append(("How it was checked", how_checked(ex.audit)))
+    rows.append(("Cost", spent(ex.cost)))
+    made = f"{ex.engine} engine, {ex.index.upper()} index, seed {ex.seed}"
+    rows.append(("Made with", made + (f", {ex.backend}" if ex.backend else "")))
+    body = "".join(tag("div", tag("dt", safe(k)) + tag("dd", safe(v)), class_="fact") for k, v in rows)
+    notes = "".join(tag("li", safe(note)) for note in ex.notes)
+    more = tag("details", tag("summary", "Notes of the engine") + tag("ul", notes)) if notes else ""
+    return tag("section", tag("h3", "How far to trust this") + tag("dl", body, class_="facts") + more)
+
+
+def _how(ex: Explanation) -> str:
+    lines = [
+        f"The {kind_plural(ex)} were taken away in many different selections, and each time the model was "
+        "asked how likely it finds the same answer. From that comes a short list of what mattered.",
+        "AND, a positive combination: neither is worth much without the other; the model needed both.",
+        "OR, a negative combination: one is enough; the second adds nothing new, as it says the same.",
+        "VS: one works against the other, for example a later document that overrides an earlier one.",
+        "The shares are Shapley values: what a part adds, averaged over all orders in which the parts could "
+        "arrive. They add up to the difference between everything kept and nothing kept.",
+    ]
+    if ex.target.unit == "nats":
+        lines.append(
+            "Values are in nats, the natural logarithm of a probability: +0.7 doubles it, +2.3 makes it ten "
+            "times as likely."
+        )
+    return tag(
+        "details",
+        tag("summary", "How to read this") + "".join(tag("p", safe(t)) for t in lines),
+        class_="how",
+    )

@@ -1,0 +1,151 @@
+"""What the numbers of an explanation mean, read off its spectrum: the ground all views stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from spexapi.explanation import Explanation
+    from spexapi.spectrum import Interaction
+
+CUBE_ORDER = 10  # a combination of k players needs 2^k values to be read; larger ones are called an interplay
+
+
+class Meaning(StrEnum):
+    """What a combination does to the value, in the words every view prints."""
+
+    HELPS = "helps"
+    HURTS = "hurts"
+    TOGETHER = "needed together"
+    STRONGER = "stronger together"
+    EITHER = "either is enough (they say the same)"
+    ANY = "any one is enough (they say the same)"
+    OVERLAP = "partly say the same"
+    AGAINST = "one works against the other"
+    MAKES_UP = "one makes up for the other"
+    HURT_TOGETHER = "hurt only together"
+    HURT_MORE = "hurt more together"
+    HURT_EITHER = "either is enough to hurt"
+    HURT_OVERLAP = "hurt in much the same way"
+    MORE = "more than the sum of their parts"
+    LESS = "less than the sum of their parts"
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """The value where exactly `kept` stays. measured: the model was asked; else the spectrum predicts it."""
+
+    kept: frozenset[int]
+    value: float
+    measured: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """Values of masks (measured where they were), and the cube of any small combination."""
+
+    explanation: Explanation
+    _known: Mapping[bytes, float] = field(default_factory=dict[bytes, float])
+
+    @classmethod
+    def of(cls, explanation: Explanation) -> Reading:
+        seen = explanation.observations
+        rows = np.packbits(seen.masks, axis=1)
+        known = {
+            rows[i].tobytes(): float(seen.values[i]) for i in np.flatnonzero(seen.ok & (seen.variance == 0))
+        }
+        return cls(explanation, known)
+
+    @property
+    def n(self) -> int:
+        return self.explanation.n_players
+
+    @property
+    def everyone(self) -> frozenset[int]:
+        return frozenset(range(self.n))
+
+    def ablate(self, kept: Iterable[int]) -> Ablation:
+        """The value of one mask."""
+        chosen = frozenset(kept)
+        mask = np.zeros((1, self.n), dtype=np.bool_)
+        mask[0, sorted(chosen)] = True
+        known = self._known.get(np.packbits(mask, axis=1)[0].tobytes())
+        if known is not None:
+            return Ablation(chosen, known, True)
+        return Ablation(chosen, float(self.explanation.spectrum.predict(mask)[0]), False)
+
+    def value(self, kept: Iterable[int]) -> float:
+        return self.ablate(kept).value
+
+    def value_without(self, gone: Iterable[int]) -> float:
+        return self.ablate(self.everyone - frozenset(gone)).value
+
+    def shares(self) -> list[float]:
+        """n Shapley values: they add up to the value with everything kept less that with nothing kept."""
+        found = self.explanation.values("sv", 1)
+        return [float(found.get((i,), 0.0)) for i in range(self.n)]
+
+    def floor(self) -> float:
+        """Smaller differences are not worth a colour: a tenth of a nat, or 2% of the spread of the values."""
+        if self.explanation.target.unit == "nats":
+            return 0.1
+        seen = self.explanation.observations
+        values = seen.values[seen.ok]
+        return 0.02 * float(np.ptp(values)) if len(values) else 0.0
+
+    def cube(self, players: Interaction) -> dict[frozenset[int], float]:
+        """The mean value of every subset of `players` kept; a fair coin decides on the others."""
+        inside = set(players)
+        terms = [(s, c) for s, c in self.explanation.spectrum.coef.items() if inside.issuperset(s)]
+        found: dict[frozenset[int], float] = {}
+        for bits in product((False, True), repeat=len(players)):
+            kept = frozenset(p for p, bit in zip(players, bits, strict=True) if bit)
+            found[kept] = sum(c * (-1.0) ** sum(i in kept for i in s) for s, c in terms)
+        return found
+
+    def meaning(self, players: Interaction) -> Meaning:
+        """What these players do to the value; for two or more, what they do as a group."""
+        if len(players) > CUBE_ORDER:
+            sign = self.explanation.spectrum.coef.get(players, 0.0) * (-1.0) ** len(players)
+            return Meaning.MORE if sign >= 0 else Meaning.LESS
+        cube = self.cube(players)
+        if len(players) == 1:
+            return Meaning.HELPS if cube[frozenset(players)] >= cube[frozenset()] else Meaning.HURTS
+        return _meaning_of(cube, frozenset(players))
+
+
+def _meaning_of(cube: Mapping[frozenset[int], float], group: frozenset[int]) -> Meaning:
+    """AND, OR and their shades, from the mean value of every subset of the group."""
+    base, gain = cube[frozenset()], cube[group] - cube[frozenset()]
+    averages = {i: _average_gain(cube, group, i) for i in group}
+    small = 0.1 * max(abs(a) for a in averages.values())
+    helping = {i for i, a in averages.items() if a > small}
+    hurting = {i for i, a in averages.items() if a < -small}
+    own = sum(value * (-1.0) ** (len(group) - len(kept)) for kept, value in cube.items())
+    if (helping and hurting) or not gain:
+        if len(group) == 2:
+            return Meaning.AGAINST if own < 0 else Meaning.MAKES_UP
+        return Meaning.MORE if own > 0 else Meaning.LESS
+    up = gain > 0
+    partial = [(cube[s] - base) / gain for s in cube if s and s != group]
+    if max(partial) <= 0.3:
+        return Meaning.TOGETHER if up else Meaning.HURT_TOGETHER
+    if min(partial) >= 0.7:
+        either = Meaning.EITHER if len(group) == 2 else Meaning.ANY
+        return either if up else Meaning.HURT_EITHER
+    if len(group) > 2:
+        return Meaning.MORE if own > 0 else Meaning.LESS
+    if (own > 0) == up:
+        return Meaning.STRONGER if up else Meaning.HURT_MORE
+    return Meaning.OVERLAP if up else Meaning.HURT_OVERLAP
+
+
+def _average_gain(cube: Mapping[frozenset[int], float], group: frozenset[int], player: int) -> float:
+    without = [s for s in cube if player not in s]
+    return sum(cube[s | {player}] - cube[s] for s in without) / len(without)
