@@ -6,11 +6,12 @@ only these, all but these), measured where they were measured, else predicted, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from spexapi.views.evidence import MOST_NAMED, Evidence
 from spexapi.views.reading import Ablation, Reading
 from spexapi.views.wording import (
     kind_plural,
@@ -26,9 +27,6 @@ from spexapi.views.wording import (
 
 if TYPE_CHECKING:
     from spexapi.explanation import Explanation
-
-MOST_ACTIVE = 40  # players the search for a small enough set starts from, by share
-MOST_NAMED = 4  # a set with more players than this is told as "spread over many"
 
 Words = tuple[tuple[str, bool], ...]  # pieces of a sentence, True where it is stressed
 
@@ -58,7 +56,7 @@ class Story:
 
 def tell(explanation: Explanation) -> Story:
     """The story of an explanation; a frank "cannot tell" where the audit is poor."""
-    teller = _Teller(Reading.of(explanation))
+    teller = _Teller(Evidence.of(Reading.of(explanation)))
     trust = level(explanation.audit)
     if trust == "poor" or (trust == "none" and explanation.stopped):
         return teller.cannot_tell(trust)
@@ -74,75 +72,30 @@ def _hedged(story: Story, trust: str) -> Story:
 
 
 class _Teller:
-    """Looks at few masks of one explanation and puts them into words."""
+    """Puts the evidence of one explanation into words."""
 
-    def __init__(self, reading: Reading) -> None:
-        self.reading = reading
-        self.explanation = reading.explanation
-        self.players = reading.explanation.players
-        self.full = reading.value(reading.everyone)
-        self.none = reading.value(())
-        self.total = self.full - self.none
-        self.shares = reading.shares()
-        # a probability may halve and still be "the same answer"; other units have no such anchor
-        nats = self.explanation.target.unit == "nats"
-        self.near = max(0.1 * self.total, min(0.7, 0.2 * self.total)) if nats else 0.2 * self.total
-        self.far = max(0.2 * self.total, min(1.4, 0.5 * self.total)) if nats else 0.5 * self.total
-
-    # -- what is asked of the values
-
-    def enough(self, kept: Iterable[int]) -> bool:
-        return self.reading.value(kept) >= self.full - self.near
-
-    def lost(self, gone: Iterable[int]) -> bool:
-        return self.reading.value_without(gone) <= self.full - self.far
-
-    def active(self) -> list[int]:
-        """Players that appear in the spectrum, the largest shares first."""
-        present = {i for s in self.explanation.spectrum.coef for i in s}
-        return sorted(present, key=lambda i: (-abs(self.shares[i]), i))[:MOST_ACTIVE]
-
-    def smallest_enough(self) -> tuple[int, ...] | None:
-        """Players that are enough without all others, none of whom can go; by greedy removal."""
-        kept = set(self.active())
-        if not self.enough(kept):
-            return None
-        while kept:
-            best = max(sorted(kept), key=lambda i: self.reading.value(kept - {i}))
-            if not self.enough(kept - {best}):
-                break
-            kept.remove(best)
-        return tuple(sorted(kept))
-
-    def hurting(self) -> list[int]:
-        """Players without which the value would be clearly higher, the worst first."""
-        bar = max(self.reading.floor(), 0.1 * abs(self.total))
-        gains = {i: self.reading.value_without((i,)) - self.full for i in self.active() if self.shares[i] < 0}
-        return sorted((i for i, gain in gains.items() if gain > bar), key=lambda i: -gains[i])[:MOST_NAMED]
-
-    # -- the tellings
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.reading = evidence.reading
+        self.explanation = evidence.reading.explanation
+        self.players = self.explanation.players
 
     def tell(self) -> Story:
-        if self.total <= 2 * self.reading.floor():
-            return self.nothing_lifts() if self.total >= -2 * self.reading.floor() else self.all_lower()
-        core = self.smallest_enough()
+        if self.evidence.total <= 2 * self.reading.floor():
+            return (
+                self.nothing_lifts() if self.evidence.total >= -2 * self.reading.floor() else self.all_lower()
+            )
+        core = self.evidence.smallest_enough()
         if core is None or not core or len(core) > MOST_NAMED:
             return self.spread(core)
-        twins = self.alternatives(core)
+        twins = self.evidence.alternatives(core)
         if len(core) == 1 and twins:
             return self.either(twins)
         return self.one(core[0]) if len(core) == 1 else self.several(core)
 
-    def alternatives(self, core: tuple[int, ...]) -> tuple[int, ...]:
-        """Where one player is enough: all that are, if the answer outlives losing each but not all."""
-        if len(core) != 1 or self.lost(core):
-            return ()
-        found = tuple(sorted(i for i in self.active() if self.enough((i,))))
-        return found if 1 < len(found) <= MOST_NAMED and self.lost(found) else ()
-
     def one(self, i: int) -> Story:
         words = self.because((name(self.players, i), True))
-        if self.lost((i,)):
+        if self.evidence.lost((i,)):
             words += ((": it is enough alone, and without it the answer goes.", False),)
         else:
             words += (
@@ -160,25 +113,26 @@ class _Teller:
         return self.story(words, twins)
 
     def several(self, core: tuple[int, ...]) -> Story:
-        names_ = names(self.players, core)
-        alone = {i: self.reading.value((i,)) - self.none for i in core}
-        summed = abs(sum(alone.values()) - self.total) <= 0.2 * self.total and all(
-            v > 0 for v in alone.values()
-        )
-        if summed:
-            return self.story((*self.because((names_, False)), (": each adds its part.", True)), core)
-        words = (*self.because((names_, False)), (" together", True))
+        seen, called = self.evidence, names(self.players, core)
+        alone = {i: self.reading.value((i,)) - seen.none for i in core}
+        summed = min(alone.values()) > 0 and abs(sum(alone.values()) - seen.total) <= 0.2 * seen.total
         parts = [s for k in range(1, len(core)) for s in combinations(core, k)]
-        if all(self.reading.value(s) <= self.full - self.far for s in parts):
-            nobody = "neither is enough alone" if len(core) == 2 else "no smaller part of them is enough"
-            words += ((f": {nobody}.", False),)
+        if all(self.reading.value(s) <= seen.full - seen.far for s in parts):
+            rest = "neither is enough alone" if len(core) == 2 else "no smaller part of them is enough"
         else:
-            most = max(core, key=lambda i: alone[i])
-            words += ((f": {name(self.players, most)} alone goes part of the way.", False),)
-        return self.story(words, core)
+            rest = f"{name(self.players, max(core, key=lambda i: alone[i]))} alone goes part of the way"
+        if summed:
+            words = (*self.because((called, False)), (": each adds its part", True), (f"; {rest}.", False))
+        else:
+            words = (*self.because((called, False)), (" together", True), (f": {rest}.", False))
+        if not (spare := seen.replaceable(core)):
+            return self.story(words, core)
+        stays = "the answer" if self.answer else "the value"
+        aside = f"Even without {names(self.players, spare)} {stays} stays: something else can stand in."
+        return self.story(words, core, aside)
 
     def spread(self, core: tuple[int, ...] | None) -> Story:
-        top = tuple(sorted(i for i in self.active()[:3] if self.shares[i] > 0))
+        top = tuple(sorted(i for i in self.evidence.active()[:3] if self.evidence.shares[i] > 0))
         many = (
             f"{len(core)} {kind_plural(self.explanation)}"
             if core
@@ -193,7 +147,10 @@ class _Teller:
 
     def nothing_lifts(self) -> Story:
         what = kind_plural(self.explanation)
-        bad, good = self.hurting(), [i for i in self.active() if self.lost_by((i,))][:MOST_NAMED]
+        bad, good = (
+            self.evidence.hurting(),
+            [i for i in self.evidence.active() if self.evidence.missed((i,))][:MOST_NAMED],
+        )
         if bad and good:
             words: Words = (
                 (f"The {what} pull against each other: ", False),
@@ -211,11 +168,8 @@ class _Teller:
     def some(self, group: Sequence[int]) -> tuple[str, bool]:
         return names(self.players, sorted(group)), True
 
-    def lost_by(self, gone: tuple[int, ...]) -> bool:
-        return self.reading.value_without(gone) < self.full - max(self.reading.floor(), 0.1 * abs(self.total))
-
     def all_lower(self) -> Story:
-        worst = [i for i in self.active() if self.shares[i] < 0][:3]
+        worst = [i for i in self.evidence.active() if self.evidence.shares[i] < 0][:3]
         what = kind_plural(self.explanation)
         answer = "the value" if self.explanation.target.kind == "function" else quoted(self.answer)
         verb = "lower" if self.explanation.target.kind == "function" else "make less likely"
@@ -256,7 +210,7 @@ class _Teller:
         target = self.explanation.target
         if target.kind == "function" or not self.answer:
             return (("The value comes from ", False), *what)
-        p = probability(self.explanation, self.full)
+        p = probability(self.explanation, self.evidence.full)
         if target.generated:
             return ((f"The model said {quoted(self.answer)} because of ", False), *what)
         if p is not None and p < 0.5:
@@ -273,8 +227,8 @@ class _Teller:
         ablate = self.reading.ablate
         return (Step("everything kept", ablate(self.reading.everyone)), Step("nothing kept", ablate(())))
 
-    def story(self, words: Words, core: tuple[int, ...]) -> Story:
-        return Story(words, tuple(self.asides(core)), tuple(self.steps(core)), core)
+    def story(self, words: Words, core: tuple[int, ...], *asides: str) -> Story:
+        return Story(words, (*asides, *self.asides(core)), tuple(self.steps(core)), core)
 
     def steps(self, core: Sequence[int]) -> list[Step]:
         """Everything, only the named, each of them alone, everything without them, nothing."""
@@ -289,14 +243,15 @@ class _Teller:
 
     def asides(self, core: Sequence[int]) -> list[str]:
         found: list[str] = []
-        bad = [i for i in self.hurting() if i not in core]
+        bad = [i for i in self.evidence.hurting() if i not in core]
         if bad:
             without = self.reading.value_without(bad)
-            how = f"{valued(self.explanation, self.full)} would become {valued(self.explanation, without)}"
+            full = self.evidence.full
+            how = f"{valued(self.explanation, full)} would become {valued(self.explanation, without)}"
             plural = "pull" if len(bad) > 1 else "pulls"
             found.append(
                 f"{_capital(names(self.players, sorted(bad)))} {plural} the other way: without "
-                f"{'them' if len(bad) > 1 else 'it'}, {how} ({signed(without - self.full)})."
+                f"{'them' if len(bad) > 1 else 'it'}, {how} ({signed(without - full)})."
             )
         return found
 

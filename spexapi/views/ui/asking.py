@@ -126,8 +126,13 @@ async def ask(
         async for explanation in stream:
             updates.put_nowait(explanation)
 
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            task.exception()  # looked at even where nobody waits any more, else asyncio complains
+        updates.put_nowait(None)
+
     task = asyncio.create_task(work())
-    task.add_done_callback(lambda _: updates.put_nowait(None))
+    task.add_done_callback(ended)
     try:
         while (update := await updates.get()) is not None:
             if updates.empty() or isinstance(update, spexapi.Explanation):

@@ -1,0 +1,242 @@
+"""The terminal table, and the sentences all views share."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import view_samples as sample
+from rich.console import Console
+
+from spexapi.spectrum import Spectrum
+from spexapi.views.reading import Meaning, Reading
+from spexapi.views.story import tell
+from spexapi.views.text import plain, show
+from spexapi.views.wording import percent, signed
+
+
+def story(explanation):
+    return tell(explanation).text
+
+
+def test_two_documents_needed_together_are_told_so():
+    told = story(sample.documents(sample.and_of_two))
+
+    assert told == "The model said “cellar” because of documents 1 and 2 together: neither is enough alone."
+
+
+def test_either_of_two_documents_is_told_so():
+    told = tell(sample.documents(sample.or_of_two))
+
+    assert "document 1 or 3: either one is enough" in told.text
+    assert "loss of both" in told.text
+    assert "together" not in told.text
+    assert told.asides == ()
+
+
+def test_a_document_that_hurts_is_named_with_what_its_absence_would_bring():
+    explanation = sample.documents(sample.hurt_by_one)
+    told = tell(explanation)
+
+    assert "document 2: it is enough alone" in told.text
+    assert told.asides == ("Document 4 pulls the other way: without it, 17% would become 74% (+1.50).",)
+
+
+def test_additive_documents_are_not_called_together():
+    told = story(sample.documents(lambda kept: -4.0 + 2.0 * (0 in kept) + 1.8 * (1 in kept)))
+
+    assert "documents 1 and 2: each adds its part; neither is enough alone." in told
+
+
+def test_three_needed_documents_are_all_named():
+    told = story(sample.documents(lambda kept: -0.1 if {0, 2, 3} <= kept else -5.0))
+
+    assert "documents 1, 3 and 4 together: no smaller part of them is enough." in told
+
+
+def test_one_document_with_a_spare_pair_is_not_called_needed():
+    told = story(sample.documents(lambda kept: -0.1 if 0 in kept or {1, 2} <= kept else -5.0))
+
+    assert "document 1: it is enough alone, and the others would carry the answer without it." in told
+
+
+def test_a_needed_document_whose_partner_can_be_replaced_is_told_with_it():
+    explanation = sample.documents(lambda kept: -0.1 if 0 in kept and kept & {1, 2} else -5.0)
+    told = tell(explanation)
+
+    assert "documents 1 and 2 together" in told.text
+    assert told.asides == ("Even without document 2 the answer stays: something else can stand in.",)
+
+
+def test_an_answer_that_hangs_on_nothing_is_told_so():
+    told = story(sample.documents(lambda kept: -0.3))
+
+    assert told == "“cellar” does not depend on any of the documents: it is as likely with none of them."
+
+
+def test_documents_that_cancel_out_are_told_as_a_pull():
+    told = story(sample.documents(lambda kept: -3.0 + 2.0 * (0 in kept) - 2.0 * (1 in kept)))
+
+    assert told == "The documents pull against each other: document 1 for, document 2 against."
+
+
+def test_an_answer_the_documents_speak_against_is_told_so():
+    told = story(sample.documents(lambda kept: -5.0 if 1 in kept else -0.5, generated=False))
+
+    assert told == "Taken together, the documents make less likely “cellar”, document 2 the most."
+
+
+def test_an_unlikely_answer_is_not_called_likely():
+    told = story(sample.documents(lambda kept: -3.0 if {0, 1} <= kept else -8.0, generated=False))
+
+    assert told.startswith(
+        "The model finds “cellar” only 5.0% likely; what speaks for it is documents 1 and 2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("r2", "low", "start"),
+    [(0.94, 0.88, "The model said"), (0.8, 0.7, "Most likely: "), (0.5, 0.3, "A hint, no more: ")],
+)
+def test_the_story_is_as_sure_as_the_evidence(r2, low, start):
+    assert story(sample.documents(sample.and_of_two, found=sample.audit(r2, low))).startswith(start)
+
+
+def test_weak_evidence_tells_no_story():
+    explanation = sample.documents(sample.and_of_two, found=sample.audit(0.3, 0.1, 0.5))
+
+    assert "cannot tell why (30% explained)" in story(explanation)
+    assert "together" not in story(explanation)
+    assert "That is little: raise the budget" in plain(explanation)
+
+
+def test_a_snapshot_tells_no_story_yet():
+    explanation = sample.documents(sample.and_of_two, found=sample.audit(None, method="none"))
+
+    assert story(replace(explanation, stopped=True)) == "Still measuring: too early to tell why."
+
+
+def test_the_story_takes_a_measured_value_before_a_predicted_one():
+    explanation = sample.documents(sample.and_of_two)
+    seen = explanation.observations
+    all_kept = np.ones((1, 10), dtype=bool)
+    from spexapi.measurements import exact_values, join
+
+    more = join([seen, exact_values(all_kept, np.array([-0.5]))])
+    steps = {s.label: s.ablation for s in tell(replace(explanation, observations=more)).steps}
+
+    assert (steps["everything kept"].value, steps["everything kept"].measured) == (-0.5, True)
+    assert not steps["only document 1"].measured
+
+
+@pytest.mark.parametrize(
+    ("value", "meaning"),
+    [
+        (lambda k: 1.0 * ({0, 1} <= k), Meaning.TOGETHER),
+        (lambda k: 1.0 * bool(k & {0, 1}), Meaning.EITHER),
+        (lambda k: -1.0 * ({0, 1} <= k), Meaning.HURT_TOGETHER),
+        (lambda k: -1.0 * bool(k & {0, 1}), Meaning.HURT_EITHER),
+        (lambda k: 1.0 * (0 in k and 1 not in k), Meaning.AGAINST),
+        (lambda k: 1.0 * (0 in k or 1 not in k), Meaning.MAKES_UP),
+        (lambda k: 1.0 * (0 in k) + 1.0 * (1 in k) + 0.8 * ({0, 1} <= k), Meaning.STRONGER),
+        (lambda k: 1.0 * (0 in k) + 1.0 * (1 in k) - 0.4 * ({0, 1} <= k), Meaning.OVERLAP),
+    ],
+)
+def test_a_pair_is_read_from_its_values(value, meaning):
+    assert Reading.of(sample.documents(value, active=3)).meaning((0, 1)) == meaning
+
+
+def test_any_of_three_is_not_called_needed_together():
+    reading = Reading.of(sample.documents(lambda k: 1.0 * bool(k & {0, 1, 2})))
+
+    assert reading.meaning((0, 1, 2)) == Meaning.ANY
+    assert reading.meaning((0, 1)) == Meaning.EITHER
+
+
+def test_the_table_fits_80_columns_and_names_the_essentials():
+    text = plain(sample.documents(sample.and_of_two))
+
+    assert max(map(len, text.splitlines())) <= 80
+    for part in (
+        "documents 1 and 2",
+        "needed together",
+        "+4.98",
+        "94%",
+        "88–97%",
+        "64 model calls",
+        "R² = 0.94",
+    ):
+        assert part in text
+    assert "\x1b" not in text
+
+
+def test_labels_are_no_markup_and_no_control_characters():
+    texts = ("[bold]x[/red] \x1b[31mred\r\n", "two\x00 [link=file:///]y", *sample.TEXTS[2:])
+    explanation = sample.documents(sample.and_of_two, texts=texts, answer="[/] \x1b[2J")
+    out = io.StringIO()
+    show(explanation, Console(file=out, width=80, color_system=None))
+
+    assert "[bold]x[/red]" in out.getvalue()
+    assert "\x1b" not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text", ["أين المفتاح الأحمر الآن في البيت الكبير", "钥匙 在 红色 盒子 里面 吗", "🔑 👩‍👩‍👧 ẞ x y"]
+)
+def test_any_script_and_narrow_terminals_work(text):
+    explanation = sample.words(sample.and_of_two, text)
+    out = io.StringIO()
+    show(explanation, Console(file=out, width=40, color_system=None))
+
+    assert "together" in plain(explanation)
+    assert out.getvalue()
+
+
+def test_a_run_cut_short_and_failures_are_said():
+    explanation = sample.documents(sample.and_of_two)
+    cut = replace(explanation, stopped=True, audit=replace(explanation.audit, n_failed=3))
+
+    assert "Stopped early: 64 of 64 masks" in plain(cut)
+    assert "3 measurements failed" in plain(cut)
+
+
+def test_a_function_game_without_values_is_told_without_a_model():
+    text = plain(
+        sample.function(Spectrum(3, {(): 1.0, (0,): -0.5, (1,): -0.5, (0, 1): 0.5}), ["a", "b", "c"])
+    )
+
+    assert "The value comes from a and b together" in text
+    assert "%;" not in text
+
+
+def test_a_thousand_players_stay_a_short_table():
+    rng = np.random.default_rng(0)
+    coef = {(i,): float(v) for i, v in enumerate(rng.normal(size=1000))}
+    text = plain(sample.function(Spectrum(1000, coef), [f"p{i}" for i in range(1000)]))
+
+    assert "988 more with less effect are not shown." in text
+    assert len(text.splitlines()) < 40
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (1.0, "over 99.9%"),
+        (0.997, "99.7%"),
+        (0.98, "98%"),
+        (0.5, "50%"),
+        (0.0123, "1.2%"),
+        (0.0002, "under 0.1%"),
+    ],
+)
+def test_probabilities_have_the_digits_they_deserve(p, text):
+    assert percent(p) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0.00"), (-0.0, "0.00"), (1.234, "+1.23"), (-5.0, "−5.00"), (0.001, "+0.001")]
+)
+def test_numbers_carry_their_sign(value, text):
+    assert signed(value) == text
