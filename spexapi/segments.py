@@ -23,7 +23,7 @@ _WORD_BORDER = regex.compile(r"(?w)\b")
 _OPENING = regex.compile(r"[\p{Ps}\p{Pi}]+$")
 _NO_WORD = regex.compile(r"\W+$")
 _LINE_END = regex.compile(r"\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
-_PARAGRAPH_END = regex.compile(r"(?:\r\n|[\n\r])[^\S\r\n]*(?:\r\n|[\n\r])\s*|\u2029\s*")
+_PARAGRAPH_END = regex.compile(r"(?>\r\n|[\n\r])[^\S\r\n]*(?>\r\n|[\n\r])\s*|\u2029\s*")
 _SENTENCE_END = regex.compile(r"[.!?。！？।؟…]+[\p{Pe}\p{Pf}\"']*(?:\s+|(?<=[。！？][\p{Pe}\p{Pf}\"']*))")
 
 

@@ -65,7 +65,7 @@ class TeacherForcing:
         return "position_ids" in self._takes
 
     def logprobs(self, rows: Sequence[Encoded], stopped: Callable[[], bool]) -> list[Floats | None]:
-        """(t,) nats for each row, None where one row alone needs too much memory, or `stopped` came first."""
+        """(t,) nats for each row, None where one alone needs too much memory, or `stopped` came first."""
         results: list[Floats | None] = [None] * len(rows)
         widths = [len(row.answer.ids) for row in rows]
         if "logits_to_keep" not in self._takes:
@@ -93,6 +93,29 @@ class TeacherForcing:
         return results
 
     @torch.inference_mode()
+    def greedy(self, prompt: Sequence[int], room: int, ends: set[int]) -> list[int]:
+        """The likeliest token, again and again: at most `room` ids, up to the first of `ends`.
+
+        Not transformers' generate(): that would mix in what the model's authors set for sampling, such as a
+        repetition penalty, and the answer would not be the one that the scores call likely.
+        """
+        written: list[int] = []
+        feed, past = list(prompt), None
+        while len(written) < room:
+            inputs: dict[str, Any] = {"input_ids": torch.tensor([feed], device=self._model.device)}
+            if "logits_to_keep" in self._takes:
+                inputs["logits_to_keep"] = 1
+            if past is not None:
+                inputs["past_key_values"] = past
+            out = self._model(**inputs, use_cache="past_key_values" in self._takes)
+            written.append(int(out.logits[0, -1].argmax()))
+            if written[-1] in ends:
+                break
+            past = getattr(out, "past_key_values", None)
+            feed = [*prompt, *written] if past is None else written[-1:]
+        return written
+
+    @torch.inference_mode()
     def _batch(self, rows: Sequence[Encoded]) -> list[Floats]:
         device = self._model.device
         longest = max(len(row) for row in rows)
@@ -117,7 +140,7 @@ class TeacherForcing:
                 **inputs, logits_to_keep=torch.arange(first, last, device=device), use_cache=False
             ).logits
         else:
-            logits = self._model(**inputs).logits[:, first:last]
+            logits = self._model(**inputs, use_cache=False).logits[:, first:last]
         return [
             _chosen(logits[i, begin - first : begin - first + len(row.answer.ids)], row.answer.ids)
             for i, (begin, row) in enumerate(zip(begins, rows, strict=True))

@@ -203,31 +203,15 @@ class HuggingFace:
         if limit is not None and len(ids) >= limit:
             raise InputError(f"{len(ids):,} tokens, the model reads {limit:,}: nothing is left for an answer")
         room = max_tokens if limit is None else min(max_tokens, limit - len(ids))
-        torch = library("torch")
-        with torch.inference_mode():
-            prompt = torch.tensor([ids], device=self._model.device)
-            written = self._model.generate(
-                input_ids=prompt,
-                attention_mask=torch.ones_like(prompt),
-                generation_config=self._greedy(room, tokenizer),
-            )[0, len(ids) :].tolist()
+        written = self._forcing.greedy(ids, room, self._ends(tokenizer))
         text = str(tokenizer.decode(written, skip_special_tokens=True)).strip()
         return Generated(text, tokens_in=len(ids), tokens_out=len(written))
 
-    def _greedy(self, room: int, tokenizer: Any) -> Any:
-        """The model's own end tokens, but none of the sampling and repetition settings it may come with."""
-        own = self._model.generation_config
-        ends = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
-        pad = tokenizer.pad_token_id
-        if pad is None:
-            pad = cast("list[int]", ends)[0] if isinstance(ends, list) else ends
-        return library("transformers").GenerationConfig(
-            max_new_tokens=room,
-            do_sample=False,
-            eos_token_id=ends,
-            pad_token_id=pad,
-            bos_token_id=own.bos_token_id,
-        )
+    def _ends(self, tokenizer: Any) -> set[int]:
+        """Tokens that end an answer: the tokenizer's, and those of the model's generation settings."""
+        own = self._model.generation_config.eos_token_id
+        several = cast("list[int]", own) if isinstance(own, list) else [own]
+        return {int(token) for token in (tokenizer.eos_token_id, *several) if token is not None}
 
     def _must_be_open(self) -> None:
         if self._forcing is None:
