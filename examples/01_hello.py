@@ -1,10 +1,10 @@
 """A function of eight switches, explained: which ones matter, and which only together.
 
-    $ python examples/01_hello.py
-    engine exact, R² 1.00
-    +3.00  alarm + armed
-    +1.00  light
-    -0.50  fan
+$ python examples/01_hello.py
+engine exact, R² 1.00
++3.00  alarm + armed
++1.00  light
+-0.50  fan
 """
 
 import numpy as np

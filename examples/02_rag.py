@@ -1,8 +1,8 @@
 """Which documents did the answer need? The embedded model reads eight, and needed two of them together.
 
-    $ python examples/02_rag.py
-    answer: cellar
-    the key is in the box. + the box is in the cellar.
+$ python examples/02_rag.py
+answer: cellar
+the key is in the box. + the box is in the cellar.
 """
 
 import spexapi

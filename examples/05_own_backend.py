@@ -1,8 +1,7 @@
 """A backend of your own: a model that spexapi does not know, in a class that implements four methods.
 
-    $ python examples/05_own_backend.py
-    +4.00  not + bad
-    the answer's log-probability with all words: -0.02
+$ python examples/05_own_backend.py
++4.00  not + bad
 """
 
 import math
@@ -25,7 +24,9 @@ class Moody:
     async def close(self) -> None: ...
 
     async def generate(self, messages: Sequence[Message], max_tokens: int) -> Generated:
-        return Generated("good" if self._log_odds(messages[-1].content) > 0 else "bad", tokens_in=0, tokens_out=1)
+        return Generated(
+            "good" if self._log_odds(messages[-1].content) > 0 else "bad", tokens_in=0, tokens_out=1
+        )
 
     async def score(self, requests: Sequence[Request]) -> list[Reply]:
         return [self._reply(request) for request in requests]

@@ -228,14 +228,14 @@ async def _stream(
             masks = run.engine.propose(run.design, seen, allowed - len(seen))
             if len(masks) == 0:
                 break
-            async for part in sample(run.game, masks, should_stop=stop):
+            async for part in sample(run.game, masks, known=seen, should_stop=stop):
                 seen = join([seen, part])
                 report(len(seen))
                 if snapshots and read_at <= len(seen) < planned and seen.ok.any():
                     read_at = int(len(seen) * SNAPSHOT_GROWTH)
                     yield await asyncio.to_thread(result, stopped=True, audited=False)
         if len(run.audit_masks) and not stop():
-            async for part in sample(run.game, run.audit_masks, should_stop=stop):
+            async for part in sample(run.game, run.audit_masks, known=seen, should_stop=stop):
                 held_out = join([held_out, part])
                 report(len(seen) + len(held_out))
         complete = len(seen) + len(held_out) >= planned or not stop()

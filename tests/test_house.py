@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,13 @@ def test_the_project_names_no_machine():
             text = path.read_text(encoding="utf-8")
             for root in ("/" + "root/", "/" + "home/", "/" + "work/"):
                 assert root not in text, f"{name} names {root}"
+
+
+def test_a_space_installs_what_the_package_needs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = {d.split(";")[0].strip() for d in project["dependencies"] + extras["local"] + extras["ui"]}
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    listed = {line for line in lines if line and not line.startswith("#")}
+    # a Space has gradio already, in the version its README names, and is no Mac
+    assert listed == {d for d in needed if not d.startswith(("gradio", "xgboost>"))}

@@ -1,0 +1,75 @@
+"""Measurements: checked when built, joined without loss."""
+
+import numpy as np
+import pytest
+
+from spexapi import InputError
+from spexapi.measurements import Measurements, exact_values, join, nothing
+
+
+def some(m=3, tokens=None, n=4):
+    rng = np.random.default_rng(m)
+    return exact_values(rng.random((m, n)) < 0.5, rng.random(m), token_values=tokens)
+
+
+def test_values_that_are_not_finite_become_nan_with_a_reason():
+    seen = exact_values(np.ones((3, 2), bool), np.array([1.0, np.inf, np.nan]))
+    assert seen.n_failed == 2
+    assert np.isnan(seen.values[1:]).all()
+    assert seen.reason == ("", "the value is inf", "the value is nan")
+
+
+def test_arrays_are_read_only_and_not_the_callers():
+    masks, values = np.ones((2, 3), bool), np.array([1.0, 2.0])
+    seen = exact_values(masks, values)
+    values[0] = 9.0
+    assert seen.values[0] == 1.0
+    with pytest.raises(ValueError, match="read-only"):
+        seen.values[0] = 5.0
+
+
+def test_joining_keeps_order_and_empty_parts_change_nothing():
+    first, second = some(3, np.ones((3, 2))), some(2, np.zeros((2, 2)))
+    both = join([nothing(4), first, second, nothing(4)])
+    assert len(both) == 5
+    assert both.token_values is not None
+    assert both.token_values.tolist() == [[1, 1]] * 3 + [[0, 0]] * 2
+    assert both.values.tolist() == [*first.values, *second.values]
+
+
+def test_a_part_where_all_failed_has_nan_token_values():
+    failed = exact_values(np.ones((2, 4), bool), np.full(2, np.nan), reason=["down", "down"])
+    both = join([some(3, np.ones((3, 2))), failed])
+    assert both.token_values is not None
+    assert np.isnan(both.token_values[3:]).all()
+
+
+def test_token_values_are_dropped_where_a_part_that_worked_has_none():
+    assert join([some(3, np.ones((3, 2))), some(2)]).token_values is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"values": np.zeros(2)},
+        {"masks": np.zeros((3, 4))},
+        {"reason": ("",)},
+        {"token_values": np.zeros((2, 2))},
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(change):
+    good = some(3)
+    parts = {
+        name: getattr(good, name) for name in ("masks", "values", "variance", "lower", "upper", "reason")
+    }
+    with pytest.raises(InputError):
+        Measurements(**{**parts, **change})
+
+
+def test_taking_rows_by_number_and_by_mask_agrees():
+    seen = some(4, np.arange(8.0).reshape(4, 2))
+    by_mask = seen.take(np.array([True, False, True, False]))
+    by_number = seen.take(np.array([0, 2]))
+    assert by_mask.values.tolist() == by_number.values.tolist() == seen.values[[0, 2]].tolist()
+    assert by_number.token_values is not None
+    assert by_number.token_values.tolist() == [[0, 1], [4, 5]]
