@@ -134,13 +134,22 @@ def test_one_visitor_does_not_stop_another():
     from spexapi.views.ui.asking import Stops
 
     stops = Stops()
-    stops.begin("me")
-    stops.begin("you")
+    mine, yours = stops.begin("me"), stops.begin("you")
     stops.ask("me")
+    stops.ask("nobody")
 
-    assert stops.asked("me")
-    assert not stops.asked("you")
-    assert stops.asked("nobody")
+    assert mine.is_set()
+    assert not yours.is_set()
+
+
+def test_a_new_run_ends_the_older_one_of_the_same_visitor():
+    from spexapi.views.ui.asking import Stops
+
+    stops = Stops()
+    older, newer = stops.begin("me"), stops.begin("me")
+
+    assert older.is_set()
+    assert not newer.is_set()
 
 
 # -- in a browser

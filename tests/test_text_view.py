@@ -127,7 +127,7 @@ def test_the_story_takes_a_measured_value_before_a_predicted_one():
     more = join([seen, exact_values(all_kept, np.array([-0.5]))])
     steps = {s.label: s.ablation for s in tell(replace(explanation, observations=more)).steps}
 
-    assert (steps["everything kept"].value, steps["everything kept"].measured) == (-0.5, True)
+    assert (steps["all 10 documents"].value, steps["all 10 documents"].measured) == (-0.5, True)
     assert not steps["only document 1"].measured
 
 
@@ -223,12 +223,12 @@ def test_a_thousand_players_stay_a_short_table():
 @pytest.mark.parametrize(
     ("p", "text"),
     [
-        (1.0, "over 99.9%"),
+        (1.0, ">99.9%"),
         (0.997, "99.7%"),
         (0.98, "98%"),
         (0.5, "50%"),
         (0.0123, "1.2%"),
-        (0.0002, "under 0.1%"),
+        (0.0002, "<0.1%"),
     ],
 )
 def test_probabilities_have_the_digits_they_deserve(p, text):

@@ -223,9 +223,17 @@ class _Teller:
             )
         return ((f"The model finds {quoted(self.answer)} likely because of ", False), *what)
 
+    @property
+    def all(self) -> str:
+        return f"all {len(self.players):,} {kind_plural(self.explanation)}"
+
+    @property
+    def none(self) -> str:
+        return f"no {kind_plural(self.explanation)}"
+
     def ends(self) -> tuple[Step, ...]:
         ablate = self.reading.ablate
-        return (Step("everything kept", ablate(self.reading.everyone)), Step("nothing kept", ablate(())))
+        return (Step(self.all, ablate(self.reading.everyone)), Step(self.none, ablate(())))
 
     def story(self, words: Words, core: tuple[int, ...], *asides: str) -> Story:
         return Story(words, (*asides, *self.asides(core)), tuple(self.steps(core)), core)
@@ -233,13 +241,13 @@ class _Teller:
     def steps(self, core: Sequence[int]) -> list[Step]:
         """Everything, only the named, each of them alone, everything without them, nothing."""
         ablate, everyone = self.reading.ablate, self.reading.everyone
-        steps = [Step("everything kept", ablate(everyone))]
+        steps = [Step(self.all, ablate(everyone))]
         if len(core) > 1:
             steps.append(Step(f"only {names(self.players, core)}", ablate(core)))
         steps += [Step(f"only {name(self.players, i)}", ablate((i,))) for i in core]
         if core:
             steps.append(Step(f"all but {names(self.players, core)}", ablate(everyone - set(core))))
-        return [*steps, Step("nothing kept", ablate(()))]
+        return [*steps, Step(self.none, ablate(()))]
 
     def asides(self, core: Sequence[int]) -> list[str]:
         found: list[str] = []

@@ -82,10 +82,10 @@ def probability(explanation: Explanation, value: float) -> float | None:
 def percent(p: float) -> str:
     """A probability with as many digits as it deserves."""
     if p < 0.001:
-        return "under 0.1%"
+        return "<0.1%"
     if p < 0.0995:
         return f"{100 * p:.1f}%"
-    return "over 99.9%" if p > 0.9995 else f"{100 * p:.1f}%" if p > 0.995 else f"{100 * p:.0f}%"
+    return ">99.9%" if p > 0.9995 else f"{100 * p:.1f}%" if p > 0.995 else f"{100 * p:.0f}%"
 
 
 def signed(value: float) -> str:

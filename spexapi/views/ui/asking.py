@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 
 import spexapi
 from spexapi.errors import InputError
@@ -64,22 +65,20 @@ class Progress:
 
 @dataclass(slots=True)
 class Stops:
-    """Which visitors asked to stop; one run a visitor at a time."""
+    """A flag for the run of each visitor, one run a visitor: raised where it shall end."""
 
-    _asked: dict[str, bool] = field(default_factory=dict[str, bool])
+    _flags: dict[str, Event] = field(default_factory=dict[str, Event])
 
-    def begin(self, visitor: str) -> None:
-        self._asked[visitor] = False
+    def begin(self, visitor: str) -> Event:
+        """The flag of a new run; an older one of this visitor ends."""
+        self.ask(visitor)
+        self._flags[visitor] = Event()
+        return self._flags[visitor]
 
     def ask(self, visitor: str) -> None:
-        if visitor in self._asked:
-            self._asked[visitor] = True
-
-    def asked(self, visitor: str) -> bool:
-        return self._asked.get(visitor, True)  # a visitor who left is a visitor who stopped
-
-    def end(self, visitor: str) -> None:
-        self._asked.pop(visitor, None)
+        """Ends the run of this visitor, if there is one."""
+        if flag := self._flags.pop(visitor, None):
+            flag.set()
 
 
 def blocks(text: str) -> list[str]:
@@ -110,7 +109,7 @@ async def ask(
     Ends the measuring when the visitor stops or leaves. Raises SpexError.
     """
     updates: asyncio.Queue[Progress | spexapi.Explanation | None] = asyncio.Queue()
-    stops.begin(visitor)
+    stop = stops.begin(visitor)
 
     async def work() -> None:
         game = await asyncio.to_thread(form.game, allowed)
@@ -121,7 +120,7 @@ async def ask(
             index=form.index,
             seed=form.seed,
             on_progress=lambda done, planned: updates.put_nowait(Progress(done, planned)),
-            should_stop=lambda: stops.asked(visitor),
+            should_stop=stop.is_set,
         )
         async for explanation in stream:
             updates.put_nowait(explanation)
@@ -139,8 +138,7 @@ async def ask(
                 yield update
         await task
     finally:
-        # the page went away: the flag is gone, so the sampler stops after the batch in flight
-        stops.end(visitor)
+        stop.set()  # where the page went away, the sampler stops after the batch in flight
 
 
 def allowed_here(environ: Mapping[str, str]) -> tuple[str, ...] | None:

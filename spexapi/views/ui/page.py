@@ -13,6 +13,7 @@ from typing import Any, cast
 import gradio
 
 import spexapi
+from spexapi.engines.registry import known_engines
 from spexapi.errors import SpexError
 from spexapi.views.fragment import fragment, styles
 from spexapi.views.safe import safe, tag
@@ -125,7 +126,7 @@ def _advanced(allowed: Sequence[str] | None) -> list[Any]:
             backend = gr.Textbox("embedded", label="Model", info="embedded, or hf:<model id or folder>")
         else:
             backend = gr.Dropdown(list(allowed), value=allowed[0], label="Model")
-        engine = gr.Dropdown(["auto", "exact", "proxyspex"], value="auto", label="Engine")
+        engine = gr.Dropdown(list(known_engines()), value="auto", label="Engine")
         index = gr.Dropdown(INDICES, value="fbii", label="How combinations are counted")
         seed = gr.Number(0, label="Seed", precision=0)
     return [backend, engine, index, seed]
@@ -176,9 +177,6 @@ def _wire(
         """Stops the run of this visitor; what was measured by then is explained."""
         stops.ask(str(request.session_hash))
 
-    def leave(request: gradio.Request) -> None:
-        stops.end(str(request.session_hash))
-
     outputs = [*shown, run, stop]
     model: dict[str, Any] = {
         "outputs": outputs,
@@ -192,7 +190,7 @@ def _wire(
         filled = button.click(_filler(example), None, form[:4], queue=False, api_visibility="private")
         filled.then(explain, form, api_visibility="private", **model)
     upload.upload(_opened, upload, [form[1], status], api_visibility="private", show_progress="hidden")
-    demo.unload(leave)
+    demo.unload(end)
 
 
 def _filler(example: Example) -> Any:
