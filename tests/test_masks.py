@@ -67,6 +67,25 @@ def test_draws_are_uniform_with_or_without_known_masks(n, count):
     assert kept == pytest.approx(0.5 / (1 - 2.0**-n), abs=0.01)
 
 
+def test_a_repeat_among_many_players_is_drawn_again():
+    class Stuttering:
+        """Gives the same mask for every row the first time."""
+
+        def __init__(self):
+            self.rng, self.calls = np.random.default_rng(0), 0
+
+        def integers(self, low, high, size, dtype):
+            self.calls += 1
+            return np.zeros(size, dtype) if self.calls == 1 else self.rng.integers(low, high, size, dtype)
+
+    drawn = uniform_masks(40, 5, Stuttering())
+    free = uniform_masks(40, 5, Stuttering(), distinct=False)
+
+    assert len(np.unique(drawn, axis=0)) == len(drawn) == 5
+    assert not drawn[0].any()
+    assert not free.any()
+
+
 def test_the_seed_decides_the_draw():
     one, two = (uniform_masks(30, 50, np.random.default_rng(7)) for _ in range(2))
 

@@ -275,6 +275,14 @@ def test_copies_of_a_column_share_their_coefficient_under_least_squares():
     assert found.coef[(5,)] == pytest.approx(-0.25)
 
 
+def test_no_penalty_is_chosen_among_independent_columns_only():
+    masks, values = planted(64)
+    assert ridge(parities(masks, TERMS), values, constant=0).penalty < 1e-3
+
+    masks[:, 5] = masks[:, 2]
+    assert ridge(parities(masks, [*TERMS, (5,)]), values, constant=0).penalty > 0
+
+
 def test_refit_says_how_many_masks_least_squares_needs():
     masks, values = planted(3)
 
