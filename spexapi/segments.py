@@ -172,10 +172,9 @@ def _sentence_starts(text: str, language: str) -> list[int]:
 
 
 def _plain_twin(text: str) -> str:
-    """The text with every rare white space as a plain one and lone surrogates as "?", character for
-    character.
+    """The text with rare white space as a plain space and lone surrogates as "?", in the same length.
 
-    sentencex 1.0 panics where white space of several bytes (a no-break space) follows an initial.
+    sentencex 1.0.32 panics at white space of several bytes between a letter and a full stop ("B\xa0.").
     """
     return "".join(_twin(c) if ord(c) > 0x7E else c for c in text)
 

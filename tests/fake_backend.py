@@ -8,7 +8,6 @@ import numpy as np
 
 from spexapi.backends.base import AnswerScore, Capabilities, Generated, Message, Reply, Request
 
-
 CAPABLE = Capabilities(attention_mask=True, batch=4)
 
 

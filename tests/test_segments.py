@@ -82,7 +82,11 @@ def test_sentences_know_abbreviations_and_scripts():
 
 
 def test_a_no_break_space_after_an_initial_is_survived():
-    assert cores("J.\xa0Smith slept. K.\u2028Then he woke.", "sentence")[0] == "J.\xa0Smith slept."
+    # sentencex 1.0.32 panics at a single letter, a no-break space and a full stop
+    assert cores("Dr. Jones chose plan B\xa0. It worked.", "sentence") == [
+        "Dr. Jones chose plan B\xa0.",
+        "It worked.",
+    ]
 
 
 def test_lone_surrogates_are_survived():

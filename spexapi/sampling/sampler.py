@@ -37,7 +37,8 @@ async def sample(
         raise InputError(f"masks must be (m, n) bool, got {masks.dtype} of shape {masks.shape}")
     keys = [row.tobytes() for row in np.packbits(masks, axis=1)]
     bought = _rows_of(known)
-    to_buy = [i for i, key in _first_rows(keys).items() if key not in bought]
+    row_of = dict(zip(keys, range(len(keys)), strict=True))  # in the order of first appearance
+    to_buy = [row for key, row in row_of.items() if key not in bought]
     size = max(1, game.batch)
     given = 0
     for begin in range(0, len(to_buy) + 1, size):
@@ -74,13 +75,6 @@ async def collect(
         async for part in sample(game, masks, known=known, on_progress=on_progress, should_stop=should_stop)
     ]
     return join(parts) if parts else nothing(masks.shape[1])
-
-
-def _first_rows(keys: list[bytes]) -> dict[int, bytes]:
-    first: dict[bytes, int] = {}
-    for i, key in enumerate(keys):
-        first.setdefault(key, i)
-    return {i: key for key, i in first.items()}
 
 
 def _rows_of(known: Measurements | None) -> dict[bytes, tuple[Measurements, int]]:
