@@ -74,6 +74,13 @@ def test_a_label_of_a_function_game_is_text_too():
     assert not Page(report(explanation)).having("img")
 
 
+def test_a_quote_does_not_end_an_attribute():
+    page = Page(report(sample.words(sample.and_of_two, "x\"onclick=\"alert(1) y'onclick='alert(2) z")))
+
+    assert page.having("mark")
+    assert not [a for _, a in page.elements if "onclick" in a]
+
+
 def test_the_report_needs_nothing_from_elsewhere():
     written = report(sample.documents(sample.and_of_two))
     page = Page(written)

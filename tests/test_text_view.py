@@ -70,6 +70,20 @@ def test_a_needed_document_whose_partner_can_be_replaced_is_told_with_it():
     assert told.asides == ("Even without document 2 the answer stays: something else can stand in.",)
 
 
+def test_a_quarter_of_the_probability_is_not_enough():
+    nats = {frozenset({0, 1}): -0.02, frozenset({0}): -1.4, frozenset({1}): -8.0}
+    told = story(sample.documents(lambda kept: nats.get(kept & {0, 1}, -8.0)))
+
+    assert "documents 1 and 2 together: document 1 alone goes part of the way." in told
+
+
+def test_two_of_more_ways_are_not_called_the_only_two():
+    told = story(sample.documents(lambda kept: -0.1 if kept & {0, 1} or {2, 3, 4} <= kept else -5.0))
+
+    assert "either one is enough" not in told
+    assert "document 1: it is enough alone, and the others would carry the answer without it." in told
+
+
 def test_an_answer_that_hangs_on_nothing_is_told_so():
     told = story(sample.documents(lambda kept: -0.3))
 
