@@ -81,8 +81,8 @@ def audit(
     held_out  fresh uniform masks that the engine did not see
 
     Without fresh masks and without fit.out_of_fold, the engine is fitted five times more, with all its
-    choices inside the fold and equal masks in one fold. The masks that keep all or nothing are left out of R²:
-    they are in every design and not uniform draws.
+    choices inside the fold and equal masks in one fold. The masks that keep all or nothing are left out of
+    R²: they are in every design and not uniform draws.
     """
     n_failed = seen.n_failed + (0 if held_out is None else held_out.n_failed)
     values = seen.values[seen.ok]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, cast
 
 import numpy as np
@@ -74,13 +75,12 @@ def first_order(masks: Bools, values: Floats) -> Member:
 
 def _trees_alone(terms: Terms, mean: float, name: str) -> Member:
     """What the trees say themselves, without the terms that hold the last thousandth of their energy."""
-    coef = terms.coef.copy()
-    support = terms.support()
-    constant = support.index(()) if () in support else None
-    energy = np.where(np.arange(len(coef)) == constant, 0.0, coef**2)
-    count = int(np.searchsorted(np.cumsum(energy), 0.999 * energy.sum())) + 1
-    kept = [j for j in range(min(count, len(coef))) if j != constant]
-    offset = mean + (0.0 if constant is None else float(coef[constant]))
+    coef, support = terms.coef, terms.support()
+    alone = np.array([s == () for s in support], dtype=np.bool_)
+    energy = np.where(alone, 0.0, coef**2)
+    count = int(np.count_nonzero(np.cumsum(energy) < 0.999 * energy.sum())) + 1
+    kept = np.flatnonzero(~alone[:count])
+    offset = mean + float(coef[alone].sum())
     return Member(name, [(), *(support[j] for j in kept)], np.concatenate([[offset], coef[kept]])[:, None])
 
 
@@ -126,20 +126,21 @@ def _lasso_on_terms(
 
 def _lasso(design: Floats, target: Floats) -> Floats:
     """(s, c) coefficients along the path of penalties; more rows than columns are first made as many."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import lasso_path
-
+    # scikit-learn has no types
+    lasso_path: Any = import_module("sklearn.linear_model").lasso_path
+    unfinished: Any = import_module("sklearn.exceptions").ConvergenceWarning
     m, s = design.shape
     pull = design.T @ target
     if not s or not np.abs(pull).max() > 0:
         return np.zeros((s, len(_PATH)))
     if m > s:
-        gram = design.T @ design
-        root = np.linalg.cholesky(gram + 1e-9 * np.trace(gram) / s * np.eye(s))
+        gram = cast("Floats", design.T @ design)
+        gram[np.diag_indices(s)] += 1e-9 * float(np.trace(gram)) / s
+        root = cast("Floats", np.linalg.cholesky(gram))
         design, target = np.asfortranarray(root.T), np.linalg.solve(root, pull)
     penalties = _PATH * np.abs(pull).max() / len(design)
     with warnings.catch_warnings():
         # the end of the path may stop early; the folds judge what it predicts
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        path = cast("Any", lasso_path)(design, target, alphas=penalties, max_iter=300, tol=1e-3)
+        warnings.simplefilter("ignore", unfinished)
+        path = lasso_path(design, target, alphas=penalties, max_iter=300, tol=1e-3)
     return np.asarray(path[1], dtype=np.float64)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -42,8 +44,9 @@ def stack(masks: Bools, values: Floats, fit: Fitter, fold: NDArray[np.intp]) -> 
     values  (m,)
     fold    (m,)
 
-    Non-negative least squares drawn towards equal weights. The weights of out_of_fold leave the fold out too,
-    so that it is an honest forecast for new masks. Wolpert (1992); Breiman (1996), "Stacked regressions".
+    Non-negative least squares drawn towards equal weights, which sum to 1 with the weight of the mean. The
+    weights of out_of_fold leave the fold out too, so that it is an honest forecast for new masks. Wolpert
+    (1992); Breiman (1996), "Stacked regressions".
     """
     guesses = _out_of_fold(masks, values, fit, fold)
     out_of_fold = np.empty(len(values))
@@ -78,17 +81,21 @@ def _out_of_fold(masks: Bools, values: Floats, fit: Fitter, fold: NDArray[np.int
 
 
 def _weigh(guesses: Sequence[Floats], values: Floats) -> tuple[list[int], Floats]:
-    """The best setting of each member, and the members' weights (0 or more)."""
-    from scipy.optimize import nnls
+    """The best setting of each member, and the members' weights: 0 or more, 1 at most in all.
 
+    What is missing to 1 is the weight of the mean, so that noise is not explained.
+    """
+    nnls: Any = import_module("scipy.optimize").nnls  # scipy has no types
     chosen = [int(np.argmin(((g - values[:, None]) ** 2).mean(axis=0))) for g in guesses]
     mean = values.mean()
-    ahead = np.column_stack([g[:, j] for g, j in zip(guesses, chosen, strict=True)]) - mean
     count = len(chosen)
-    # the pull towards equal weights is worth two samples a member: it fades as samples come in
-    pull = np.sqrt(2 * count * ahead.var())
-    weights, _ = nnls(
-        np.vstack([ahead, pull * np.eye(count)]),
-        np.concatenate([values - mean, np.full(count, pull / count)]),
+    ahead = np.column_stack(
+        [*(g[:, j] for g, j in zip(guesses, chosen, strict=True)), np.full(len(values), mean)]
     )
-    return chosen, np.asarray(weights, dtype=np.float64)
+    # the pull towards equal weights is worth two samples a member: it fades as samples come in
+    pull = np.sqrt(2 * count * (ahead[:, :count] - mean).var())
+    equal = np.append(np.full(count, 1 / count), 0.0)
+    sum_to_one = 1e3 * np.sqrt(len(values)) * max(float(values.std()), 1e-9)
+    rows = np.vstack([ahead - mean, pull * np.eye(count + 1), np.full(count + 1, sum_to_one)])
+    weights: Floats = nnls(rows, np.concatenate([values - mean, pull * equal, [sum_to_one]]))[0]
+    return chosen, weights[:count]

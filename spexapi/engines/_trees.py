@@ -111,9 +111,9 @@ def fourier(booster: Any) -> Terms:
         weights.append(((1 - 2 * odd) * (values[here, None] / (1 << d))).ravel())
         players = np.full((*odd.shape, width), -1)
         players[:, :, :d] = np.where(chosen, np.abs(path)[:, None, :] - 1, -1)
-        members.append(players.reshape(-1, width))
+        members.append(players.reshape(odd.size, width))
     _, first, of = np.unique(np.concatenate(keys), return_index=True, return_inverse=True)
-    coef = np.bincount(of, weights=np.concatenate(weights))
+    coef = np.bincount(of, weights=np.concatenate(weights)).astype(np.float64)
     rows = np.sort(np.concatenate(members)[first], axis=1)
     # ties in size are ordered by players, so that nothing depends on the random names
     order = np.lexsort((*rows.T, -np.abs(coef)))
@@ -168,11 +168,14 @@ def _flat(booster: Any) -> tuple[Ints, Ints, Ints, Floats, Ints, float]:
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     shift = np.repeat(starts[:-1], sizes)
 
-    def whole(field: str, kind: type) -> NDArray[Any]:
-        return np.fromiter((x for tree in trees for x in tree[field]), kind, count=int(starts[-1]))
+    def floats(field: str) -> Floats:
+        return np.fromiter((x for tree in trees for x in tree[field]), np.float64, count=int(starts[-1]))
 
-    left, right = whole("left_children", np.int64), whole("right_children", np.int64)
+    def whole(field: str) -> Ints:
+        return floats(field).astype(np.int64)
+
+    left, right = whole("left_children"), whole("right_children")
     left, right = np.where(left < 0, -1, left + shift), np.where(right < 0, -1, right + shift)
     roots = np.array([a for a, b in pairwise(starts.tolist()) if b > a], np.int64)
     base = float(str(learner["learner_model_param"]["base_score"]).strip("[]"))
-    return left, right, whole("split_indices", np.int64), whole("split_conditions", np.float64), roots, base
+    return left, right, whole("split_indices"), floats("split_conditions"), roots, base

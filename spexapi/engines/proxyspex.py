@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from spexapi.engines._members import first_order, fit_members
+from spexapi.engines._published import published
 from spexapi.engines._stack import Stack, folds, stack
 from spexapi.engines._trees import Growth
 from spexapi.engines.base import Design, Fit
@@ -27,12 +29,12 @@ _GROWTHS = (Growth(depth=5, trees=250, rate=0.05, rows=0.7, columns=0.7),)
 class ProxySPEX:
     """Uniform masks, boosted trees, their exact spectrum, and regressions on its terms, combined.
 
-    published   the recipe of the paper as it stands: a grid search over 12 settings in 5 folds, the terms that hold
-                95% of the energy, ridge
+    published   the recipe of the paper as it stands: a grid search over 12 settings in 5 folds, the terms
+                that hold 95% of the energy, ridge
 
-    Butler et al., "ProxySPEX", NeurIPS 2025, arXiv 2505.17495. Unlike it, nothing is searched or cut at 95%: trees
-    on random parts of the samples and players need no grid; ridge and lasso take each term's size in the trees as
-    their prior; and the fits are weighed against each other by what they predict out of fold.
+    Butler et al., "ProxySPEX", NeurIPS 2025, arXiv 2505.17495. Unlike it, nothing is searched or cut at 95%:
+    trees on random parts of the samples and players need no grid; ridge and lasso take each term's size in
+    the trees as their prior; and the fits are weighed against each other by what they predict out of fold.
     """
 
     published: bool = False
@@ -48,8 +50,8 @@ class ProxySPEX:
         least = n_players + 2 if n_players > 2 else 4
         if budget < least:
             raise BudgetError(
-                f"a budget of {budget} measurements cannot explain {n_players} players: first effects alone are"
-                f" {n_players + 1} numbers; raise it to {least} or more, or make fewer, larger players"
+                f"a budget of {budget} measurements cannot explain {n_players} players: first effects alone"
+                f" are {n_players + 1} numbers; raise it to {least} or more, or make fewer, larger players"
             )
         anchors = np.array([[True] * n_players, [False] * n_players])
         drawn = uniform_masks(n_players, budget - 2, rng, exclude=anchors)
@@ -63,7 +65,8 @@ class ProxySPEX:
     def fit(self, design: Design, seen: Measurements) -> Fit:
         """The combined spectrum with its out-of-fold predictions; time mostly trees, O(m n) of them.
 
-        Failed masks are left out, equal masks averaged. Fewer than 8 masks give single players, one a constant.
+        Failed masks are left out, equal masks averaged. Fewer than 8 masks give single players, one a
+        constant.
         """
         ok = np.flatnonzero(seen.ok)
         notes = _what_was_left_out(seen)
@@ -82,8 +85,14 @@ class ProxySPEX:
             found = dict(zip(member.support, member.coef[:, 0].tolist(), strict=True))
             notes.append(f"{len(values)} values are enough for single players only, not for interactions")
             return Fit(_in_units(n, found, centre, scale), notes=tuple(notes))
-        seed = design.settings.get("seed", 0)
-        combined = self._combine(masks, standard, seed if isinstance(seed, int) else 0)
+        given = design.settings.get("seed")
+        seed = given if isinstance(given, int) else 0
+        if self.published:
+            found, growth = published(masks, standard, np.random.default_rng(seed))
+            chosen = f"{growth.trees} trees of depth {growth.depth}, rate {growth.rate}"
+            notes.append(f"the published recipe chose {chosen}")
+            return Fit(_in_units(n, found.coef, centre, scale), notes=tuple(notes))
+        combined = _combine(masks, standard, seed)
         spectrum = truncate(_in_units(n, combined.coef, centre, scale), _ENERGY)
         out_of_fold = np.full(len(seen), np.nan)
         out_of_fold[ok] = centre + scale * combined.out_of_fold[group]
@@ -91,9 +100,10 @@ class ProxySPEX:
         notes.append(f"combined from {len(values)} masks: {parts or 'no fit beat the mean'}")
         return Fit(spectrum, out_of_fold=out_of_fold, notes=tuple(notes))
 
-    def _combine(self, masks: Bools, values: Floats, seed: int) -> Stack:
-        fold = folds(len(values), _FOLDS, np.random.default_rng(seed))
-        return stack(masks, values, partial(fit_members, growths=_GROWTHS, seed=seed), fold)
+
+def _combine(masks: Bools, values: Floats, seed: int) -> Stack:
+    fold = folds(len(values), _FOLDS, np.random.default_rng(seed))
+    return stack(masks, values, partial(fit_members, growths=_GROWTHS, seed=seed), fold)
 
 
 def _what_was_left_out(seen: Measurements) -> list[str]:
@@ -115,7 +125,7 @@ def _constant(n: int, value: float, count: int, notes: list[str]) -> Fit:
     return Fit(Spectrum(n, {(): value}), notes=(*notes, f"{why}: there is nothing to explain"))
 
 
-def _in_units(n: int, coef: dict[Interaction, float], centre: float, scale: float) -> Spectrum:
+def _in_units(n: int, coef: Mapping[Interaction, float], centre: float, scale: float) -> Spectrum:
     """From standardised values back to the game's own."""
     scaled = {s: scale * value for s, value in coef.items()}
     scaled[()] = centre + scaled.get((), 0.0)

@@ -1,0 +1,111 @@
+"""auto chooses, and engines are found by name."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+
+from spexapi.engines import registry
+from spexapi.engines.auto import Auto
+from spexapi.engines.base import Design
+from spexapi.engines.exact import Exact
+from spexapi.engines.proxyspex import ProxySPEX
+from spexapi.errors import BudgetError, InputError
+from spexapi.measurements import exact_values
+
+
+def planned(n: int, budget: int) -> Design:
+    return Auto().plan(n, budget, np.random.default_rng(0))
+
+
+def pair(masks: np.ndarray) -> np.ndarray:
+    s = np.where(masks, -1.0, 1.0)
+    return 2.0 + s[:, 0] * s[:, 3] - 0.5 * s[:, 1]
+
+
+def test_all_masks_are_measured_where_the_budget_holds_them():
+    design = planned(6, 64)
+    fit = Auto().fit(design, exact_values(design.masks, pair(design.masks)))
+
+    assert design.exact
+    assert design.settings["engine"] == "exact"
+    assert any("auto took exact" in note for note in design.notes)
+    assert {s: v for s, v in fit.spectrum.coef.items() if abs(v) > 1e-9} == pytest.approx(
+        {(): 2.0, (0, 3): 1.0, (1,): -0.5}
+    )
+
+
+def test_one_mask_short_of_all_is_proxyspex():
+    design = planned(6, 63)
+
+    assert not design.exact
+    assert design.settings["engine"] == "proxyspex"
+    assert any("auto took proxyspex" in note for note in design.notes)
+    assert len(Auto().propose(design, exact_values(design.masks[:60], np.zeros(60)), 10)) == 3
+
+
+def test_auto_gives_what_the_engine_it_chose_gives():
+    design = planned(9, 100)
+    seen = exact_values(design.masks, pair(design.masks))
+
+    assert dict(Auto().fit(design, seen).spectrum.coef) == dict(ProxySPEX().fit(design, seen).spectrum.coef)
+
+
+def test_a_game_of_thousands_of_players_and_a_tiny_budget_is_refused_with_the_number():
+    with pytest.raises(BudgetError, match="5002 or more"):
+        planned(5000, 100)
+
+
+def test_a_design_of_another_engine_is_refused():
+    design = Exact().plan(4, 16, np.random.default_rng(0))
+
+    with pytest.raises(InputError, match="not made by auto"):
+        Auto().propose(design, exact_values(design.masks[:2], np.zeros(2)), 1)
+
+
+@pytest.mark.parametrize("name", ["auto", "exact", "proxyspex"])
+def test_engines_are_found_by_name(name: str):
+    assert registry.find_engine(name).name == name
+    assert name in registry.known_engines()
+
+
+def test_an_engine_object_is_taken_as_it_is():
+    engine = ProxySPEX(published=True)
+
+    assert registry.find_engine(engine) is engine
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(InputError, match=r"'proxy-spex'; known are auto, exact, proxyspex"):
+        registry.find_engine("proxy-spex")
+    with pytest.raises(InputError, match="got int"):
+        registry.find_engine(3)  # type: ignore[arg-type]
+
+
+def plug_in(monkeypatch: pytest.MonkeyPatch, *points: EntryPoint) -> None:
+    monkeypatch.setattr(registry, "entry_points", lambda group: list(points))
+
+
+def test_the_built_in_engines_are_there_without_package_metadata(monkeypatch: pytest.MonkeyPatch):
+    plug_in(monkeypatch)
+
+    assert list(registry.known_engines()) == ["auto", "exact", "proxyspex"]
+    assert registry.find_engine("exact").name == "exact"
+
+
+def test_a_plug_of_another_package_is_found_and_a_broken_one_named(monkeypatch: pytest.MonkeyPatch):
+    group = "spexapi.engines"
+    plug_in(
+        monkeypatch,
+        EntryPoint("other", "spexapi.engines.exact:Exact", group),
+        EntryPoint("gone", "no_such_module:Engine", group),
+        EntryPoint("wrong", "builtins:dict", group),
+    )
+
+    assert registry.find_engine("other").name == "exact"
+    with pytest.raises(InputError, match="'gone' at no_such_module:Engine cannot be loaded"):
+        registry.find_engine("gone")
+    with pytest.raises(InputError, match="lacks name, plan, propose or fit"):
+        registry.find_engine("wrong")
