@@ -1,8 +1,8 @@
 """Which combinations of words, documents, heads or training examples made a language model say what it said.
 
-    backend = spexapi.open_backend("embedded")
-    game = spexapi.RagGame(backend, "Which room is the key in?", documents)
-    explanation = spexapi.explain(game, budget=64)
+backend = spexapi.open_backend("embedded")
+game = spexapi.RagGame(backend, "Which room is the key in?", documents)
+explanation = spexapi.explain(game, budget=64)
 """
 
 from spexapi.backends.registry import open_backend
@@ -43,8 +43,8 @@ __all__ = [
     "RateLimited",
     "Refused",
     "RunningLoopError",
-    "SpexError",
     "Spectrum",
+    "SpexError",
     "StoreError",
     "Unavailable",
     "aexplain",

@@ -2,7 +2,7 @@
 
     SpexError
     ├── InputError (ValueError)         what the user can mend; raised before anything is paid for
-    │   └── BudgetError                 too few measurements for what was asked, with the number that is enough
+    │   └── BudgetError                 too few measurements for what was asked; says how many are enough
     ├── RunningLoopError (RuntimeError) explain() called where an event loop runs already
     ├── NothingMeasured                 every measurement failed; carries the reasons
     ├── BackendError                    the model's side failed

@@ -53,7 +53,10 @@ class Fit:
 
 @runtime_checkable
 class Engine(Protocol):
-    """Finds the interactions of a game from as few of its values as it can. Pure: no model, no clock, no hidden state."""
+    """Finds the interactions of a game from as few of its values as it can.
+
+    Pure: no model, no clock, no hidden state.
+    """
 
     @property
     def name(self) -> str:
@@ -61,15 +64,17 @@ class Engine(Protocol):
         ...
 
     def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
-        """What will be asked, before anything is paid. Raises BudgetError with the smallest budget that is enough."""
+        """What will be asked, before anything is paid. Raises BudgetError with the smallest budget."""
         ...
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
-        """The next masks worth paying for, (k, n) bool with k <= remaining; no rows when it has seen enough."""
+        """The next masks worth paying for, (k, n) bool, k <= remaining; no rows when it has seen enough."""
         ...
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
-        """Spectrum, intervals and notes. `seen` may hold NaN, variances and bounds, and fewer rows than planned
-        (a run stopped early); what could not be used is said in the notes. Raises NothingMeasured where no value
-        is finite."""
+        """Spectrum, intervals and notes.
+
+        `seen` may hold NaN, variances and bounds, and fewer rows than planned (a run stopped early); what could
+        not be used is said in the notes. Raises NothingMeasured where no value is finite.
+        """
         ...

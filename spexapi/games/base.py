@@ -93,7 +93,7 @@ class Game(Protocol):
 
     @property
     def batch(self) -> int:
-        """How many masks one call of `measure` likes to get: progress is shown and a stop obeyed between calls."""
+        """How many masks one call of `measure` likes: progress is shown and a stop obeyed between calls."""
         ...
 
     @property
@@ -107,13 +107,17 @@ class Game(Protocol):
         ...
 
     async def prepare(self) -> Target:
-        """Everything that can fail, before the first mask is paid for: opens clients, writes the answer where none
-        was given, checks lengths. May be called again for another run."""
+        """Everything that can fail, before the first mask is paid for.
+
+        Opens clients, writes the answer where none was given, checks lengths. May be called again.
+        """
         ...
 
     async def measure(self, masks: Bools) -> Measurements:
-        """(m, n) bool -> one value a mask, in order. A mask that fails is NaN with a reason, never an exception,
-        unless no mask can work (Refused, InputError)."""
+        """(m, n) bool -> one value a mask, in order.
+
+        A mask that fails is NaN with a reason, no exception, unless no mask can work (Refused, InputError).
+        """
         ...
 
     async def close(self) -> None:
