@@ -48,7 +48,7 @@ def test_fewer_than_two_players_are_refused(players):
     ("returned", "said"),
     [
         (np.zeros(3), r"shape \(2,\).*returned shape \(3,\)"),
-        (np.zeros((2, 1)), r"shape \(2, 1\)"),
+        (np.zeros((2, 1)), r"returned shape \(2, 1\)"),
         (1.0, r"shape \(\)"),
         (None, "returned None"),
         (["a", "b"], "dtype"),

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from spexapi.backends import _loading
+from spexapi.backends._alignment import Alignment
 from spexapi.backends._teacher_forcing import packed
 from spexapi.backends.base import Backend, Hidden, Message, Request
 from spexapi.backends.huggingface import HuggingFace, open_hf
@@ -204,6 +206,15 @@ def test_offsets_of_byte_level_tokens_cover_the_answer(plain, answer):
     assert list(offsets) == sorted(offsets)
 
 
+def test_offsets_cover_the_answer_where_a_tokenizer_skips_white_space():
+    words = Tokenizer(models.WordLevel({"<s>": 0, "the": 1, "key": 2, "box": 3}, unk_token="<s>"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    alignment = Alignment(PreTrainedTokenizerFast(tokenizer_object=words, bos_token="<s>"))
+    found = alignment.answer_tokens(user("the"), " key  box ")
+    assert found.ids == (2, 3)
+    assert found.offsets == ((0, 4), (4, 10))
+
+
 def test_every_mask_scores_the_same_answer_tokens(plain):
     whole = user("The key is in the box ")
     requests = [
@@ -286,7 +297,7 @@ def test_other_errors_of_the_model_are_not_taken_for_memory(plain, monkeypatch):
         raise RuntimeError("shape mismatch")
 
     monkeypatch.setattr(backend._model, "forward", broken)
-    with pytest.raises(RuntimeError, match="shape mismatch"):
+    with pytest.raises(BackendError, match="RuntimeError: shape mismatch"):
         scored(backend, Request(user("the key"), ("no",)))
 
 
@@ -369,6 +380,18 @@ def test_generation_stops_at_the_end_of_the_context(plain):
     assert written.tokens_in + written.tokens_out <= 128
     with pytest.raises(InputError, match="128"):
         generated(open_hf(str(plain)), "key " * 200, 5)
+
+
+def test_running_out_of_memory_while_writing_is_the_backends_error(plain, monkeypatch):
+    backend = open_hf(str(plain))
+    asyncio.run(backend.open())
+
+    def short_of_memory(**inputs):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(backend._model, "forward", short_of_memory)
+    with pytest.raises(BackendError, match="out of memory"):
+        generated(backend, "The key", 3)
 
 
 def test_check_says_how_long_a_prompt_is_and_what_the_model_reads(plain):
@@ -519,6 +542,16 @@ def test_wrong_options_are_plain_errors(plain, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="is a file"):
         open_hf(str(tmp_path / "file"))
+
+
+def test_the_embedded_backend_is_the_folder_in_the_package(plain, tmp_path, monkeypatch):
+    monkeypatch.setattr("spexapi.backends.embedded.FOLDER", tmp_path)
+    with pytest.raises(InputError, match=r"lacks config\.json"):
+        open_backend("embedded")
+    monkeypatch.setattr("spexapi.backends.embedded.FOLDER", plain)
+    backend = open_backend("embedded")
+    assert backend.name == "embedded"
+    assert scored(backend, Request(user("the key"), ("no",)))[0].scores
 
 
 def test_known_backends_are_there_without_installed_metadata(monkeypatch):

@@ -238,15 +238,16 @@ def _alternating(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 def _covering(spans: Spans, begin: int, length: int) -> Spans:
-    """Spans relative to the answer, stretched over gaps (of tokenizers that skip white space) to cover it."""
+    """Spans relative to the answer, stretched over gaps (of tokenizers that skip white space) to cover it.
+
+    Tokens that are bytes of one character all get that character.
+    """
     found: list[tuple[int, int]] = []
     reached = 0
     for start, end in spans:
-        start, end = max(0, start - begin), min(length, max(0, end - begin))
-        start = min(start, reached)
-        end = max(end, start)
-        # a byte of a character that an earlier token began: both cover the character
-        found.append((start if end > reached or not found else max(start, min(found[-1][0], end)), end))
+        start = min(max(0, start - begin), reached)
+        end = max(start, min(length, end - begin))
+        found.append((start, end))
         reached = max(reached, end)
     if found:
         found[-1] = (found[-1][0], length)

@@ -14,6 +14,7 @@ from spexapi.measurements import Floats
 
 # A batch of logits is never larger than this many numbers (256 MiB in float32).
 _MOST_LOGITS = 2**26
+_MEMORY_SIGNS = ("not enough memory", "out of memory", "cublas_status_alloc_failed")
 # The softmax works on this many at a time, in float64.
 _CHUNK = 2**22
 
@@ -45,7 +46,7 @@ def out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("not enough memory" in text or "out of memory" in text)
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _MEMORY_SIGNS)
 
 
 class TeacherForcing:

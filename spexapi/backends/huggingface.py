@@ -12,6 +12,7 @@ from spexapi.backends._alignment import Alignment, Encoded
 from spexapi.backends._loading import checked_source, context_length, library, load_model, load_tokenizer
 from spexapi.backends.base import AnswerScore, Capabilities, Generated, Message, Reply, Request
 from spexapi.errors import BackendError, InputError
+from spexapi.segments import shorten
 
 Result = TypeVar("Result")
 _BATCH_TOKENS = {"cuda": 32_768, "cpu": 4_096}
@@ -143,7 +144,11 @@ class HuggingFace:
     async def _run(self, work: Callable[[], Result]) -> Result:
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="spexapi-model")
-        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        except (RuntimeError, IndexError, MemoryError) as error:
+            what = f"{type(error).__name__}: {shorten(str(error), 300)}"
+            raise BackendError(f"{self._name} failed on {self._where[0]} with {what}") from error
 
     def _tokenizer(self) -> tuple[Alignment, Any, int | None]:
         with self._lock:
