@@ -10,6 +10,7 @@ import pytest
 import view_samples as sample
 from rich.console import Console
 
+from spexapi.measurements import exact_values, join
 from spexapi.spectrum import Spectrum
 from spexapi.views.reading import Meaning, Reading
 from spexapi.views.story import tell
@@ -77,6 +78,21 @@ def test_a_quarter_of_the_probability_is_not_enough():
     assert "documents 1 and 2 together: document 1 alone goes part of the way." in told
 
 
+def test_a_part_that_adds_nearly_all_is_named_alone():
+    told = tell(sample.documents(lambda kept: -9.0 + 7.0 * (2 in kept) + 1.5 * (0 in kept)))
+
+    assert "because of document 3 above all: it alone brings 82% of the difference." in told.text
+    assert told.asides == ()
+
+
+def test_a_long_answer_is_likely_by_the_token():
+    explanation = sample.documents(lambda kept: -8.0 if {0, 1} <= kept else -40.0, answer="x y z w")
+    offsets = ((0, 2), (2, 4), (4, 6), (6, 7))
+    long = replace(explanation, target=replace(explanation.target, answer_offsets=offsets))
+
+    assert "Everything kept: 14% a token; nothing kept: <0.1% a token" in plain(long)
+
+
 def test_two_of_more_ways_are_not_called_the_only_two():
     told = story(sample.documents(lambda kept: -0.1 if kept & {0, 1} or {2, 3, 4} <= kept else -5.0))
 
@@ -136,8 +152,6 @@ def test_the_story_takes_a_measured_value_before_a_predicted_one():
     explanation = sample.documents(sample.and_of_two)
     seen = explanation.observations
     all_kept = np.ones((1, 10), dtype=bool)
-    from spexapi.measurements import exact_values, join
-
     more = join([seen, exact_values(all_kept, np.array([-0.5]))])
     steps = {s.label: s.ablation for s in tell(replace(explanation, observations=more)).steps}
 

@@ -44,6 +44,11 @@ class Combination:
     def style(self) -> str:
         return STYLE.get(self.meaning, "mix")
 
+    @property
+    def joiner(self) -> str:
+        one = (Meaning.EITHER, Meaning.ANY, Meaning.HURT_EITHER)
+        return "or" if self.meaning in one else "and"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -11,7 +11,18 @@ from spexapi.views.drawing import Drawn
 from spexapi.views.reading import Meaning
 from spexapi.views.safe import safe, tag
 from spexapi.views.story import Step
-from spexapi.views.wording import kind_plural, name, names, one_line, probability, signed, valued
+from spexapi.views.wording import (
+    explained,
+    kind_plural,
+    name,
+    names,
+    one_line,
+    probability,
+    quoted,
+    signed,
+    tokens_apart,
+    valued,
+)
 
 if TYPE_CHECKING:
     from spexapi.explanation import Explanation
@@ -28,9 +39,10 @@ def proof(drawn: Drawn) -> str:
     values = [s.ablation.value for s in steps]
     low, high = min(values), max(values)
     likely = probability(ex, values[0]) is not None
-    title = f"How likely is “{one_line(ex.target.answer, 40)}”?" if likely else "What the value becomes"
+    title = f"How likely is {quoted(explained(ex), 40)}?" if likely else "What the value becomes"
+    apart = tokens_apart(ex)
     what = (
-        f"When only some {kind_plural(ex)} are left for the model:"
+        f"When only some {kind_plural(ex)} are left for the model{', on average a token' * (apart != 1)}:"
         if likely
         else "When only some players are kept:"
     )
@@ -59,7 +71,7 @@ def _step(ex: Explanation, step: Step, low: float, high: float) -> str:
         share = (value - low) / (high - low) if high > low else 1.0
     about = "" if step.ablation.measured else "≈ "
     title = f"{signed(value)} {ex.target.unit}".strip()
-    number = tag("span", safe(about + valued(ex, value)), class_="num", title=title)
+    number = tag("span", safe(about + valued(ex, value).removesuffix(" a token")), class_="num", title=title)
     told = tag("dt", tag("bdi", safe(step.label))) + tag("dd", bar(max(share, 0.004)) + number)
     return tag("div", told, class_="step")
 
@@ -129,8 +141,7 @@ def _list(drawn: Drawn) -> str:
 
 
 def _combination(ex: Explanation, c: Combination) -> str:
-    joiner = "or" if c.style == "or" else "and"
-    words = tag("bdi", safe(names(ex.players, c.players, joiner)))
+    words = tag("bdi", safe(names(ex.players, c.players, c.joiner)))
     low_high = ex.intervals.get(c.players)
     interval = f" ({signed(low_high[0])} to {signed(low_high[1])})" if low_high else ""
     return tag(

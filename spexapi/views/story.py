@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from spexapi.views.evidence import MOST_NAMED, Evidence
 from spexapi.views.reading import Ablation, Reading
 from spexapi.views.wording import (
+    explained,
     kind_plural,
     level,
     name,
@@ -22,6 +23,7 @@ from spexapi.views.wording import (
     probability,
     quoted,
     signed,
+    tokens_apart,
     valued,
 )
 
@@ -116,16 +118,23 @@ class _Teller:
         seen, called = self.evidence, names(self.players, core)
         alone = {i: self.reading.value((i,)) - seen.none for i in core}
         summed = min(alone.values()) > 0 and abs(sum(alone.values()) - seen.total) <= 0.2 * seen.total
+        most = max(core, key=lambda i: alone[i])
         parts = [s for k in range(1, len(core)) for s in combinations(core, k)]
         if all(self.reading.value(s) <= seen.full - seen.far for s in parts):
             rest = "neither is enough alone" if len(core) == 2 else "no smaller part of them is enough"
         else:
-            rest = f"{name(self.players, max(core, key=lambda i: alone[i]))} alone goes part of the way"
+            rest = f"{name(self.players, most)} alone goes part of the way"
+        if summed and alone[most] >= 0.6 * seen.total:
+            brings = f": it alone brings {alone[most] / seen.total:.0%} of the difference."
+            return self.story(
+                (*self.because((name(self.players, most), False)), (" above all", True), (brings, False)),
+                core,
+            )
         if summed:
             words = (*self.because((called, False)), (": each adds its part", True), (f"; {rest}.", False))
         else:
             words = (*self.because((called, False)), (" together", True), (f": {rest}.", False))
-        if not (spare := seen.replaceable(core)):
+        if summed or not (spare := seen.replaceable(core)):
             return self.story(words, core)
         stays = "the answer" if self.answer else "the value"
         aside = f"Even without {names(self.players, spare)} {stays} stays: something else can stand in."
@@ -171,7 +180,7 @@ class _Teller:
     def all_lower(self) -> Story:
         worst = [i for i in self.evidence.active() if self.evidence.shares[i] < 0][:3]
         what = kind_plural(self.explanation)
-        answer = "the value" if self.explanation.target.kind == "function" else quoted(self.answer)
+        answer = "the value" if self.explanation.target.kind == "function" else quoted(self.answer, 48)
         verb = "lower" if self.explanation.target.kind == "function" else "make less likely"
         words: Words = ((f"Taken together, the {what} ", False), (verb, True), (f" {answer}", False))
         if worst:
@@ -195,14 +204,13 @@ class _Teller:
 
     @property
     def answer(self) -> str:
-        target = self.explanation.target
-        return target.answer[slice(*target.span)] if target.span else target.answer
+        return explained(self.explanation)
 
     def subject(self) -> str:
         return (
             "The value"
             if self.explanation.target.kind == "function" or not self.answer
-            else quoted(self.answer)
+            else quoted(self.answer, 48)
         )
 
     def because(self, *what: tuple[str, bool]) -> Words:
@@ -212,16 +220,13 @@ class _Teller:
             return (("The value comes from ", False), *what)
         p = probability(self.explanation, self.evidence.full)
         if target.generated:
-            return ((f"The model said {quoted(self.answer)} because of ", False), *what)
-        if p is not None and p < 0.5:
-            return (
-                (
-                    f"The model finds {quoted(self.answer)} only {percent(p)} likely; what speaks for it is ",
-                    False,
-                ),
-                *what,
+            return ((f"The model said {quoted(self.answer, 48)} because of ", False), *what)
+        if p is not None and p < 0.5 and tokens_apart(self.explanation) == 1:
+            start = (
+                f"The model finds {quoted(self.answer, 48)} only {percent(p)} likely; what speaks for it is "
             )
-        return ((f"The model finds {quoted(self.answer)} likely because of ", False), *what)
+            return ((start, False), *what)
+        return ((f"The model finds {quoted(self.answer, 48)} likely because of ", False), *what)
 
     @property
     def all(self) -> str:

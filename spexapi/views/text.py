@@ -128,7 +128,7 @@ def _combinations(explanation: Explanation, console: Console) -> None:
     table.add_column("What it means", ratio=4, overflow="fold")
     table.add_column(explanation.index.upper(), justify="right", no_wrap=True, min_width=8)
     for c in found:
-        called = one_line(names(explanation.players, c.players, "or" if c.style == "or" else "and"), 120)
+        called = one_line(names(explanation.players, c.players, c.joiner), 120)
         table.add_row(Text(called), Text(str(c.meaning)), Text(signed(c.value), "bold"))
     console.print(table)
     if n_found > len(found):

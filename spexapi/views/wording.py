@@ -67,13 +67,27 @@ def kind_plural(explanation: Explanation) -> str:
     return f"{kinds.pop()}s" if len(kinds) == 1 else "parts"
 
 
+def tokens_apart(explanation: Explanation) -> int:
+    """Over how many tokens a likelihood is spread to be readable; 1: it is not; 0: the value is a mean.
+
+    The probability of a whole long answer is always tiny, so its tokens' geometric mean is shown.
+    """
+    target = explanation.target
+    if target.score == "mean_logprob":
+        return 0
+    if target.score != "logprob" or explanation.value_of(kept=True) > math.log(0.01):
+        return 1
+    start, end = target.span or (0, len(target.answer))
+    return max(sum(a < end and b > start for a, b in target.answer_offsets), 1)
+
+
 def probability(explanation: Explanation, value: float) -> float | None:
-    """The probability a value stands for, None where it stands for none."""
+    """The probability a value stands for, of the answer or of a token of it; None where there is none."""
     score = explanation.target.score
-    if explanation.target.unit != "nats":
+    if explanation.target.unit != "nats" and score != "mean_logprob":
         return None
-    if score == "logprob":
-        return math.exp(min(value, 0.0))
+    if score in ("logprob", "mean_logprob"):
+        return math.exp(min(value / max(tokens_apart(explanation), 1), 0.0))
     if score in ("logit", "choice"):
         return 1.0 / (1.0 + math.exp(-max(min(value, 700.0), -700.0)))
     return None
@@ -100,9 +114,15 @@ def valued(explanation: Explanation, value: float) -> str:
     """A value for people: as a probability where it is one, else the number and its unit."""
     p = probability(explanation, value)
     if p is not None:
-        return percent(p)
+        return percent(p) + (" a token" if tokens_apart(explanation) != 1 else "")
     unit = explanation.target.unit
     return signed(value).lstrip("+") + (f" {unit}" if unit else "")
+
+
+def explained(explanation: Explanation) -> str:
+    """The answer, or the span of it that is explained."""
+    target = explanation.target
+    return target.answer[slice(*target.span)] if target.span else target.answer
 
 
 def what_is_explained(explanation: Explanation) -> str:
