@@ -1,0 +1,239 @@
+"""Trains the reader: `python -m training.train`, from fixed seeds, going on from its own checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from training import measure, tokenizer, worlds
+from training.reader import Reader, Seen, Shape
+from training.rows import IGNORED, Batch, Mix, Rows
+from training.worlds import Style
+
+SEED = 7
+SMOOTHING = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of training on one mix; the learning rate goes from `rate` to `rate_after` by then."""
+
+    name: str
+    steps: int
+    mix: Mix
+    rate: float = 1.0
+    rate_after: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A recipe: each step takes `rows` rows on each of `workers` processes, one thread each."""
+
+    shape: dict = field(default_factory=dict)
+    workers: int = 2
+    rows: int = 16
+    muon_rate: float = 0.02
+    adam_rate: float = 3e-3
+    warmup: int = 100
+    stages: tuple[Stage, ...] = ()
+
+
+_PLAIN = Style(patterns=1, facts=(2, 4), made_up=0.0, again=0.05, override=0.0, chatter=0.0, untidy=0.0)
+
+_VARIED = Style(facts=(1, 6), made_up=0.15)
+_MANY = Style(facts=(1, 12), made_up=0.4)
+
+PLANS = {
+    "final": Plan(
+        shape={"hidden_size": 160, "intermediate_size": 320},
+        stages=(
+            Stage("plain", 250, Mix(_PLAIN, questions=8, removed=0.3)),
+            Stage("varied", 1000, Mix(_VARIED, questions=8)),
+            Stage("many", 1800, Mix(_MANY, questions=8, damaged=0.03), 1.0, 0.5),
+            Stage("damaged", 1000, Mix(_MANY, questions=8, damaged=0.08), 0.5, 0.02),
+        ),
+    ),
+}
+
+
+def loss_of(reader: Reader, batch: Batch, text_weight: float = 0.1) -> Tensor:
+    """Mean loss of the answers' tokens plus a little of the documents' tokens."""
+    ids, positions, targets, told = map(
+        torch.from_numpy, (batch.ids, batch.positions, batch.targets, batch.told)
+    )
+    seen = Seen.of(told, batch.width, batch.questions, ids.shape[1], torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = reader(ids, positions, seen)
+        scored = targets != IGNORED
+        logits = reader.logits(hidden[scored])
+    losses = F.cross_entropy(logits.float(), targets[scored], label_smoothing=SMOOTHING, reduction="none")
+    in_text = (torch.arange(ids.shape[1]) < batch.width).expand_as(ids)[scored]
+    weights = torch.where(in_text, text_weight / max(1, batch.ids.shape[1]), 1.0)
+    return (losses * weights).sum() / (~in_text).sum()
+
+
+def scorer(reader: Reader, rows: Rows, most: int = 256) -> measure.Score:
+    """Scores prompts with the network as it is, many at a time."""
+
+    @torch.no_grad()
+    def score(prompts: Sequence[tuple[Sequence[str], str, str]]) -> list[tuple[np.ndarray, bool]]:
+        found: list[tuple[np.ndarray, bool]] = []
+        for start in range(0, len(prompts), most):
+            found += _score(reader, rows.prompts(prompts[start : start + most]))
+        return found
+
+    return score
+
+
+def _score(reader: Reader, batch: Batch) -> list[tuple[np.ndarray, bool]]:
+    ids, positions, targets, told = map(
+        torch.from_numpy, (batch.ids, batch.positions, batch.targets, batch.told)
+    )
+    hidden = reader(ids, positions, Seen.of(told, batch.width, 1, ids.shape[1], torch.float32))
+    found = []
+    for row, goal in zip(hidden, targets, strict=True):
+        scored = goal != IGNORED
+        logs = reader.logits(row[scored].float()).log_softmax(-1)
+        best = bool((logs.argmax(-1) == goal[scored]).all())
+        found.append((logs.gather(1, goal[scored][:, None])[:-1, 0].numpy(), best))
+    return found
+
+
+def figures(score: measure.Score, style: Style, count: int = 50, games: int = 6) -> dict[str, float]:
+    """Accuracy on held-out questions of each kind, and the share of games as the truth says."""
+    found: dict[str, float] = {}
+    most = max(4, style.facts[1])
+    for made_up in (False, True) if style.made_up else (False,):
+        for kind in worlds.KINDS:
+            asked = worlds.questions(
+                kind, 99, count, made_up=made_up, n_documents=(min(4, most), most), style=style
+            )
+            found[kind + "_made_up" * made_up] = measure.accuracy(score, asked)
+    for kind in ("one", "two", "either") if games else ():
+        asked = worlds.questions(kind, 98, games, n_documents=(4, 6), style=style)
+        found[kind + "_game"] = measure.games_as_the_truth_says(score, asked)
+    return found
+
+
+def optimizers(reader: Reader, plan: Plan) -> list[torch.optim.Optimizer]:
+    """Muon for the layers' matrices, AdamW for embeddings, norms and biases."""
+    matrices = [p for name, p in reader.named_parameters() if p.ndim == 2 and "embed" not in name]
+    others = [p for name, p in reader.named_parameters() if p.ndim != 2 or "embed" in name]
+    return [
+        torch.optim.Muon(matrices, lr=plan.muon_rate, weight_decay=0.01, momentum=0.95),
+        torch.optim.AdamW(others, lr=plan.adam_rate, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+class Run:
+    """A training run and all it needs to go on from a checkpoint."""
+
+    def __init__(self, plan: Plan, folder: Path, worker: int) -> None:
+        torch.manual_seed(SEED)
+        words = AutoTokenizer.from_pretrained(folder)
+        self.plan, self.worker, self.checkpoint = plan, worker, folder / "checkpoint.pt"
+        special = (words.bos_token_id, words.eos_token_id, words.pad_token_id)
+        self.rows = Rows(lambda text: words.encode(text, add_special_tokens=False), *special)
+        self.reader = Reader(Shape(len(words), **plan.shape))
+        self.steppers = optimizers(self.reader, plan)
+        self.groups = [group for stepper in self.steppers for group in stepper.param_groups]
+        self.rates = [group["lr"] for group in self.groups]
+        self.average = {name: p.detach().clone() for name, p in self.reader.state_dict().items()}
+        self.step = 0
+        if self.checkpoint.exists():
+            saved = torch.load(self.checkpoint)
+            self.step, self.average = saved["step"], saved["average"]
+            self.reader.load_state_dict(saved["reader"])
+            for stepper, state in zip(self.steppers, saved["steppers"], strict=True):
+                stepper.load_state_dict(state)
+
+    def save(self) -> None:
+        saved = {"reader": self.reader.state_dict(), "average": self.average, "step": self.step}
+        saved["steppers"] = [stepper.state_dict() for stepper in self.steppers]
+        partial = self.checkpoint.with_suffix(".partial")
+        torch.save(saved, partial)
+        partial.replace(self.checkpoint)
+
+    def advance(self, mix: Mix, rate: float) -> float:
+        """One step on every worker's rows; the loss on this worker's."""
+        for group, most in zip(self.groups, self.rates, strict=True):
+            group["lr"] = most * rate
+        batch = self.rows.batch(mix, self.plan.rows, seed=SEED, step=self.step, worker=self.worker)
+        loss = loss_of(self.reader, batch)
+        loss.backward()
+        parameters = list(self.reader.parameters())
+        if self.plan.workers > 1:
+            flat = torch.cat([p.grad.flatten() for p in parameters])
+            dist.all_reduce(flat)
+            for p, grad in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+                p.grad = grad.view_as(p) / self.plan.workers
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        for stepper in self.steppers:
+            stepper.step()
+            stepper.zero_grad(set_to_none=True)
+        self.step += 1
+        for name, p in self.reader.state_dict().items():
+            self.average[name].lerp_(p, max(0.005, 1 / self.step))
+        return loss.item()
+
+
+def train(worker: int, plan: Plan, folder: Path, every: int) -> None:
+    """One worker's share of the run; the first reports and saves."""
+    torch.set_num_threads(1)
+    if plan.workers > 1:
+        dist.init_process_group(
+            "gloo", f"file://{folder.resolve()}/rendezvous", rank=worker, world_size=plan.workers
+        )
+    run = Run(plan, folder, worker)
+    total, first, began, recent = sum(stage.steps for stage in plan.stages), 0, time.time(), []
+    for stage in plan.stages:
+        while run.step < first + stage.steps:
+            along = (run.step - first) / stage.steps
+            warm = min(1.0, (run.step + 1) / plan.warmup)
+            recent.append(
+                run.advance(stage.mix, warm * stage.rate * (stage.rate_after / stage.rate) ** along)
+            )
+            if worker == 0 and run.step % 50 == 0:
+                took = f"{time.time() - began:.0f}s"
+                print(f"{stage.name} {run.step}/{total} {took} loss {np.mean(recent[-50:]):.3f}", flush=True)
+            if worker == 0 and (run.step % every == 0 or run.step == total):
+                run.save()
+                _report(run, stage)
+        first += stage.steps
+
+
+def _report(run: Run, stage: Stage) -> None:
+    now = {name: p.detach().clone() for name, p in run.reader.state_dict().items()}
+    run.reader.load_state_dict(run.average)
+    found = figures(scorer(run.reader, run.rows), stage.mix.style)
+    run.reader.load_state_dict(now)
+    print("  " + json.dumps({key: round(value, 2) for key, value in found.items()}), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plan", default="final", choices=sorted(PLANS))
+    parser.add_argument("--out", type=Path, default=Path("training/out"))
+    parser.add_argument("--every", type=int, default=500)
+    chosen = parser.parse_args()
+    plan = PLANS[chosen.plan]
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    (chosen.out / "rendezvous").unlink(missing_ok=True)
+    if not (chosen.out / "tokenizer.json").exists():
+        tokenizer.save(chosen.out)
+    torch.multiprocessing.spawn(train, (plan, chosen.out, chosen.every), nprocs=plan.workers)
+
+
+if __name__ == "__main__":
+    main()
