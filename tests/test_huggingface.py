@@ -61,6 +61,13 @@ def generated(backend, text, tokens):
     return asyncio.run(main())
 
 
+def wait_for_the_worker_to_end():
+    deadline = time.monotonic() + 5
+    while any(t.name.startswith("spexapi-model") for t in threading.enumerate()):
+        assert time.monotonic() < deadline, "the worker thread is still there"
+        time.sleep(0.01)
+
+
 def read(folder):
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64).eval()
     return model, AutoTokenizer.from_pretrained(folder)
@@ -132,6 +139,16 @@ def test_one_beginning_of_sequence_token_at_most(adds_bos, template, tmp_path):
     wanted = template == tiny_models.WITH_BOS or (template is None and adds_bos)
     assert ids.count(0) == (1 if wanted else 0)
     assert (ids[0] == 0) == wanted
+
+
+def test_an_empty_prompt_begins_with_a_token_that_stands_for_nothing(tmp_path):
+    folder = tiny_models.llama(tmp_path, adds_bos=False)
+    model, tokenizer = read(folder)
+    (reply,) = scored(
+        open_hf(str(folder), dtype="float64"), Request(user(""), ("cellar",), whole=user("The key"))
+    )
+    ids = [0, *tokenizer(" cellar")["input_ids"]]
+    assert reply.scores[0].logprobs == pytest.approx(tiny_models.logprobs_by_loop(model, ids, 1), abs=1e-9)
 
 
 def test_the_chat_template_writes_the_prompt_and_the_answer_follows_its_cue(chatty):
@@ -442,10 +459,7 @@ def test_the_event_loop_stays_free_and_threads_end(plain, monkeypatch):
     ticks, replies = asyncio.run(main())
     assert ticks > 8
     assert len(replies) == 8
-    deadline = time.monotonic() + 5
-    while any(t.name.startswith("spexapi-model") for t in threading.enumerate()):
-        assert time.monotonic() < deadline, "the worker thread is still there"
-        time.sleep(0.01)
+    wait_for_the_worker_to_end()
 
 
 def test_a_cancelled_run_stops_after_the_batch_in_flight(plain, monkeypatch):
@@ -471,6 +485,7 @@ def test_a_cancelled_run_stops_after_the_batch_in_flight(plain, monkeypatch):
         await backend.close()
 
     asyncio.run(main())
+    wait_for_the_worker_to_end()
     assert len(calls) < 10
 
 
