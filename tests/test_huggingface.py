@@ -392,6 +392,19 @@ def test_generation_is_greedy_and_ends_at_the_end_token(tmp_path, chat_template)
     assert (written.tokens_in, written.tokens_out) == (first, len(ids) - first)
 
 
+def test_generation_ends_where_the_models_settings_say(tmp_path):
+    folder = tiny_models.llama(tmp_path, adds_bos=True)
+    model, tokenizer = read(folder)
+    ids = [0, *tokenizer("The key is in the", add_special_tokens=False)["input_ids"]]
+    first = len(ids)
+    for _ in range(3):
+        with torch.no_grad():
+            ids.append(int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))
+    tiny_models.set_generation(folder, eos_token_id=[1, ids[-1]])
+    written = generated(open_hf(str(folder), dtype="float64"), "The key is in the", 12)
+    assert written.tokens_out == ids.index(ids[-1], first) - first + 1
+
+
 def test_generation_stops_at_the_end_of_the_context(plain):
     written = generated(open_hf(str(plain)), "key " * 60, 500)
     assert written.tokens_in + written.tokens_out <= 128
