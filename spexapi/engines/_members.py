@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -134,10 +134,11 @@ def _lasso(design: Floats, target: Floats) -> Floats:
     if not s or not np.abs(pull).max() > 0:
         return np.zeros((s, len(_PATH)))
     if m > s:
-        gram = cast("Floats", design.T @ design)
+        gram = design.T @ design
         gram[np.diag_indices(s)] += 1e-9 * float(np.trace(gram)) / s
-        root = cast("Floats", np.linalg.cholesky(gram))
-        design, target = np.asfortranarray(root.T), np.linalg.solve(root, pull)
+        root = np.linalg.cholesky(gram)
+        design = np.asfortranarray(root.T.astype(np.float64))
+        target = np.linalg.solve(root, pull).astype(np.float64)
     penalties = _PATH * np.abs(pull).max() / len(design)
     with warnings.catch_warnings():
         # the end of the path may stop early; the folds judge what it predicts
