@@ -28,11 +28,11 @@ FLAGS = (
 )
 QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
 PAIR = """\
-The key is in the red box.
+The key is in the box.
 
-Tom has the map.
+John has the coin.
 
-The red box is in the cellar.
+The box is in the cellar.
 
 The lamp is in the attic.
 """
@@ -236,7 +236,8 @@ def test_the_page_finds_the_pair_and_asks_nobody_else(page):
     page.wait_for_selector("#report", timeout=60_000)
     result = page.inner_text("#result")
 
-    assert "The model said “cellar” because of documents 1 and 3 together" in result
+    assert "The model said “cellar” because of documents 1 and 3" in result
+    assert "neither is enough alone" in result
     assert page.locator("#result .arc.and").count() >= 1
     assert page.elsewhere == []
 
@@ -251,7 +252,7 @@ def test_the_downloads_are_the_report_and_the_data(page, tmp_path):
         assert download.value.suggested_filename == name
         download.value.save_as(tmp_path / name)
 
-    assert "together" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "documents 1 and 3" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert spexapi.Explanation.from_json(tmp_path / "explanation.json").n_players == 4
 
 

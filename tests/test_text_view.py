@@ -79,9 +79,10 @@ def test_a_quarter_of_the_probability_is_not_enough():
 
 
 def test_a_part_that_adds_nearly_all_is_named_alone():
-    told = tell(sample.documents(lambda kept: -9.0 + 7.0 * (2 in kept) + 1.5 * (0 in kept)))
+    coef = {(): 0.0, (0,): -0.75, (2,): -2.0}
+    told = tell(sample.function(Spectrum(3, coef), ["a", "b", "c"]))
 
-    assert "because of document 3 above all: it alone brings 82% of the difference." in told.text
+    assert told.text == "The value comes from c above all: it alone brings 73% of the difference."
     assert told.asides == ()
 
 
@@ -91,6 +92,14 @@ def test_a_long_answer_is_likely_by_the_token():
     long = replace(explanation, target=replace(explanation.target, answer_offsets=offsets))
 
     assert "Everything kept: 14% a token; nothing kept: <0.1% a token" in plain(long)
+
+
+def test_most_of_the_nats_is_not_most_of_the_probability():
+    nats = {frozenset({0, 1}): -0.05, frozenset({1}): -2.3, frozenset({0}): -10.7}
+    told = story(sample.documents(lambda kept: nats.get(kept & {0, 1}, -11.7)))
+
+    assert "documents 1 and 2" in told
+    assert "neither is enough alone" in told
 
 
 def test_two_of_more_ways_are_not_called_the_only_two():

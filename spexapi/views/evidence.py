@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from spexapi.views.reading import Reading
+from spexapi.views.wording import tokens_apart
+
+if TYPE_CHECKING:
+    from spexapi.explanation import Explanation
 
 MOST_ACTIVE = 40  # players the search for a small enough set starts from, by share
 MOST_PAIRED = 12  # players of whom every pair is tried
@@ -34,9 +39,11 @@ class Evidence:
         full, none = reading.value(reading.everyone), reading.value(())
         total = full - none
         near, far = 0.2 * total, 0.5 * total
-        if reading.explanation.target.unit == "nats":
-            # a probability may halve and still be the same answer; a quarter is a loss, whatever the total
-            near, far = max(0.1 * total, min(0.7, near)), max(0.2 * total, min(1.4, far))
+        if reading.explanation.target.unit == "nats" and tokens_apart(reading.explanation) == 1:
+            # a probability may halve and still be the same answer; at a quarter the answer is lost
+            near, far = min(0.7, near), min(1.4, far)
+        # predictions are off by some error; half of it keeps "enough" clear of "lost"
+        near += min(0.5 * _error(reading.explanation), 0.1 * max(total, 0.0))
         return cls(reading, reading.shares(), full, none, near, far)
 
     @property
@@ -100,3 +107,11 @@ class Evidence:
             return ()
         found = tuple(sorted(i for i in self.active() if self.enough((i,))))
         return found if 1 < len(found) <= MOST_NAMED and self.lost(found) else ()
+
+
+def _error(explanation: Explanation) -> float:
+    """How far a predicted value is off, typically: what R² leaves of the spread of the values."""
+    seen, r2 = explanation.observations, explanation.audit.r2
+    if r2 is None or not seen.ok.any():
+        return 0.0
+    return float(seen.values[seen.ok].std()) * max(1.0 - r2, 0.0) ** 0.5

@@ -117,21 +117,27 @@ class _Teller:
     def several(self, core: tuple[int, ...]) -> Story:
         seen, called = self.evidence, names(self.players, core)
         alone = {i: self.reading.value((i,)) - seen.none for i in core}
-        summed = min(alone.values()) > 0 and abs(sum(alone.values()) - seen.total) <= 0.2 * seen.total
+        summed = min(alone.values()) > 0 and abs(sum(alone.values()) - seen.total) <= 0.1 * seen.total
         most = max(core, key=lambda i: alone[i])
         parts = [s for k in range(1, len(core)) for s in combinations(core, k)]
         if all(self.reading.value(s) <= seen.full - seen.far for s in parts):
             rest = "neither is enough alone" if len(core) == 2 else "no smaller part of them is enough"
         else:
             rest = f"{name(self.players, most)} alone goes part of the way"
-        if summed and alone[most] >= 0.6 * seen.total:
-            brings = f": it alone brings {alone[most] / seen.total:.0%} of the difference."
+        share = self.share_of(self.reading.value((most,)))
+        if summed and share >= 0.6:
+            brings = f": it alone brings {share:.0%} of the difference."
             return self.story(
                 (*self.because((name(self.players, most), False)), (" above all", True), (brings, False)),
                 core,
             )
         if summed:
-            words = (*self.because((called, False)), (": each adds its part", True), (f"; {rest}.", False))
+            words = (
+                *self.because((called, False)),
+                (": ", False),
+                ("each adds its part", True),
+                (f"; {rest}.", False),
+            )
         else:
             words = (*self.because((called, False)), (" together", True), (f": {rest}.", False))
         if summed or not (spare := seen.replaceable(core)):
@@ -139,6 +145,14 @@ class _Teller:
         stays = "the answer" if self.answer else "the value"
         aside = f"Even without {names(self.players, spare)} {stays} stays: something else can stand in."
         return self.story(words, core, aside)
+
+    def share_of(self, value: float) -> float:
+        """How far a value is from nothing kept to everything kept; in probability where it is one."""
+        none, here, full = (
+            v if (p := probability(self.explanation, v)) is None else p
+            for v in (self.evidence.none, value, self.evidence.full)
+        )
+        return (here - none) / (full - none)
 
     def spread(self, core: tuple[int, ...] | None) -> Story:
         top = tuple(sorted(i for i in self.evidence.active()[:3] if self.evidence.shares[i] > 0))

@@ -45,11 +45,16 @@ EMPTY = tag(
     class_="empty",
 )
 
+# on a phone the result lies below the form
+SHOW_RESULT = "() => { if (innerWidth < 700) document.getElementById('result').scrollIntoView(); }"
 BROKEN = "Something failed that should not have; the log of the page says what. Try again."
 
 
-def launch(port: int = 7860, *, demo: Any = None) -> None:
-    """Serves the page until it is interrupted: on this computer only, on a Space for everyone."""
+def launch(port: int = 7860, *, demo: Any = None, block: bool = True) -> None:
+    """Serves the page until it is interrupted: on this computer only, on a Space for everyone.
+
+    block  False comes back at once; then demo.close() ends it
+    """
     on_space = "SPACE_ID" in os.environ
     page_css = files("spexapi.views.ui").joinpath("page.css").read_text(encoding="utf-8")
     (demo or build()).launch(
@@ -64,6 +69,7 @@ def launch(port: int = 7860, *, demo: Any = None) -> None:
         # not css=: Gradio rewrites that and loses @container and :has()
         head=f"<style>\n{styles()}\n{page_css}\n</style>",
         ssr_mode=False,
+        prevent_thread_lock=not block,
         footer_links=["api", "settings"],
     )
 
@@ -80,15 +86,15 @@ def build(backends: Sequence[str] | None = None) -> Any:
         gr.HTML(HEAD, apply_default_css=False)
         with gr.Row():
             with gr.Column(scale=5, min_width=320):
-                form, upload, run, stop, tries = _inputs(allowed)
+                form, upload, run, stop, status, tries = _inputs(allowed)
             with gr.Column(scale=7, min_width=320):
-                shown = _outputs()
+                shown = (status, *_outputs())
         _wire(demo, form, upload, run, stop, tries, shown, allowed)
     return demo
 
 
-def _inputs(allowed: Sequence[str] | None) -> tuple[list[Any], Any, Any, Any, list[Any]]:
-    """The form in the order of Form's fields, the upload, the two buttons, the examples."""
+def _inputs(allowed: Sequence[str] | None) -> tuple[list[Any], Any, Any, Any, Any, list[Any]]:
+    """The form in the order of Form's fields, the upload, the two buttons, the status line, the examples."""
     first = EXAMPLES[0]
     gr.HTML("Examples", elem_classes="try-label", apply_default_css=False)
     with gr.Row(elem_classes="try"):
@@ -103,6 +109,7 @@ def _inputs(allowed: Sequence[str] | None) -> tuple[list[Any], Any, Any, Any, li
     with gr.Row(elem_id="actions"):
         run = gr.Button("Explain", variant="primary", elem_id="run")
         stop = gr.Button("Stop", interactive=False, elem_id="stop")
+    status = gr.HTML("", elem_id="status", apply_default_css=False)
     answer = gr.Textbox(
         label="Answer to explain", placeholder="empty: the model writes it", lines=1, max_lines=4
     )
@@ -116,7 +123,7 @@ def _inputs(allowed: Sequence[str] | None) -> tuple[list[Any], Any, Any, Any, li
         label="Budget",
         info="How many times the model may be asked; more is surer.",
     )
-    return [question, documents, answer, unit, budget, *_advanced(allowed)], upload, run, stop, tries
+    return [question, documents, answer, unit, budget, *_advanced(allowed)], upload, run, stop, status, tries
 
 
 def _advanced(allowed: Sequence[str] | None) -> list[Any]:
@@ -132,14 +139,13 @@ def _advanced(allowed: Sequence[str] | None) -> list[Any]:
     return [backend, engine, index, seed]
 
 
-def _outputs() -> tuple[Any, Any, Any, Any]:
-    """Status line, result, and the two downloads."""
-    status = gr.HTML("", elem_id="status", apply_default_css=False)
+def _outputs() -> tuple[Any, Any, Any]:
+    """Result, and the two downloads."""
     result = gr.HTML(EMPTY, elem_id="result", apply_default_css=False)
     with gr.Row():
         html = gr.DownloadButton("Download the report", visible=False, size="sm", elem_id="report")
         json = gr.DownloadButton("Download the data (JSON)", visible=False, size="sm", elem_id="data")
-    return status, result, html, json
+    return result, html, json
 
 
 def _wire(
@@ -184,11 +190,13 @@ def _wire(
         "concurrency_id": "model",
         "show_progress": "hidden",
     }
-    run.click(explain, form, api_name="explain", **model)
+    asked = run.click(explain, form, api_name="explain", **model)
+    asked.then(None, None, None, js=SHOW_RESULT)
     stop.click(end, None, None, api_name="stop", concurrency_limit=None, show_progress="hidden")
     for button, example in zip(tries, EXAMPLES, strict=True):
         filled = button.click(_filler(example), None, form[:4], queue=False, api_visibility="private")
-        filled.then(explain, form, api_visibility="private", **model)
+        asked = filled.then(explain, form, api_visibility="private", **model)
+        asked.then(None, None, None, js=SHOW_RESULT)
     upload.upload(_opened, upload, [form[1], status], api_visibility="private", show_progress="hidden")
     demo.unload(end)
 
