@@ -161,8 +161,8 @@ def _sentence(c: Combination) -> str:
     return {
         Meaning.TOGETHER: "it needed all of these" if many else "it needed both",
         Meaning.STRONGER: "stronger together",
-        Meaning.EITHER: "either one is enough: they say the same",
-        Meaning.ANY: "any one is enough: they say the same",
+        Meaning.EITHER: "either one is enough",
+        Meaning.ANY: "any one is enough",
     }.get(c.meaning, str(c.meaning))
 
 
