@@ -98,7 +98,7 @@ def _how(ex: Explanation) -> str:
         f"The {kind_plural(ex)} were taken away in many different selections, and each time the model was "
         "asked how likely it finds the same answer. From that comes a short list of what mattered.",
         "AND, a positive combination: neither is worth much without the other; the model needed both.",
-        "OR, a negative combination: one is enough; the other adds nothing new, most often as both say the same.",
+        "OR, a negative combination: one is enough, the other adds nothing new, often as both say the same.",
         "VS: one works against the other, for example a later document that overrides an earlier one.",
         "The shares are Shapley values: what a part adds, averaged over all orders in which the parts could "
         "arrive. They add up to the difference between everything kept and nothing kept.",
