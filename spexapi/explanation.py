@@ -210,7 +210,9 @@ class Explanation:
         return to_shapiq(self)
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        from spexapi.views.report import snippet
+
+        return snippet(self)
 
     def __str__(self) -> str:
         from spexapi.views.text import plain
