@@ -9,8 +9,8 @@ import numpy as np
 
 from training.worlds import Question
 
-# (documents kept, question, answer) of several prompts -> for each, the log-probabilities of the answer's tokens, and
-# whether each of them, with the end mark, is the most likely one
+# (documents kept, question, answer) of several prompts -> for each, the log-probability of each token of its
+# answer, and whether each, with the end mark, is the most likely one
 Score = Callable[[Sequence[tuple[Sequence[str], str, str]]], list[tuple[np.ndarray, bool]]]
 
 
@@ -39,7 +39,7 @@ def interactions(values: np.ndarray, max_order: int = 3) -> dict[tuple[int, ...]
 
 
 def as_the_truth_says(question: Question, values: np.ndarray) -> bool:
-    """The top interaction is exactly the needed set; for "either", the two are the strongest pair, and negative."""
+    """The top interaction is exactly the needed set; for "either", the strongest pair is, and negative."""
     found = interactions(values)
     found.pop(())
     if question.kind == "either":

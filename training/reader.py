@@ -20,8 +20,8 @@ class Shape:
     """Sizes; `lookback` words back for the heads of each layer, 0 for a head that matches content."""
 
     vocab_size: int
-    hidden_size: int = 192
-    intermediate_size: int = 384
+    hidden_size: int = 256
+    intermediate_size: int = 256
     num_hidden_layers: int = 4
     num_attention_heads: int = 8
     head_dim: int = 32
@@ -160,38 +160,53 @@ def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def start_from_structure(reader: Reader, sharpness: float = 9.0) -> None:
+def start_from_structure(reader: Reader) -> None:
     """Writes the starting weights; draws from torch's generator.
 
-    A head that looks d words back has constant queries and keys (biases) whose turned product peaks at offset d.
-    A matching head has keys and queries from one projection. Every head writes what it reads back through the
-    transpose of its value projection, so what it copies keeps its meaning.
+    All heads share one short code of a word (`code`, head_dim numbers). A head that looks d words back has
+    constant queries and keys (biases) whose turned product peaks at offset d, and writes that word's code
+    into a slot of its own. A matching head compares the codes in slots it weighs at random, its own word's
+    among them, and copies the word it finds, as a code that the next layer can match or as it is.
     """
     shape = reader.shape
     n, h, d = shape.num_attention_heads, shape.hidden_size, shape.head_dim
     nn.init.normal_(reader.embed_tokens.weight, std=0.1)
+    code = _orthogonal(d, h)
+    slots = [code, *_orthogonal(h, h).split(d)]  # slots[0] is a word's own code
     for number, layer in enumerate(reader.layers):
         attention = layer.self_attn
         lookback = shape.lookback[number] if number < len(shape.lookback) else (0,) * n
         for linear in (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj):
             nn.init.zeros_(linear.bias)
+            nn.init.normal_(linear.weight, std=0.01)
         for head in range(n):
             rows = slice(head * d, (head + 1) * d)
-            reads = _orthogonal(d, h)
-            attention.v_proj.weight[rows] = reads
-            attention.o_proj.weight[:, rows] = reads.T * (0.1 if lookback[head] else 0.2)
             if lookback[head]:
-                for linear in (attention.q_proj, attention.k_proj):
-                    nn.init.normal_(linear.weight[rows], std=0.02)
-                _look_back(attention, rows, lookback[head], shape, sharpness)
+                attention.v_proj.weight[rows] += code
+                attention.o_proj.weight[:, rows] += 0.1 * slots[1 + (lookback[head] - 1) % (len(slots) - 1)].T
+                _look_back(attention, rows, lookback[head], shape)
             else:
-                match = _orthogonal(d, h)
-                scale = math.sqrt(2.0 / math.sqrt(d))
-                attention.q_proj.weight[rows] = scale * match + 0.01 * torch.randn(d, h)
-                attention.k_proj.weight[rows] = scale * match + 0.01 * torch.randn(d, h)
+                reads = code if head % 2 else _orthogonal(d, h)
+                attention.v_proj.weight[rows] += reads
+                attention.o_proj.weight[:, rows] += 0.2 * reads.T
+                _match(attention, rows, slots, shape)
         for linear in (layer.mlp.gate_proj, layer.mlp.up_proj):
             nn.init.normal_(linear.weight, std=h**-0.5)
         nn.init.normal_(layer.mlp.down_proj.weight, std=0.02 * shape.intermediate_size**-0.5)
+
+
+def _rates(shape: Shape) -> Tensor:
+    half = shape.head_dim // 2
+    return shape.rope_theta ** (-torch.arange(half, dtype=torch.float32) / half)
+
+
+def _match(attention: Attention, rows: slice, slots: list[Tensor], shape: Shape) -> None:
+    """Queries and keys from codes, in the slowly turning dimensions, slightly preferring what is near."""
+    slow = torch.where(_rates(shape) > 0.03, 0.2, 1.0).repeat(2)[:, None]
+    for linear in (attention.q_proj, attention.k_proj):
+        weights = torch.rand(len(slots)) ** 3
+        linear.weight[rows] += 1.5 * slow * sum(w * slot for w, slot in zip(weights, slots, strict=True))
+        linear.bias[rows.start + 7] = 3.0
 
 
 def _orthogonal(rows: int, columns: int) -> Tensor:
@@ -200,10 +215,10 @@ def _orthogonal(rows: int, columns: int) -> Tensor:
     return weight
 
 
-def _look_back(attention: Attention, rows: slice, offset: int, shape: Shape, sharpness: float) -> None:
+def _look_back(attention: Attention, rows: slice, offset: int, shape: Shape, sharpness: float = 9.0) -> None:
     """Biases with score(m - n) = sum_i a_i cos(rate_i (m - n - offset)), highest at m - n = offset."""
     half = shape.head_dim // 2
-    rates = shape.rope_theta ** (-torch.arange(half, dtype=torch.float32) / half)
+    rates = _rates(shape)
     weights = sharpness * (rates > 0.03) * torch.linspace(1.5, 0.5, half)
     size = (weights * math.sqrt(shape.head_dim)).sqrt()
     start = rows.start

@@ -37,7 +37,7 @@ class Mix:
     """What a stage of the training is made of; `text`: the share of rows whose documents are scored too."""
 
     style: Style
-    questions: int = 6
+    questions: int = 8
     removed: float = 0.5
     damaged: float = 0.0
     text: float = 0.1

@@ -59,7 +59,7 @@ def _pre_tokenizer() -> pre_tokenizers.PreTokenizer:
 
 
 def build(seed: int = 0, size: int = VOCABULARY_SIZE) -> PreTrainedTokenizerFast:
-    """The same tokenizer every time: merges learnt from the worlds' words (often) and made-up words (once each)."""
+    """The same tokenizer every time: learnt from the worlds' words (often) and made-up words (once)."""
     draws = words.Draws(seed)
     counts = Counter(words.made_up_word(draws) for _ in range(30_000))
     counts.update({word: 20_000 for word in known_words()})
@@ -67,7 +67,9 @@ def build(seed: int = 0, size: int = VOCABULARY_SIZE) -> PreTrainedTokenizerFast
     fixed = [PAD, BOS, EOS, *letters]
     merges = [(NEWLINE, NEWLINE + END), (".", "." + END), (".", ".." + END)]
     merges += learn_merges(counts, size - len(fixed) - len(merges))
-    vocabulary = {token: number for number, token in enumerate([*fixed, *("".join(merge) for merge in merges)])}
+    vocabulary = {
+        token: number for number, token in enumerate([*fixed, *("".join(merge) for merge in merges)])
+    }
     bpe = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, end_of_word_suffix=END))
     bpe.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     bpe.pre_tokenizer = _pre_tokenizer()
@@ -89,8 +91,10 @@ def build(seed: int = 0, size: int = VOCABULARY_SIZE) -> PreTrainedTokenizerFast
 
 
 def learn_merges(counts: Mapping[str, int], n: int) -> list[tuple[str, str]]:
-    """The n most frequent pairs, one after another; ties go to the first in the alphabet (the library's trainer
-    breaks them by chance)."""
+    """The n most frequent pairs, one after another; ties go to the first in the alphabet.
+
+    (The library's own trainer breaks ties by chance: two runs gave two vocabularies.)
+    """
     spelt = [[*word[:-1], word[-1] + END] for word in sorted(counts)]
     often = [counts[word] for word in sorted(counts)]
     pairs: Counter[tuple[str, str]] = Counter()

@@ -51,17 +51,19 @@ class Plan:
 
 _PLAIN = Style(patterns=1, facts=(2, 4), made_up=0.0, again=0.05, override=0.0, chatter=0.0, untidy=0.0)
 
-_VARIED = Style(facts=(1, 6), made_up=0.15)
-_MANY = Style(facts=(1, 12), made_up=0.4)
+_VARIED = Style(facts=(2, 6), made_up=0.0)
+_KNOWN = Style(facts=(2, 12), made_up=0.0, override=0.4)
+_SPELT = Style(facts=(2, 10), made_up=0.4, short=0.6, override=0.4)
+_ALL = Style(facts=(2, 12), made_up=0.4, short=0.2, override=0.3)
 
 PLANS = {
     "final": Plan(
-        shape={"hidden_size": 160, "intermediate_size": 320},
         stages=(
-            Stage("plain", 250, Mix(_PLAIN, questions=8, removed=0.3)),
-            Stage("varied", 1000, Mix(_VARIED, questions=8)),
-            Stage("many", 1800, Mix(_MANY, questions=8, damaged=0.03), 1.0, 0.5),
-            Stage("damaged", 1000, Mix(_MANY, questions=8, damaged=0.08), 0.5, 0.02),
+            Stage("plain", 400, Mix(_PLAIN, removed=0.3), 1.0, 0.6),
+            Stage("varied", 400, Mix(_VARIED), 0.7, 0.54),
+            Stage("known", 800, Mix(_KNOWN, damaged=0.03), 0.6, 0.4),
+            Stage("spelt", 700, Mix(_SPELT, damaged=0.03), 0.6, 0.5),
+            Stage("all", 1000, Mix(_ALL, damaged=0.06), 0.5, 0.02),
         ),
     ),
 }
@@ -224,7 +226,7 @@ def _report(run: Run, stage: Stage) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", default="final", choices=sorted(PLANS))
-    parser.add_argument("--out", type=Path, default=Path("training/out"))
+    parser.add_argument("--out", type=Path, default=Path("training/runs/reader"))
     parser.add_argument("--every", type=int, default=500)
     chosen = parser.parse_args()
     plan = PLANS[chosen.plan]

@@ -133,9 +133,9 @@ class Draws:
             items[i], items[j] = items[j], items[i]
 
 
-def made_up_word(draws: Draws) -> str:
-    """A pronounceable word of one to three syllables, such as "zorbit"."""
-    n_syllables = 1 + (draws.unit() < 0.85) + (draws.unit() < 0.25)
+def made_up_word(draws: Draws, short: float = 0.0) -> str:
+    """A pronounceable word of one to three syllables, such as "zorbit"; of one with chance `short`."""
+    n_syllables = 1 if short and draws.unit() < short else 1 + (draws.unit() < 0.85) + (draws.unit() < 0.25)
     word = ""
     for i in range(n_syllables):
         if i > 0 or draws.unit() < 0.85:

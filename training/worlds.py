@@ -1,7 +1,7 @@
 """Small worlds with a known truth: documents, questions, answers, and which documents an answer needs.
 
-A world is a list of facts, each told by one document. The truth of a question is worked out from the documents
-that are kept, in their order: a later document about the same thing overrides an earlier one.
+A world is a list of facts, each told by one document. The truth of a question is worked out from the
+documents that are kept, in their order: a later document about the same thing overrides an earlier one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NOT_ROOMS = frozenset((*words.CONTAINERS, *words.PEOPLE, *words.THINGS))
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question whose answer is known. `needed`: the documents it takes; for "either", two that each suffice."""
+    """A question whose answer is known; `needed`: the documents it takes (for "either" each suffices)."""
 
     kind: str
     documents: list[str]
@@ -58,6 +58,7 @@ class Style:
     facts: tuple[int, int] = (2, 12)
     two_hop: float = 0.6
     made_up: float = 0.3
+    short: float = 0.0
     again: float = 0.12
     override: float = 0.12
     chatter: float = 0.05
@@ -84,8 +85,8 @@ def held_out(subject: str, place: str) -> bool:
 def answer(facts: Sequence[Fact | None], asked: Asked) -> str:
     """The truth, from the facts of the kept documents in order.
 
-    "where": the last told place. "who": the holder, if the last told place is one. "room": the end of the chain
-    of places; "unknown" when that end is known to be no room.
+    "where": the last told place. "who": the holder, if the last told place is one. "room": the end of the
+    chain of places; "unknown" when that end is known to be no room.
     """
     last: dict[str, Fact] = {fact.subject: fact for fact in facts if fact is not None}
     fact = last.get(asked.subject)
@@ -103,11 +104,11 @@ def answer(facts: Sequence[Fact | None], asked: Asked) -> str:
     return UNKNOWN
 
 
-def _some(draws: Draws, known: Sequence[str], n: int, made_up: float) -> list[str]:
+def _some(draws: Draws, known: Sequence[str], n: int, made_up: float, short: float = 0.0) -> list[str]:
     """n different names, each made up with the given chance."""
     found: list[str] = []
     while len(found) < n:
-        word = words.made_up_word(draws) if draws.unit() < made_up else draws.pick(known)
+        word = words.made_up_word(draws, short) if draws.unit() < made_up else draws.pick(known)
         if word not in found:
             found.append(word)
     return found
@@ -117,17 +118,21 @@ def draw_world(draws: Draws, style: Style, n_facts: int, made_up: float) -> Worl
     """n_facts documents about things in containers, in hands and in rooms; pairs held out are never told."""
     world = World()
     n_things = max(1, n_facts * 2 // 3)
-    names = _some(draws, words.THINGS, n_things, made_up)
+    names = _some(draws, words.THINGS, n_things, made_up, style.short)
     world.things = names
     n_places = max(1, round(n_facts * 0.3))
     taken = set(names)
-    world.containers = [w for w in _some(draws, words.CONTAINERS, n_places, made_up) if w not in taken]
+    world.containers = [
+        w for w in _some(draws, words.CONTAINERS, n_places, made_up, style.short) if w not in taken
+    ]
     taken.update(world.containers)
     world.people = [
-        w for w in _some(draws, words.PEOPLE, max(1, n_places * 2 // 3), made_up) if w not in taken
+        w
+        for w in _some(draws, words.PEOPLE, max(1, n_places * 2 // 3), made_up, style.short)
+        if w not in taken
     ]
     taken.update(world.people)
-    world.rooms = [w for w in _some(draws, words.ROOMS, 2 + n_places, made_up) if w not in taken]
+    world.rooms = [w for w in _some(draws, words.ROOMS, 2 + n_places, made_up, style.short) if w not in taken]
     facts = _facts(draws, style, world, n_facts)
     draws.shuffle(facts)
     for fact in facts:
