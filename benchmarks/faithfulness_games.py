@@ -1,7 +1,7 @@
 """Held-out R² of ProxySPEX on recorded games of real models, beside shapiq's ProxySPEX on the very same
 masks.
 
-    python benchmarks/faithfulness_games.py [--games 15] [--seeds 2] [--budgets 2 4 8 16] [--engine proxyspex]
+    python benchmarks/faithfulness_games.py [--games 8] [--seeds 1] [--budgets 2 4 8 16] [--engine proxyspex]
                                             [--peer-python .env-peers/bin/python] [--peer-answers FILE]
 
 The games (../shared/data/games) hold the values of all 2^n masks, so R² is measured on every mask that was
@@ -151,8 +151,8 @@ def table(rows: list[dict[str, Any]], todo: list[Job]) -> list[dict[str, Any]]:
 def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--games", type=int, default=15, help="games of each file at most")
-    parser.add_argument("--seeds", type=int, default=2, help="draws of masks for each game")
+    parser.add_argument("--games", type=int, default=8, help="games of each file at most")
+    parser.add_argument("--seeds", type=int, default=1, help="draws of masks for each game")
     parser.add_argument("--budgets", type=int, nargs="+", default=[2, 4, 8, 16], help="multiples of n")
     parser.add_argument("--engine", default="proxyspex")
     parser.add_argument("--peer-python", default=str(HERE.parent / ".env-peers" / "bin" / "python"))
@@ -176,7 +176,15 @@ def main() -> None:
     known = [cell["difference"] for cell in cells if "difference" in cell]
     if known:
         print(f"smallest paired median difference of {len(known)} cells: {min(known):+.3f}")
-    result = {"engine": options.engine, "versions": versions, "peer": about, "cells": cells, "runs": rows}
+    draws = {"games": options.games, "seeds": options.seeds}
+    result = {
+        "engine": options.engine,
+        **draws,
+        "versions": versions,
+        "peer": about,
+        "cells": cells,
+        "runs": rows,
+    }
     options.out.parent.mkdir(exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n")
 
