@@ -1,4 +1,4 @@
-"""Documents and the words of the question as players of one game; the answer is given, so nothing is generated.
+"""Documents and the words of the question as players of one game; the answer to explain is given.
 
 $ python examples/03_words_and_documents.py
 embedded scored 128 of 128 prompts
