@@ -2,7 +2,7 @@
 
 $ python examples/02_rag.py
 answer: cellar
-the key is in the box. + the box is in the cellar.
+The key is in the box. + The box is in the cellar.
 """
 
 import spexapi
