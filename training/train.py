@@ -53,8 +53,9 @@ _PLAIN = Style(patterns=1, facts=(2, 4), made_up=0.0, again=0.05, override=0.0, 
 
 _VARIED = Style(facts=(2, 6), made_up=0.0)
 _KNOWN = Style(facts=(2, 12), made_up=0.0, override=0.4)
-_SPELT = Style(facts=(2, 10), made_up=0.4, short=0.6, override=0.4)
-_ALL = Style(facts=(2, 12), made_up=0.4, short=0.2, override=0.3)
+_CHAINS = Style(facts=(4, 8), made_up=0.0, override=0.2, chains=0.8)
+_LONG = Style(facts=(4, 12), made_up=0.0, override=0.3, chains=0.5)
+_ALL = Style(facts=(2, 12), made_up=0.3, short=0.4, override=0.3, chains=0.3)
 
 PLANS = {
     "final": Plan(
@@ -62,8 +63,9 @@ PLANS = {
             Stage("plain", 400, Mix(_PLAIN, removed=0.3), 1.0, 0.6),
             Stage("varied", 400, Mix(_VARIED), 0.7, 0.54),
             Stage("known", 800, Mix(_KNOWN, damaged=0.03), 0.6, 0.4),
-            Stage("spelt", 700, Mix(_SPELT, damaged=0.03), 0.6, 0.5),
-            Stage("all", 1000, Mix(_ALL, damaged=0.06), 0.5, 0.02),
+            Stage("chains", 400, Mix(_CHAINS), 0.7, 0.62),
+            Stage("long", 500, Mix(_LONG, damaged=0.03), 0.6, 0.5),
+            Stage("all", 1400, Mix(_ALL, damaged=0.05), 0.55, 0.02),
         ),
     ),
 }

@@ -52,11 +52,13 @@ class Style:
     patterns   how many of each list of sentence patterns are used (the first is the plain one)
     facts      fewest and most documents of a world
     two_hop    share of things put in containers or in hands rather than straight into rooms
+    chains     share of worlds of nothing but chains: each thing with a place of its own, each place in a room
     """
 
     patterns: int = 99
     facts: tuple[int, int] = (2, 12)
     two_hop: float = 0.6
+    chains: float = 0.0
     made_up: float = 0.3
     short: float = 0.0
     again: float = 0.12
@@ -117,28 +119,36 @@ def _some(draws: Draws, known: Sequence[str], n: int, made_up: float, short: flo
 def draw_world(draws: Draws, style: Style, n_facts: int, made_up: float) -> World:
     """n_facts documents about things in containers, in hands and in rooms; pairs held out are never told."""
     world = World()
-    n_things = max(1, n_facts * 2 // 3)
-    names = _some(draws, words.THINGS, n_things, made_up, style.short)
-    world.things = names
-    n_places = max(1, round(n_facts * 0.3))
-    taken = set(names)
-    world.containers = [
-        w for w in _some(draws, words.CONTAINERS, n_places, made_up, style.short) if w not in taken
-    ]
-    taken.update(world.containers)
-    world.people = [
-        w
-        for w in _some(draws, words.PEOPLE, max(1, n_places * 2 // 3), made_up, style.short)
-        if w not in taken
-    ]
-    taken.update(world.people)
-    world.rooms = [w for w in _some(draws, words.ROOMS, 2 + n_places, made_up, style.short) if w not in taken]
-    facts = _facts(draws, style, world, n_facts)
+    chained = style.chains > 0.0 and draws.unit() < style.chains
+    n_places = max(1, n_facts // 3 if chained else round(n_facts * 0.3))
+    n_holders = max(1, n_places * 2 // 3)
+    taken: set[str] = set()
+    for names, known, n in (
+        (world.things, words.THINGS, max(1, n_facts * 2 // 3)),
+        (world.containers, words.CONTAINERS, n_places),
+        (world.people, words.PEOPLE, n_holders),
+        (world.rooms, words.ROOMS, n_facts if chained else 2 + n_places),
+    ):
+        names += [name for name in _some(draws, known, n, made_up, style.short) if name not in taken]
+        taken.update(names)
+    facts = (_chains if chained else _facts)(draws, style, world, n_facts)
     draws.shuffle(facts)
     for fact in facts:
         world.facts.append(fact)
         world.documents.append(tell(draws, style, world, fact))
     return world
+
+
+def _chains(draws: Draws, style: Style, world: World, n: int) -> list[Fact | None]:
+    """Two facts a chain; where a chain would tell a held-out pair, it is left out."""
+    movers = world.containers + world.people
+    draws.shuffle(movers)
+    facts: list[Fact | None] = []
+    for thing, mover in zip(world.things, movers, strict=False):
+        chain = (Fact(thing, mover, held=mover in world.people), Fact(mover, draws.pick(world.rooms)))
+        if len(facts) + 2 <= n and not any(held_out(fact.subject, fact.place) for fact in chain):
+            facts += chain
+    return facts + _facts(draws, style, world, n - len(facts))
 
 
 def _facts(draws: Draws, style: Style, world: World, n: int) -> list[Fact | None]:
