@@ -86,8 +86,8 @@ def figures(shipped: Shipped, count: int, games: int) -> dict[str, dict[str, flo
         said = [shipped.generate(q.documents, q.question) == q.answer for q in asked[:40]]
         found["generated"][kind] = float(np.mean(said))
     for kind in GAME_KINDS:
-        for name, made_up in (("game", False), ("made_up_game", True)):
-            asked = worlds.questions(kind, SEED + 1, games, made_up=made_up, n_documents=(4, 8))
+        for name, made_up, n in (("game", False, games), ("made_up_game", True, games // 2)):
+            asked = worlds.questions(kind, SEED + 1, n, made_up=made_up, n_documents=(4, 7))
             found[name][kind] = measure.games_as_the_truth_says(shipped, asked)
     return found
 
@@ -106,7 +106,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
     parser.add_argument("--count", type=int, default=500, help="questions of each kind")
-    parser.add_argument("--games", type=int, default=100, help="games of each kind, of 4 to 8 documents")
+    parser.add_argument(
+        "--games",
+        type=int,
+        default=100,
+        help="games of each kind, of 4 to 7 documents; half as many with made-up words",
+    )
     chosen = parser.parse_args()
     began = time.time()
     shipped = Shipped(chosen.folder)

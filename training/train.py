@@ -27,13 +27,18 @@ SMOOTHING = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stretch of training on one mix; the learning rate goes from `rate` to `rate_after` by then."""
+    """A stretch of training on one mix, while the learning rate goes from `rate` to `rate_after`.
+
+    fresh   begin with new embeddings for the pieces of words not seen so far: never an answer, they have all
+            been pushed the same way, which leaves little to tell them apart
+    """
 
     name: str
     steps: int
     mix: Mix
     rate: float = 1.0
     rate_after: float = 1.0
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ _VARIED = Style(facts=(2, 6), made_up=0.0)
 _KNOWN = Style(facts=(2, 12), made_up=0.0, override=0.4)
 _CHAINS = Style(facts=(4, 8), made_up=0.0, override=0.2, chains=0.8)
 _LONG = Style(facts=(4, 12), made_up=0.0, override=0.3, chains=0.5)
-_ALL = Style(facts=(2, 12), made_up=0.3, short=0.4, override=0.3, chains=0.3)
+_ALL = Style(facts=(2, 12), made_up=0.35, short=0.4, override=0.3, chains=0.3)
 
 PLANS = {
     "final": Plan(
@@ -65,7 +70,9 @@ PLANS = {
             Stage("known", 800, Mix(_KNOWN, damaged=0.03), 0.6, 0.4),
             Stage("chains", 400, Mix(_CHAINS), 0.7, 0.62),
             Stage("long", 500, Mix(_LONG, damaged=0.03), 0.6, 0.5),
-            Stage("all", 1400, Mix(_ALL, damaged=0.05), 0.55, 0.02),
+            Stage("all", 200, Mix(_ALL, damaged=0.05), 0.55, 0.263, fresh=True),
+            Stage("spell", 320, Mix(_ALL, damaged=0.05), 0.5, 0.4),
+            Stage("settle", 180, Mix(_ALL, damaged=0.05), 0.35, 0.02),
         ),
     ),
 }
@@ -162,6 +169,18 @@ class Run:
             for stepper, state in zip(self.steppers, saved["steppers"], strict=True):
                 stepper.load_state_dict(state)
 
+    def renew(self) -> None:
+        """New embeddings, as at the start, for all tokens but the worlds' own words and signs."""
+        words = AutoTokenizer.from_pretrained(self.checkpoint.parent)
+        seen = words(
+            " ".join([*tokenizer.known_words(), "\n\n \n . ... ? :"]), add_special_tokens=False
+        ).input_ids
+        unseen = torch.ones(len(words), dtype=torch.bool)
+        unseen[[*seen, *words.all_special_ids]] = False
+        drawn = 0.1 * torch.randn(len(words), self.reader.shape.hidden_size)
+        for weights in (self.reader.state_dict(), self.average):
+            weights["embed_tokens.weight"][unseen] = drawn[unseen]
+
     def save(self) -> None:
         saved = {"reader": self.reader.state_dict(), "average": self.average, "step": self.step}
         saved["steppers"] = [stepper.state_dict() for stepper in self.steppers]
@@ -203,6 +222,8 @@ def train(worker: int, plan: Plan, folder: Path, every: int) -> None:
     total, first, began, recent = sum(stage.steps for stage in plan.stages), 0, time.time(), []
     for stage in plan.stages:
         while run.step < first + stage.steps:
+            if stage.fresh and run.step == first:
+                run.renew()
             along = (run.step - first) / stage.steps
             warm = min(1.0, (run.step + 1) / plan.warmup)
             recent.append(
