@@ -21,6 +21,10 @@ _FEWEST = 8
 _RESAMPLES = 1000
 _CELLS = 1 << 22
 _CONSTANT = 1e-12  # spread below this share of the values is rounding
+_NOT_UNIFORM = (
+    "R² is defined on uniform masks, and these masks are not uniform draws: set fresh ones aside for it with"
+    " held_out (at least 8, 32 or more to tell much)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,8 @@ def audit(
 
     Without fresh masks and without fit.out_of_fold, the engine is fitted five times more, with all its
     choices inside the fold and equal masks in one fold. The masks that keep all or nothing are left out of
-    R²: they are in every design and not uniform draws.
+    R²: they are in every design and not uniform draws. A design that is not uniform at all (LIME, KernelSHAP,
+    leave-one-out) has no R² without fresh masks.
     """
     n_failed = seen.n_failed + (0 if held_out is None else held_out.n_failed)
     values = seen.values[seen.ok]
@@ -95,6 +100,8 @@ def audit(
     if held_out is not None and len(held_out):
         there = held_out.take(held_out.ok)
         return _score(there, fit.spectrum.predict(there.masks), "held-out", n_failed, rng)
+    if not design.uniform:
+        return Audit(None, None, 0, n_failed, "none", (_NOT_UNIFORM,))
     guesses = fit.out_of_fold
     if guesses is None:
         guesses = _refit_in_folds(engine, design, seen, rng)

@@ -154,7 +154,9 @@ def _plan(
             f"held_out={held_out} of a budget of {budget}: give a number from 0 to {budget - 1}"
         )
     design = found.plan(n, int(budget) - held_out, np.random.default_rng(seed))
-    recipe = Recipe(found.name, int(budget), seed=seed, held_out=held_out, options=options_of(found))
+    recipe = Recipe(
+        found.name, int(budget), seed, held_out, options=options_of(found), uniform=design.uniform
+    )
     fresh = np.random.default_rng([seed, 1])
     audit_masks = np.zeros((0, n), dtype=np.bool_)
     if held_out and not design.exact:

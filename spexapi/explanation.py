@@ -51,6 +51,7 @@ class Recipe:
     held_out  fresh uniform masks the audit asked for, part of the budget
     fitted    rows of the observations that the engine asked for; the audit's own rows follow them
     options   settings of the engine, as its dataclass has them
+    uniform   the fitted masks are uniform draws, whichever engine fits them
     """
 
     engine: str
@@ -59,6 +60,7 @@ class Recipe:
     held_out: int = 0
     fitted: int = 0
     options: Mapping[str, object] = field(default_factory=dict[str, object])
+    uniform: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,6 +159,7 @@ class Explanation:
         engine = self.fitted_by or rebuilt(self.recipe)
         rng = np.random.default_rng(self.recipe.seed)
         design = engine.plan(self.n_players, self.recipe.budget - self.recipe.held_out, rng)
+        design = replace(design, uniform=self.recipe.uniform)
         return read(
             engine,
             design,

@@ -78,7 +78,7 @@ def test_an_engine_object_is_taken_as_it_is():
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(InputError, match=r"'proxy-spex'; known are auto, exact, proxyspex"):
+    with pytest.raises(InputError, match=r"'proxy-spex'; known are auto, .*exact, .*proxyspex"):
         registry.find_engine("proxy-spex")
     with pytest.raises(InputError, match="got int"):
         registry.find_engine(3)  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ def plug_in(monkeypatch: pytest.MonkeyPatch, *points: EntryPoint) -> None:
 def test_the_built_in_engines_are_there_without_package_metadata(monkeypatch: pytest.MonkeyPatch):
     plug_in(monkeypatch)
 
-    assert list(registry.known_engines()) == ["auto", "exact", "proxyspex"]
+    assert {"auto", "exact", "proxyspex", "loo", "lime", "kernelshap"} <= set(registry.known_engines())
     assert registry.find_engine("exact").name == "exact"
 
 

@@ -20,6 +20,7 @@ class Design:
     budget     how many masks may be measured in all
     masks      (k, n) bool, k <= budget: what a one-shot engine proposes; adaptive engines start from it
     exact      True where the masks are all 2^n, so that the spectrum is not an estimate
+    uniform    True where the masks are uniform draws (all kept and none kept apart), on which R² is defined
     settings   engine-specific values (seeds, codes); numbers, strings and arrays only
     notes      sentences for the audit: which engine, why
     """
@@ -28,6 +29,7 @@ class Design:
     budget: int
     masks: Bools
     exact: bool = False
+    uniform: bool = True
     settings: Mapping[str, object] = field(default_factory=dict[str, object])
     notes: tuple[str, ...] = ()
 

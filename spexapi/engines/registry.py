@@ -13,7 +13,12 @@ _GROUP = "spexapi.engines"
 # for a checkout that runs without being installed
 _BUILT_IN = {
     "auto": "spexapi.engines.auto:Auto",
+    "contextcite": "spexapi.engines.first_order:ContextCite",
     "exact": "spexapi.engines.exact:Exact",
+    "kernelshap": "spexapi.engines.kernel_shap:KernelShap",
+    "lime": "spexapi.engines.first_order:Lime",
+    "loo": "spexapi.engines.first_order:LeaveOneOut",
+    "pairwise": "spexapi.engines.pairwise:Pairwise",
     "proxyspex": "spexapi.engines.proxyspex:ProxySPEX",
 }
 

@@ -1,0 +1,97 @@
+"""The pairwise baseline: one coefficient for each player and each pair, by ridge or lasso."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from spexapi._ridge import ridge
+from spexapi.engines._given import given, next_masks
+from spexapi.engines._lasso import lasso, path_of
+from spexapi.engines.base import Design, Fit
+from spexapi.engines.first_order import need_budget
+from spexapi.errors import InputError
+from spexapi.masks import uniform_masks
+from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.spectrum import Spectrum, parities
+
+MOST_PLAYERS = 200  # 20,101 terms; a fit then takes a few seconds
+
+_LASSO_TERMS = 5_100  # 100 players; beyond, ridge alone
+_FOLDS = 5
+_FEWEST = 10  # values for which five folds mean something
+
+
+@dataclass(frozen=True, slots=True)
+class Pairwise:
+    """All players and all pairs on uniform masks: the faith-Banzhaf interactions of order 2, estimated.
+
+    The best approximation of order 2 over uniform masks is the spectrum cut there. Tsai, Yeh & Ravikumar
+    (2023), "Faith-Shap", theorem on faith-Banzhaf; Hammer & Holzman (1992). Where masks are fewer than terms
+    (the usual case) least squares has no answer: ridge with the penalty by leave-one-out, or lasso (penalty
+    by five folds), whichever predicts the left-out folds better.
+    """
+
+    @property
+    def name(self) -> str:
+        return "pairwise"
+
+    def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
+        """Uniform masks, none twice. BudgetError below n + 2, InputError above 200 players."""
+        need_budget("pairs", n_players, budget, n_players + 2 if n_players > 2 else 4)
+        if n_players > MOST_PLAYERS:
+            raise InputError(
+                f"{n_players} players have {n_players * (n_players - 1) // 2:,} pairs; the pairwise engine"
+                f" takes {MOST_PLAYERS} players at most: choose proxyspex, or make fewer, larger players"
+            )
+        masks = uniform_masks(n_players, budget, rng)
+        return Design(n_players, budget, masks, settings={"seed": int(rng.integers(2**31))})
+
+    def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
+        return next_masks(design, seen, remaining)
+
+    def fit(self, design: Design, seen: Measurements) -> Fit:
+        """Time O(m s min(m, s)) for s terms, six times over, and the lasso's."""
+        n, use = design.n_players, given(seen)
+        if not use.scale:
+            return use.constant()
+        support = [s for size in (1, 2) for s in combinations(range(n), size)]
+        columns = parities(use.masks, support)
+        seed = design.settings.get("seed")
+        rng = np.random.default_rng(seed if isinstance(seed, int) else 0)
+        coef, how = _better(columns, use.values, rng)
+        found = dict(zip([(), *support], (use.scale * coef).tolist(), strict=True))
+        found[()] += use.centre
+        kept = {s: value for s, value in found.items() if not s or value != 0.0}
+        note = f"{how} on {len(support)} players and pairs from {len(use.values)} masks"
+        return Fit(Spectrum(n, kept), notes=(*use.notes, note))
+
+
+def _better(columns: NDArray[Any], values: Floats, rng: Generator) -> tuple[Floats, str]:
+    """(1 + s,) coefficients, the constant first, and what they come from."""
+    whole = _ridge(columns, values)
+    if len(values) < _FEWEST or columns.shape[1] > _LASSO_TERMS:
+        return whole, "ridge"
+    penalties = path_of(columns, values, 20, 2e-3)
+    fold = rng.permutation(len(values)) % _FOLDS
+    missed, missed_lasso = 0.0, np.zeros(len(penalties))
+    for k in range(_FOLDS):
+        there, rest = fold == k, fold != k
+        coef = _ridge(columns[rest], values[rest])
+        missed += float(((coef[0] + columns[there] @ coef[1:] - values[there]) ** 2).sum())
+        base, path = lasso(columns[rest], values[rest], penalties)
+        missed_lasso += ((base + columns[there] @ path - values[there, None]) ** 2).sum(axis=0)
+    if missed <= missed_lasso.min():
+        return whole, "ridge"
+    base, path = lasso(columns, values, penalties[: int(missed_lasso.argmin()) + 1])
+    return np.concatenate([base[-1:], path[:, -1]]), "lasso"
+
+
+def _ridge(columns: NDArray[Any], values: Floats) -> Floats:
+    with_constant = np.column_stack([np.ones(len(values), dtype=np.int8), columns])
+    return ridge(with_constant, values, constant=0).coef
