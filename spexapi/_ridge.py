@@ -92,8 +92,8 @@ def ridge(
     columns   (m, s) parities, +1 or -1 in int8, or any floats
     values    (m,) finite
     constant  which column is all ones, None where there is none
-    penalty   None takes the one of 60 (and 0, where m is above the rank) with the smallest leave-one-out
-    error weights   (m,) above 0
+    penalty   None takes the one of 60 (and 0, where m is above the rank) with the smallest error left out
+    weights   (m,) above 0
 
     Time O(m s min(m, s)): one eigendecomposition of the smaller Gram matrix. Memory O(m s) bytes, and floats
     for min(m, s)² and 61 m. Golub, Heath & Wahba (1979) for the penalty; Allen (1974), PRESS, for the

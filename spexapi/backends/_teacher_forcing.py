@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ class TeacherForcing:
         self._pad = pad_id
         self._left = padding_side == "left"
         self._takes = set(inspect.signature(model.forward).parameters)
+        self._parameters = sum(p.numel() for p in model.parameters())
         self.batch_tokens = batch_tokens
         self.vocabulary = int(model.config.get_text_config().vocab_size)
 
@@ -75,7 +77,8 @@ class TeacherForcing:
         while todo and not stopped():
             batch = todo.pop(0)
             try:
-                found = self._batch([rows[i] for i in batch])
+                with self._threads():
+                    found = self._batch([rows[i] for i in batch])
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
@@ -100,6 +103,10 @@ class TeacherForcing:
         Not transformers' generate(): that would mix in what the model's authors set for sampling, such as a
         repetition penalty, and the answer would not be the one that the scores call likely.
         """
+        with self._threads():
+            return self._greedy(prompt, room, ends)
+
+    def _greedy(self, prompt: Sequence[int], room: int, ends: set[int]) -> list[int]:
         written: list[int] = []
         feed, past = list(prompt), None
         while len(written) < room:
@@ -115,6 +122,16 @@ class TeacherForcing:
             past = getattr(out, "past_key_values", None)
             feed = [*prompt, *written] if past is None else written[-1:]
         return written
+
+    @contextmanager
+    def _threads(self) -> Generator[None]:
+        """One thread for each ten million parameters: in a small model they only wait for each other."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(min(before, max(1, self._parameters // 10_000_000)))
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     @torch.inference_mode()
     def _batch(self, rows: Sequence[Encoded]) -> list[Floats]:

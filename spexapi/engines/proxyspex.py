@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -103,7 +105,10 @@ class ProxySPEX:
 
 def _combine(masks: Bools, values: Floats, seed: int) -> Stack:
     fold = folds(len(values), _FOLDS, np.random.default_rng(seed))
-    return stack(masks, values, partial(fit_members, growths=_GROWTHS, seed=seed), fold)
+    limits: Any = import_module("threadpoolctl").threadpool_limits  # comes with scikit-learn, has no types
+    # many small products: threads that wait for each other cost several times what they save
+    with limits(limits=1, user_api="blas"):
+        return stack(masks, values, partial(fit_members, growths=_GROWTHS, seed=seed), fold)
 
 
 def _what_was_left_out(seen: Measurements) -> list[str]:
