@@ -120,8 +120,8 @@ def main() -> None:
     (chosen.folder / "figures.json").write_text(json.dumps(sizes | found, indent=2) + "\n")
     card = chosen.folder / "MODEL_CARD.md"
     if card.exists():
-        marked = re.compile(r"(<!-- figures -->\n).*?(\n<!-- end -->)", re.S)
-        card.write_text(marked.sub(lambda m: m[1] + table(found) + m[2], card.read_text()))
+        marked = re.compile(r"(<!-- figures -->\n).*?(<!-- end -->)", re.S)
+        card.write_text(marked.sub(lambda m: m[1] + table(found) + "\n" + m[2], card.read_text()))
     print(table(found))
     print(f"{time.time() - began:.0f} s")
 
