@@ -26,6 +26,7 @@ from spexapi.games.prompt import PromptGame
 from spexapi.games.rag import RagGame
 from spexapi.prompt import Document, load_documents, load_prompt
 from spexapi.spectrum import Spectrum
+from spexapi.verify import acheck_sets, averify, check_sets, verify
 
 __version__ = "0.1.0"
 
@@ -47,10 +48,14 @@ __all__ = [
     "SpexError",
     "StoreError",
     "Unavailable",
+    "acheck_sets",
     "aexplain",
     "astream",
+    "averify",
+    "check_sets",
     "explain",
     "load_documents",
     "load_prompt",
     "open_backend",
+    "verify",
 ]

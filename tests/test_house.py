@@ -20,6 +20,7 @@ ORDER = [
     "engines.base",
     "engines",
     "audit",
+    "optimize",
     "backends.base games.base",
     "prompt segments",
     "render",
@@ -29,13 +30,24 @@ ORDER = [
     "games",
     "explanation",
     "saved",
-    "explain",
+    "_verification",
+    "explain verify",
     "views",
     "cli.ask",
     "cli.run",
     "cli",
 ]
-MATHEMATICS = {"_parity", "_ridge", "_subsets", "masks", "spectrum", "indices", "engines", "audit"}
+MATHEMATICS = {
+    "_parity",
+    "_ridge",
+    "_subsets",
+    "masks",
+    "spectrum",
+    "indices",
+    "engines",
+    "audit",
+    "optimize",
+}
 MODEL_SIDE = {"prompt", "segments", "render", "backends", "scorers", "sampling"}
 OWNERS = {
     "torch": {"backends/huggingface.py", "backends/_"},
