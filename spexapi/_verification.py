@@ -80,8 +80,13 @@ class Verification:
         lines.append(f"{self.n_confirmed} of {done} confirmed; {self.calls} new model calls")
         return "\n".join([*lines, *self.notes])
 
+    def _called(self, i: int) -> str:
+        """The label of player i, with its number where another has the same."""
+        short = [" ".join(label.split())[:24] for label in self.labels]
+        return short[i] + (f" ({i + 1})" if short.count(short[i]) > 1 else "")
+
     def _row(self, check: Check) -> tuple[str, ...]:
-        name = " + ".join(" ".join(self.labels[i].split())[:24] for i in check.players)
+        name = " + ".join(self._called(i) for i in check.players)
         others = self.n_players - len(check.players)
         kept = "all" if len(check.kept) == others else f"{len(check.kept)} of {others}"
         verdict = {True: "confirmed", False: "NOT confirmed", None: "failed"}[check.confirmed]

@@ -14,7 +14,7 @@ from spexapi._verification import Check, SetCheck, Verification
 from spexapi.errors import BudgetError, InputError, RunningLoopError
 from spexapi.explanation import Explanation
 from spexapi.games.base import Game, Target
-from spexapi.masks import all_masks
+from spexapi.masks import all_masks, uniform_masks
 from spexapi.measurements import Bools, Floats, Measurements
 from spexapi.optimize import Optimum
 from spexapi.sampling.sampler import collect
@@ -34,7 +34,7 @@ def verify(
     """The k strongest interactions, measured as discrete derivatives and held against the spectrum.
 
     game         the one that was explained
-    backgrounds  random choices of the other players, beside keeping them all
+    backgrounds  random choices of the other players, none twice, beside keeping them all
     budget       at most so many masks are newly measured; weaker interactions and later backgrounds that do
                  not fit are left out and counted
     seed         of the backgrounds
@@ -128,13 +128,14 @@ class _Cube:
     signs: Floats
 
     @classmethod
-    def of(cls, players: Interaction, others: Bools) -> _Cube:
-        """others  (n,) bool; what it says of `players` does not count."""
+    def of(cls, n: int, players: Interaction, others: Bools) -> _Cube:
+        """others  (n - |players|,) bool, True where that one of the others is kept."""
         d = len(players)
-        choices = all_masks(d)
-        masks = np.repeat(others[None], 2**d, axis=0)
+        choices, rest = all_masks(d), np.setdiff1d(np.arange(n), players)
+        masks = np.zeros((2**d, n), dtype=np.bool_)
         masks[:, list(players)] = choices
-        kept = tuple(i for i in np.flatnonzero(others).tolist() if i not in players)
+        masks[:, rest] = others
+        kept = tuple(rest[others].tolist())
         signs: Floats = np.where((d - choices.sum(axis=1)) % 2 == 1, -1.0, 1.0)
         return cls(players, kept, masks, signs)
 
@@ -154,13 +155,15 @@ def _plan(
         raise InputError(
             f"an interaction of {highest} players takes 2^{highest} masks; {_HIGHEST} players is the most"
         )
-    others = np.concatenate([np.ones((1, ex.n_players)) > 0, rng.random((backgrounds, ex.n_players)) < 0.5])
+    others = [_backgrounds(ex.n_players - len(s), backgrounds, rng) for s in strongest]
     bought = {row.tobytes() for row in ex.observations.masks[ex.observations.ok]}
     chosen: list[tuple[int, _Cube]] = []
     left, skipped, least = budget, 0, 2**_HIGHEST
-    for background in others:
+    for turn in range(1 + backgrounds):
         for place, players in enumerate(strongest):
-            cube = _Cube.of(players, background)
+            if turn >= len(others[place]):
+                continue  # so few others that there is no further choice of them
+            cube = _Cube.of(ex.n_players, players, others[place][turn])
             new = {row.tobytes() for row in cube.masks} - bought
             least = min(least, len(new))
             if len(new) > left:
@@ -175,6 +178,12 @@ def _plan(
             f" {least}"
         )
     return [cube for _, cube in sorted(chosen, key=lambda item: item[0])], skipped
+
+
+def _backgrounds(n: int, count: int, rng: np.random.Generator) -> Bools:
+    """(k, n) bool, all kept first, then uniform draws, none twice; k <= 1 + count."""
+    every = np.ones((1, n), dtype=np.bool_)
+    return np.concatenate([every, uniform_masks(n, count, rng, exclude=every)])
 
 
 async def _measure(game: Game, ex: Explanation, masks: Bools) -> tuple[Measurements, int]:

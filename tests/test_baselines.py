@@ -118,11 +118,30 @@ def test_kernelshap_masks_come_in_pairs_with_the_weights_of_the_kernel(n: int, e
 
     assert len(rows) == len(design.masks) <= 2 * n + extra
     assert all(tuple(not kept for kept in row) in rows for row in rows)
-    whole = [k for k in range(1, n) if (kept == k).sum() == comb(n, k)]
-    for k in whole:
-        if (kept == 1).sum() == n and len(design.masks) == 2**n:
-            ratio = comb(n, 1) * (n - 1) / (comb(n, k) * k * (n - k))
-            assert weights[kept == k] == pytest.approx(weights[kept == 1][0] * ratio)
+    if len(design.masks) == 2**n:
+        wanted = [1 / (comb(n, k) * k * (n - k)) if 0 < k < n else 0.0 for k in kept.tolist()]
+        assert weights / weights.max() == pytest.approx(np.array(wanted) / max(wanted))
+
+
+def test_sizes_taken_whole_and_sizes_drawn_have_the_weights_of_the_kernel():
+    """Of 12 players and 400 masks, sizes 1, 2, 10 and 11 are whole; the others are drawn."""
+    kept, weights = [], []
+    for seed in range(20):
+        design = KernelShap().plan(12, 400, np.random.default_rng(seed))
+        kept.append(design.masks.sum(axis=1))
+        weights.append(np.asarray(design.settings["weights"]))
+    by_size = np.bincount(np.concatenate(kept), np.concatenate(weights), minlength=13)
+
+    wanted = np.array([1 / (k * (12 - k)) for k in range(1, 12)])
+    assert by_size[1:12] / by_size.sum() == pytest.approx(wanted / wanted.sum(), rel=0.1)
+
+
+def test_kernelshap_weighs_masks_of_another_design_by_the_kernel():
+    masks = np.array([[bool(c >> i & 1) for i in range(6)] for c in range(64)])
+    design = KernelShap().plan(6, 30, np.random.default_rng(0))
+    fit = KernelShap().fit(design, exact_values(masks, bent(masks)))
+
+    assert effects_of(fit) == pytest.approx(shapley(bent, 6), abs=1e-9)
 
 
 def test_lime_is_the_weighted_ridge_of_its_paper():

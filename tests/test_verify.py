@@ -140,6 +140,23 @@ def test_bad_arguments_are_refused_before_any_call():
     assert len(value.asked) == before
 
 
+def test_few_players_have_few_backgrounds_and_none_twice():
+    game, _, ex = explained(n=6, budget=40)
+    checks = spexapi.verify(game, ex, k=3, backgrounds=20).checks
+
+    assert len({(c.players, c.kept) for c in checks}) == len(checks)
+    pairs = [c for c in checks if c.players == (1, 4)]
+    assert len(pairs) == 2**4
+    assert pairs[0].kept == (0, 2, 3, 5)
+
+
+def test_labels_that_are_the_same_are_numbered():
+    game, _, ex = explained(n=6, budget=40)
+    found = replace(spexapi.verify(game, ex, k=1, backgrounds=0), labels=("the", "cat", "a", "b", "cat", "d"))
+
+    assert "cat (2) + cat (5)" in str(found)
+
+
 def test_a_failed_mask_confirms_nothing():
     def fails_without_4(masks):
         return np.where(masks[:, 4], pair_and_triple(masks), np.nan)

@@ -22,7 +22,7 @@ from spexapi.spectrum import Spectrum, parities
 
 MOST_PLAYERS = 200  # 20,101 terms; a fit then takes a few seconds
 
-_LASSO_TERMS = 5_100  # 100 players; beyond, ridge alone
+_LASSO_TERMS = 2_080  # 64 players: a second or two; beyond, ridge alone
 _FOLDS = 5
 _FEWEST = 10  # values for which five folds mean something
 
