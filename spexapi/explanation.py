@@ -144,7 +144,7 @@ class Explanation:
         if tokens is None or not self.target.answer_offsets:
             raise InputError(
                 f"this explanation (score {self.target.score!r}) has no log-probability for each token of "
-                "the answer, so a span cannot be explained; use a backend that returns them and score 'logprob'"
+                "the answer, so a span cannot be explained: use a backend that returns them, score 'logprob'"
             )
         values = span_values(find_scorer(self.target.score), tokens, self.target.answer_offsets, (start, end))
         return self._again(self.observations.with_values(values), replace(self.target, span=(start, end)))

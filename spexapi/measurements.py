@@ -102,10 +102,7 @@ def exact_values(
     """
     values = np.array(values, dtype=np.float64)
     bad = ~np.isfinite(values)
-    if reason is None:
-        reason = [
-            f"the value is {value}" if failed else "" for value, failed in zip(values, bad, strict=True)
-        ]
+    made = [f"the value is {value}" if failed else "" for value, failed in zip(values, bad, strict=True)]
     values[bad] = np.nan
     return Measurements(
         masks=np.array(masks, dtype=np.bool_),

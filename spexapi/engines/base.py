@@ -76,7 +76,7 @@ class Engine(Protocol):
     def fit(self, design: Design, seen: Measurements) -> Fit:
         """Spectrum, intervals and notes.
 
-        `seen` may hold NaN, variances and bounds, and fewer rows than planned (a run stopped early); what could
-        not be used is said in the notes. Raises NothingMeasured where no value is finite.
+        `seen` may hold NaN, variances and bounds, and fewer rows than planned (a run stopped early); what
+        could not be used is said in the notes. Raises NothingMeasured where no value is finite.
         """
         ...
