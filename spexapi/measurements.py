@@ -68,15 +68,15 @@ class Measurements:
 
     def take(self, rows: NDArray[np.intp] | Bools) -> Measurements:
         """The chosen rows, as a new value."""
-        rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        chosen: list[int] = (np.flatnonzero(rows) if rows.dtype == np.bool_ else rows).tolist()
         return Measurements(
-            masks=self.masks[rows],
-            values=self.values[rows],
-            variance=self.variance[rows],
-            lower=self.lower[rows],
-            upper=self.upper[rows],
-            reason=tuple(self.reason[i] for i in rows),
-            token_values=None if self.token_values is None else self.token_values[rows],
+            masks=self.masks[chosen],
+            values=self.values[chosen],
+            variance=self.variance[chosen],
+            lower=self.lower[chosen],
+            upper=self.upper[chosen],
+            reason=tuple(self.reason[i] for i in chosen),
+            token_values=None if self.token_values is None else self.token_values[chosen],
         )
 
     def with_values(self, values: Floats) -> Measurements:

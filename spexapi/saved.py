@@ -159,7 +159,7 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in cast(Sequence[Any], value)]
     if isinstance(value, np.generic):
         return value.item()
-    return value
+    return cast(Any, value)
 
 
 SHAPIQ_NAMES = {"moebius": "Moebius"} | {

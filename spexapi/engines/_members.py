@@ -122,7 +122,7 @@ def _ridge_on_largest(
 
     Steps 4 and 5 of ProxySPEX, whose fixed 95% always drops a term of a three-player AND.
     """
-    energy = np.cumsum(strength[1:] ** 2)
+    energy: Floats = np.cumsum(strength[1:] ** 2)
     coef = np.zeros((len(support), len(_SHARES)))
     solved: dict[int, Floats] = {}
     for j, share in enumerate(_SHARES):
