@@ -65,7 +65,7 @@ def test_a_design_of_another_engine_is_refused():
         Auto().propose(design, exact_values(design.masks[:2], np.zeros(2)), 1)
 
 
-@pytest.mark.parametrize("name", ["auto", "exact", "proxyspex"])
+@pytest.mark.parametrize("name", ["auto", "exact", "proxyspex", "spex"])
 def test_engines_are_found_by_name(name: str):
     assert registry.find_engine(name).name == name
     assert name in registry.known_engines()

@@ -20,6 +20,7 @@ _BUILT_IN = {
     "loo": "spexapi.engines.first_order:LeaveOneOut",
     "pairwise": "spexapi.engines.pairwise:Pairwise",
     "proxyspex": "spexapi.engines.proxyspex:ProxySPEX",
+    "spex": "spexapi.engines.spex:SPEX",
 }
 
 

@@ -1,0 +1,210 @@
+"""SPEX: masks from error-correcting codes hash the spectrum into bins, where strong terms spell names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from spexapi.engines._bch import bch
+from spexapi.engines._peeling import Hashing, peel
+from spexapi.engines._sizing import size
+from spexapi.engines.base import Design, Fit
+from spexapi.engines.proxyspex import ProxySPEX
+from spexapi.errors import BudgetError, InputError
+from spexapi.masks import uniform_masks, unique_rows
+from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.spectrum import Interaction, Spectrum, truncate
+
+_FEWEST_BITS = 3  # of a bin's number: 8 bins a group, as in the published SPEX
+_LOWEST_ORDER = 2
+_RESERVE = 16  # uniform masks at least, and one in _SHARE of the budget
+_SHARE = 12
+_COMPLETE = 0.75  # of a group's masks must have a value, or its bins are mostly guesses
+_ENERGY = 0.9999  # of the spectrum; what is left out is noise by any measure
+_HIGHEST_ORDER = 10
+_MOST_GROUPS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SPEX:
+    """Finds few strong terms among all sets of up to `order` players, whether or not their parts matter too.
+
+    order     players of a set at most; lowered, to 2 if need be, where only that fits the budget
+    groups    of masks at least, each a different hashing of the spectrum; more where the budget has room
+    combined  also fit boosted trees and regressions on their terms, and weigh them in where they predict the
+              uniform masks better than SPEX's terms do
+
+    Kang et al., "SPEX", ICML 2025, arXiv 2502.13870. Unlike its code, a random shift makes every mask
+    uniform; terms are believed by the extended BIC over all groups; the refit by ridge on all masks is run;
+    masks asked twice are bought once, and those saved are uniform masks for the refit and the audit.
+    """
+
+    order: int = 5
+    groups: int = 3
+    combined: bool = True
+
+    @property
+    def name(self) -> str:
+        return "spex"
+
+    def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
+        """Two anchors and uniform masks, at least max(16, budget / 12), then the groups one by one.
+
+        The most bins that fit, 8 or more a group, for sets of `order` players; fewer players only where 8
+        bins do not fit. Raises BudgetError with the smallest budget, InputError for settings out of range.
+        """
+        self._check(n_players)
+        orders = range(min(self.order, n_players), min(self.order, _LOWEST_ORDER) - 1, -1)
+        least = self.smallest_budget(n_players)
+        if budget < least:
+            raise BudgetError(
+                f"a budget of {budget:,} measurements is too small for SPEX with {n_players} players: raise"
+                f" it to {least:,} or more, or choose the engine proxyspex or auto"
+            )
+        order = next(t for t in orders if _needed(n_players, t, _FEWEST_BITS, self.groups) <= budget)
+        bits, groups = _FEWEST_BITS, self.groups
+        while bits < n_players and _needed(n_players, order, bits + 1, groups) <= budget:
+            bits += 1
+        while groups < _MOST_GROUPS and _needed(n_players, order, bits, groups + 1) <= budget:
+            groups += 1
+        matrices = rng.integers(0, 2, size=(groups, bits, n_players), dtype=np.bool_)
+        shift = rng.integers(0, 2, size=n_players, dtype=np.bool_)
+        seed = int(rng.integers(2**31))
+        hashed = Hashing(matrices, shift, bch(n_players, order)).masks()
+        hashed = hashed[unique_rows(hashed)[0]]
+        anchors = _not_among(np.array([[True] * n_players, [False] * n_players]), hashed)
+        known = np.concatenate([hashed, anchors])
+        free = uniform_masks(n_players, max(0, budget - len(known)), rng, exclude=known)
+        apart = np.concatenate([anchors, free])
+        note = (
+            f"spex: {groups} groups of {2**bits} bins for sets of up to {order} players take"
+            f" {len(hashed):,} masks; {len(apart):,} more are uniform or keep all or nothing"
+        )
+        if order < min(self.order, n_players):
+            note += f"; sets of {min(self.order, n_players)} would need a larger budget"
+        settings = {"order": order, "matrices": matrices, "shift": shift, "seed": seed}
+        return Design(n_players, budget, np.concatenate([apart, hashed]), settings=settings, notes=(note,))
+
+    def smallest_budget(self, n_players: int) -> int:
+        """What `plan` accepts: with 3 groups the published 24 (P + 1), P the parity bits for sets of 2."""
+        self._check(n_players)
+        return _needed(n_players, min(self.order, _LOWEST_ORDER), _FEWEST_BITS, self.groups)
+
+    def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
+        """The planned masks that were not measured yet, in order; failed ones not again."""
+        return design.masks[len(seen) : len(seen) + max(0, remaining)]
+
+    def fit(self, design: Design, seen: Measurements) -> Fit:
+        """Terms by decoding and peeling, their sizes by ridge on all masks; time tenths of a second to a few.
+
+        Failed masks count in the transform as what the fit says without them. A run stopped before two
+        groups are known to three quarters is fitted by ProxySPEX on what there is. The predictions out of
+        fold are those of uniform masks only: no choice of terms saw them.
+        """
+        masks, values, row = _means(seen)
+        hashing = _hashing(design)
+        if len(values) < 2 or not values.std() > 1e-12 * np.abs(values).max():
+            return ProxySPEX().fit(design, seen)
+        inside, there = _look_up(hashing.masks(), masks)
+        centre, scale = float(values.mean()), float(values.std())
+        standard = (values - centre) / scale
+        asked = np.where(inside >= 0, standard[inside], np.nan)
+        share = np.isfinite(asked.reshape(len(hashing.matrices), -1)).mean(axis=1)
+        groups = np.flatnonzero(share >= _COMPLETE)
+        if len(groups) < 2:
+            found = ProxySPEX().fit(design, seen)
+            note = f"{len(groups)} of {len(share)} groups of masks are complete enough to decode, and SPEX"
+            return replace(found, notes=(f"{note} needs 2: this is ProxySPEX on what there is", *found.notes))
+        notes = _gaps(seen, int(np.isnan(asked).sum()), len(groups), len(share))
+        part = Hashing(hashing.matrices[groups], hashing.shift, hashing.code)
+        terms, _ = peel(part, asked.reshape(len(share), -1)[groups].ravel(), max(64, len(values) // 4))
+        notes.append(f"{len(terms) - 1} terms stand out of the noise in {len(values):,} masks")
+        kept = masks.sum(axis=1)
+        apart = ~there & (kept > 0) & (kept < design.n_players)
+        given = design.settings.get("seed")
+        seed = given if isinstance(given, int) else 0
+        sized = size(terms, masks, standard, apart, seed=seed, combined=self.combined)
+        spectrum = truncate(_in_units(design.n_players, sized.coef, centre, scale), _ENERGY)
+        if sized.out_of_fold is None:
+            return Fit(spectrum, notes=(*notes, sized.note))
+        out_of_fold = np.where(row >= 0, centre + scale * sized.out_of_fold[row], np.nan)
+        return Fit(spectrum, out_of_fold=out_of_fold, notes=(*notes, sized.note))
+
+    def _check(self, n_players: int) -> None:
+        if n_players < 2:
+            raise InputError(f"interactions need at least 2 players, got {n_players}")
+        if not 1 <= self.order <= _HIGHEST_ORDER:
+            raise InputError(f"order is from 1 to {_HIGHEST_ORDER} players, got {self.order}")
+        if not 2 <= self.groups <= _MOST_GROUPS:
+            raise InputError(f"groups is from 2 to {_MOST_GROUPS}, got {self.groups}")
+
+
+def _needed(n: int, order: int, bits: int, groups: int) -> int:
+    """The smallest budget that holds this design and the reserve.
+
+    The masks of number 0 are the same in all groups: of 3 groups of 8 bins they are a twelfth.
+    """
+    blocks = bch(n, order).n_checks + 1
+    asked = blocks * (groups * (2**bits - 1) + 1)
+    reserve = -(-asked // (_SHARE - 1))  # of a budget of asked + reserve, one in _SHARE
+    return max(groups * blocks * 2**bits, asked + max(_RESERVE, reserve))
+
+
+def _not_among(masks: Bools, others: Bools) -> Bools:
+    """Those rows that others has not."""
+    _, group = unique_rows(np.concatenate([others, masks]))
+    return masks[~np.isin(group[len(others) :], group[: len(others)])]
+
+
+def _means(seen: Measurements) -> tuple[Bools, Floats, NDArray[np.intp]]:
+    """Different masks (m, n) that have a value, the mean of each, and which of them each row is, -1: none."""
+    ok = np.flatnonzero(seen.ok)
+    first, group = unique_rows(seen.masks[ok])
+    row = np.full(len(seen), -1)
+    row[ok] = group
+    values = np.bincount(group, weights=seen.values[ok]) / np.bincount(group)
+    return seen.masks[ok[first]], values, row
+
+
+def _hashing(design: Design) -> Hashing:
+    """Raises InputError where the design is another engine's."""
+    given = design.settings
+    if not {"order", "matrices", "shift"} <= set(given):
+        raise InputError("this design was not made by spex: it lacks order, matrices or shift")
+    matrices, shift = (np.asarray(given[key], dtype=np.bool_) for key in ("matrices", "shift"))
+    return Hashing(matrices, shift, bch(design.n_players, int(str(given["order"]))))
+
+
+def _look_up(asked: Bools, masks: Bools) -> tuple[NDArray[np.intp], Bools]:
+    """For each mask asked, its row in masks, -1 where there is none; and (m,) which masks were asked."""
+    _, group = unique_rows(np.concatenate([masks, asked]))
+    inside, where = group[len(masks) :].copy(), group[: len(masks)]
+    # masks differ from each other, so their groups count from 0 in their order
+    inside[inside >= len(masks)] = -1
+    return inside, np.isin(where, inside)
+
+
+def _gaps(seen: Measurements, missing: int, complete: int, groups: int) -> list[str]:
+    notes: list[str] = []
+    if seen.n_failed:
+        notes.append(f"{seen.n_failed} of {len(seen)} measurements failed")
+    if bounded := int((seen.ok & (seen.lower < seen.upper)).sum()):
+        notes.append(f"{bounded} values are known within bounds only and were taken as they stand")
+    if missing:
+        notes.append(
+            f"{missing} masks of the transform have no value: they count as what the fit without them says"
+        )
+    if complete < groups:
+        notes.append(f"{complete} of {groups} groups of masks are complete enough to decode")
+    return notes
+
+
+def _in_units(n: int, coef: Mapping[Interaction, float], centre: float, scale: float) -> Spectrum:
+    """From standardised values back to the game's own."""
+    scaled = {s: scale * value for s, value in coef.items()}
+    scaled[()] = centre + scaled.get((), 0.0)
+    return Spectrum(n, scaled)
