@@ -136,6 +136,7 @@ def test_more_budget_buys_bins_or_groups():
         {shape[0] * 2 ** shape[1] for shape in shapes}
     )
     assert shapes[0][:2] == (3, 3)
+    assert shapes[-1][1] == 5
 
 
 def test_the_same_seed_gives_the_same_design_and_fit_and_another_does_not():

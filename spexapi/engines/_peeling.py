@@ -63,9 +63,8 @@ class Hashing:
         return np.bitwise_xor.reduce(padded[:, players], axis=2).T.astype(np.intp)
 
     def signs(self, players: Ints) -> Floats:
-        """(s, R) what each set's coefficient is multiplied by in its bin, row by row."""
+        """(s, R) what each set's coefficient is multiplied by in its bin, but for the sign of its shift."""
         odd = np.pad(self.code.parity.T, ((0, 1), (1, 0)))  # (n + 1, R)
-        odd[:-1] ^= self.shift[:, None]
         return 1.0 - 2.0 * np.bitwise_xor.reduce(odd[players], axis=1)
 
 
