@@ -1,18 +1,19 @@
-"""Documents and the words of the question as players of one game; the answer to explain is given.
+"""Documents and the words of the question as players of one game: the two documents and one word, together.
 
 $ python examples/03_words_and_documents.py
-embedded scored 128 of 128 prompts
-strongest: The lamp is in the attic. + lamp?
+256 of 512 prompts scored
+The key is in the box. + The box is in the cellar. + key
 """
 
 import spexapi
 
-documents = ["Anna has the ring.", "The lamp is in the attic.", "Tom is in the garden."]
+documents = ["The key is in the box.", "The box is in the cellar.", "The lamp is in the attic."]
+question = "Which room is the key in?"
 game = spexapi.RagGame(
-    spexapi.open_backend("embedded"), "Where is the lamp?", documents, answer="attic", question_unit="word"
+    spexapi.open_backend("embedded"), question, documents, answer="cellar", question_unit="word"
 )
-explanation = spexapi.explain(game, budget=128)
+explanation = spexapi.explain(game, budget=256)
 
+print(f"{explanation.cost.calls} of {2 ** len(game.players)} prompts scored")
 interaction, strength = explanation.top(1)[0]
-print(f"{game.backend_name} scored {explanation.cost.calls} of {2 ** len(game.players)} prompts")
-print("strongest:", " + ".join(game.players[i].text for i in interaction))
+print(" + ".join(game.players[i].text for i in interaction))

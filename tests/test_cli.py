@@ -125,7 +125,7 @@ def test_bad_input_is_exit_code_2_in_plain_words(change, says, documents, tmp_pa
     [
         ('{"text": "fine"}\n{broken\n', "line 2"),
         ('{"text": "fine"}\n{"id": 1}\n', "line 2"),
-        ('{"text": "fine"}\n', "1 player"),
+        ('{"text": "fine"}\n', "at least 2 players"),
         ('{"text": "fine"}\n{"text": "  "}\n', "empty"),
         ("", "no documents"),
     ],
