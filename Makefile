@@ -38,15 +38,18 @@ test-all: $(BIN)/.test lint
 # Trains the embedded model again; hours on two cores.
 train: $(BIN)/.test
 	$(BIN)/python -m training.train
+	$(BIN)/python -m training.export training/runs/reader spexapi/backends/embedded_model
+	$(BIN)/python -m training.evaluate
 
 # The peers live in an environment of their own: shapiq 1.8 needs Python 3.12.
 PEER_PYTHON ?= python3.12
 .env-peers/bin/python:
 	$(PEER_PYTHON) -m venv .env-peers
-	.env-peers/bin/python -m pip install --quiet shapiq==1.8.0 xgboost-cpu lightgbm
+	.env-peers/bin/python -m pip install --quiet shapiq==1.8.0 xgboost-cpu lightgbm sparse-transform galois
 
 bench: $(BIN)/.test .env-peers/bin/python
 	$(BIN)/python benchmarks/faithfulness_games.py
+	$(BIN)/python benchmarks/recovery.py
 
 clean:
 	rm -rf $(VENV) .env-peers demo

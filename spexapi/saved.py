@@ -158,8 +158,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(v) for v in cast(Sequence[Any], value)]
     if isinstance(value, np.generic):
-        return value.item()
-    return cast(Any, value)
+        return cast(Any, value).item()
+    return value
 
 
 SHAPIQ_NAMES = {"moebius": "Moebius"} | {

@@ -126,7 +126,7 @@ def _ridge_on_largest(
     coef = np.zeros((len(support), len(_SHARES)))
     solved: dict[int, Floats] = {}
     for j, share in enumerate(_SHARES):
-        count = 1 + int(np.searchsorted(energy, share * energy[-1])) + 1 if len(energy) else 1
+        count = 1 + int(np.searchsorted(energy, share * float(energy[-1]))) + 1 if len(energy) else 1
         if count not in solved:
             solved[count] = ridge(columns[:, :count], values, constant=0).coef
         coef[: len(solved[count]), j] = solved[count]
