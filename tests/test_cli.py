@@ -186,7 +186,8 @@ def test_ctrl_c_leaves_a_partial_result_and_no_traceback(tmp_path):
         text=True,
     )
     assert process.stderr is not None
-    assert "scoring" in process.stderr.readline()
+    assert "scoring 4000" in process.stderr.readline()
+    assert "of 4000 scored" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 4, (out, err)

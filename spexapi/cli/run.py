@@ -155,16 +155,12 @@ def _interruptible() -> Generator[Callable[[], bool]]:
 
 @contextmanager
 def _progress(quiet: bool) -> Generator[Callable[[int, int], None] | None]:
-    """A bar on a terminal, one line in a log, nothing when quiet."""
+    """A bar on a terminal, some lines in a log, nothing when quiet."""
     if quiet:
         yield None
         return
     if not sys.stderr.isatty():
-        yield (
-            lambda done, planned: (
-                err.print(f"scoring {planned} prompts", highlight=False) if done == 0 else None
-            )
-        )
+        yield _in_a_log()
         return
     columns = (
         TextColumn("{task.description}"),
@@ -181,3 +177,18 @@ def _progress(quiet: bool) -> Generator[Callable[[int, int], None] | None]:
             total=planned,
             description="fitting" if done >= planned else "scoring prompts",
         )
+
+
+def _in_a_log() -> Callable[[int, int], None]:
+    """A line at the start and one for every tenth that is measured."""
+    tenths = 0
+
+    def report(done: int, planned: int) -> None:
+        nonlocal tenths
+        if done == 0:
+            err.print(f"scoring {planned} prompts", highlight=False)
+        elif (reached := 10 * done // planned) > tenths and done < planned:
+            tenths = reached
+            err.print(f"{done} of {planned} scored", highlight=False)
+
+    return report
