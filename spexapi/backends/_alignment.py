@@ -165,7 +165,11 @@ class Alignment:
                 "this model's tokenizer gives no character offsets; spexapi needs a fast one (tokenizer.json)"
             )
         found = self._tokenizer(
-            text, add_special_tokens=False, return_offsets_mapping=True, return_token_type_ids=False
+            text,
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            return_token_type_ids=False,
+            verbose=False,  # too long a text is our own error to tell
         )
         return tuple(map(int, found["input_ids"])), tuple(
             (int(a), int(b)) for a, b in found["offset_mapping"]
