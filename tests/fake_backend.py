@@ -14,7 +14,7 @@ CAPABLE = Capabilities(attention_mask=True, batch=4)
 class FakeBackend:
     """Every word of an answer is a token; `log_p` says how likely, from the prompt's text and the answer."""
 
-    name = "fake"
+    name = identity = "fake"
 
     def __init__(
         self,

@@ -35,12 +35,16 @@ class Request:
     hidden    stretches hidden by the attention mask; only where Capabilities.attention_mask
     whole     the same prompt with nothing masked: it fixes the answer's tokens, so that every mask scores the
               same ones; empty where `messages` is that prompt. Backends that cannot choose tokens ignore it
+    write     more than 0: nothing is scored, the model writes a reply of at most so many tokens (Reply.text)
+    sample    number of the draw where one prompt is asked several times: 0, 1, 2, ...
     """
 
     messages: tuple[Message, ...]
     answers: tuple[str, ...]
     hidden: tuple[Hidden, ...] = ()
     whole: tuple[Message, ...] = ()
+    write: int = 0
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,23 +53,30 @@ class AnswerScore:
 
     logprobs  (t,) nats, teacher-forced
     offsets   (start, end) characters of the answer, one pair a token; together they cover the answer
+    bounded   True for a token outside what the endpoint lists: its log-probability is an upper bound;
+              empty where none is
     """
 
     logprobs: Floats
     offsets: tuple[tuple[int, int], ...]
+    bounded: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reply:
-    """What came back for one request: a score for each answer, or the reason there is none.
+    """What came back for one request: a score for each answer, or a text, or the reason there is neither.
 
-    error      "" where it worked; then `scores` has one entry an answer
-    tokens_in  tokens the model read for this request
+    error       "" where it worked; then `scores` has one entry an answer, or `text` holds what was written
+    tokens_in   tokens the model read for this request, tokens_out those it wrote (reasoning included)
+    tokens_cached   of tokens_in, those the provider had in its cache
     """
 
     scores: tuple[AnswerScore, ...] = ()
     error: str = ""
     tokens_in: int = 0
+    text: str = ""
+    tokens_out: int = 0
+    tokens_cached: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +89,52 @@ class Generated:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for a million tokens; `source`: where the figures are from, shown with every estimate."""
+
+    tokens_in: float = 0.0
+    tokens_out: float = 0.0
+    tokens_cached: float | None = None
+    source: str = ""
+
+
+FREE = Price(source="runs locally")
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What this backend can do. Local backends know; hosted ones are probed, never assumed.
 
     score_answer    log-probability of a given answer, token by token
+    write           can write a reply (Request.write)
+    repeatable      the same request gives the same reply
     attention_mask  can hide stretches of the prompt without removing them
     placeholder     what stands for a removed word where the user names nothing
     batch           how many requests one call of `score` likes to get
+    concurrency     how many calls of `score` may run at once; 1 for a model in this process
+    price           None where no price is known
+    keep            replies are worth keeping in the store
     """
 
     score_answer: bool = True
+    write: bool = True
+    repeatable: bool = True
     attention_mask: bool = False
     placeholder: str = "..."
     batch: int = 32
+    concurrency: int = 1
+    price: Price | None = FREE
+    keep: bool = True
+
+
+@runtime_checkable
+class Scoring(Protocol):
+    """The least a backend must be: a name, and a reply for each request. `complete` adds the rest."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def score(self, requests: Sequence[Request]) -> list[Reply]: ...
 
 
 @runtime_checkable
@@ -100,6 +144,14 @@ class Backend(Protocol):
     @property
     def name(self) -> str:
         """As given to open_backend: "embedded", "hf:folder", ... Never holds a key."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """All that changes a reply besides the request, for the store's key; known once open, holds no key.
+
+        Endpoint, model, parameters, way of scoring; for a local model a fingerprint of its weights and dtype.
+        """
         ...
 
     @property

@@ -96,6 +96,10 @@ class HuggingFace:
         return self._name
 
     @property
+    def identity(self) -> str:
+        return "" if self._name == "embedded" else self._name
+
+    @property
     def capabilities(self) -> Capabilities:
         hides = self._forcing is None or bool(self._forcing.keeps_positions)
         batch = 128 if self._model is not None and self._model.device.type == "cuda" else 32

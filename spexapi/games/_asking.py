@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spexapi.backends.base import Backend, Reply, Request
+from spexapi.backends.base import Reply, Request, Scoring
+from spexapi.backends.complete import complete
 from spexapi.backends.registry import open_backend
 from spexapi.errors import BackendError, InputError
 from spexapi.games.base import Piece, Player, Spent, Target
@@ -74,8 +75,8 @@ def settings(
 class Asking:
     """Asks a backend for the values of a layout's masks; made by a game, used by it alone."""
 
-    def __init__(self, backend: Backend | str, chosen: Settings) -> None:
-        self.backend = open_backend(backend) if isinstance(backend, str) else backend
+    def __init__(self, backend: Scoring | str, chosen: Settings) -> None:
+        self.backend = complete(open_backend(backend) if isinstance(backend, str) else backend)
         self.chosen = chosen
         self.spent = Spent()
         self._layout: Layout | None = None

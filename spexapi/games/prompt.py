@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from spexapi.backends.base import Backend, Message, Reply
+from spexapi.backends.base import Message, Reply, Scoring
 from spexapi.errors import InputError
 from spexapi.games._asking import Asking, at_least_two, settings
 from spexapi.games.base import Player, Spent, Target
@@ -38,7 +38,7 @@ class PromptGame:
 
     def __init__(
         self,
-        backend: Backend | str,
+        backend: Scoring | str,
         prompt: Prompt,
         answer: str | None = None,
         unit: Unit = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from spexapi.backends.base import Backend, Reply
+from spexapi.backends.base import Reply, Scoring
 from spexapi.errors import InputError
 from spexapi.games._asking import Asking, at_least_two, settings
 from spexapi.games.base import Player, Spent, Target
@@ -42,7 +42,7 @@ class RagGame:
 
     def __init__(
         self,
-        backend: Backend | str,
+        backend: Scoring | str,
         question: str,
         documents: Sequence[str | Mapping[str, object] | Document],
         answer: str | None = None,
