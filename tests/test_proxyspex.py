@@ -229,3 +229,19 @@ def test_the_published_recipe_finds_the_strong_terms_too():
     assert r_squared(fit, small, 8) > 0.9
     assert fit.out_of_fold is None
     assert "published" in fit.notes[-1]
+
+
+def test_each_row_is_predicted_by_the_spectrum_of_its_fold():
+    design = planned(8, 60)
+    values = small(design.masks)
+    values[[3, 17]] = np.nan
+    fit = ProxySPEX().fit(design, exact_values(design.masks, values))
+
+    assert fit.fold is not None
+    assert fit.out_of_fold is not None
+    assert fit.fold[[3, 17]].tolist() == [-1, -1]
+    assert sorted(set(fit.fold.tolist())) == [-1, 0, 1, 2, 3, 4]
+    for k, spectrum in enumerate(fit.fold_spectra):
+        rows = fit.fold == k
+        assert 11 <= rows.sum() <= 12
+        assert spectrum.predict(design.masks[rows]) == pytest.approx(fit.out_of_fold[rows])

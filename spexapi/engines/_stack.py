@@ -24,11 +24,13 @@ class Stack:
 
     coef         interaction -> coefficient
     shares       name of each member and its weight
-    out_of_fold  (m,) predictions by fits, choices of settings and weights made without the fold
+    without      for each fold the coefficients of fits that did not see it, weighed by the other rows
+    out_of_fold  (m,) what these predict for their folds
     """
 
     coef: dict[Interaction, float]
     shares: list[tuple[str, float]]
+    without: list[dict[Interaction, float]]
     out_of_fold: Floats
 
 
@@ -45,36 +47,43 @@ def stack(masks: Bools, values: Floats, fit: Fitter, fold: NDArray[np.intp]) -> 
     fold    (m,)
 
     Non-negative least squares drawn towards equal weights, which sum to 1 with the weight of the mean. The
-    weights of out_of_fold leave the fold out too, so that it is an honest forecast for new masks. Wolpert
-    (1992); Breiman (1996), "Stacked regressions".
+    weights of the fits without a fold leave its rows out too, so that they are an honest forecast of it.
+    Wolpert (1992); Breiman (1996), "Stacked regressions".
     """
-    guesses = _out_of_fold(masks, values, fit, fold)
+    parts = [fit(masks[fold != k], values[fold != k]) for k in range(int(fold.max()) + 1)]
+    guesses = _out_of_fold(masks, parts, fold)
+    without: list[dict[Interaction, float]] = []
     out_of_fold = np.empty(len(values))
-    for k in range(int(fold.max()) + 1):
+    for k, part in enumerate(parts):
         rest = fold != k
         chosen, weights = _weigh([g[rest] for g in guesses], values[rest])
+        without.append(_combined(part, chosen, weights, values[rest]))
         mean = values[rest].mean()
         there = np.column_stack([g[~rest, j] for g, j in zip(guesses, chosen, strict=True)])
         out_of_fold[~rest] = mean + (there - mean) @ weights
     chosen, weights = _weigh(guesses, values)
     members = fit(masks, values)
+    shares = [(member.name, weight) for member, weight in zip(members, weights.tolist(), strict=True)]
+    return Stack(_combined(members, chosen, weights, values), shares, without, out_of_fold)
+
+
+def _combined(
+    members: Sequence[Member], chosen: Sequence[int], weights: Floats, values: Floats
+) -> dict[Interaction, float]:
+    """The weighted sum of the members at their chosen settings, the rest of the weight on the mean."""
     coef: dict[Interaction, float] = {(): float(values.mean() * (1 - weights.sum()))}
     for member, j, weight in zip(members, chosen, weights.tolist(), strict=True):
         if weight > 0:
             for s, value in zip(member.support, member.coef[:, j].tolist(), strict=True):
                 coef[s] = coef.get(s, 0.0) + weight * value
-    shares = [(member.name, weight) for member, weight in zip(members, weights.tolist(), strict=True)]
-    return Stack(coef, shares, out_of_fold)
+    return coef
 
 
-def _out_of_fold(masks: Bools, values: Floats, fit: Fitter, fold: NDArray[np.intp]) -> list[Floats]:
+def _out_of_fold(masks: Bools, parts: Sequence[Sequence[Member]], fold: NDArray[np.intp]) -> list[Floats]:
     """For each member (m, c): what each of its settings predicts for the rows it did not see."""
-    guesses: list[Floats] = []
-    for k in range(int(fold.max()) + 1):
+    guesses = [np.empty((len(masks), member.coef.shape[1])) for member in parts[0]]
+    for k, members in enumerate(parts):
         there = fold == k
-        members = fit(masks[~there], values[~there])
-        if not guesses:
-            guesses = [np.empty((len(values), member.coef.shape[1])) for member in members]
         for guess, member in zip(guesses, members, strict=True):
             guess[there] = member.predict(masks[there])
     return guesses

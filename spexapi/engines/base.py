@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from spexapi.measurements import Bools, Floats, Measurements
 from spexapi.spectrum import Interaction, Spectrum
@@ -38,11 +40,14 @@ class Design:
 class Fit:
     """What an engine found.
 
-    spectrum     predicts any mask
-    intervals    90% interval of each Fourier coefficient, where the engine has them
-    out_of_fold  (m,) predictions of each observation by fits that did not see it, NaN where there is none;
-                 None where the engine leaves that to the audit
-    notes        sentences for the audit: what was chosen, what could not be used
+    spectrum      predicts any mask
+    intervals     90% interval of each Fourier coefficient, where the engine has them
+    out_of_fold   (m,) predictions of each observation by fits that did not see it, NaN where there is none;
+                  None where the engine leaves that to the audit
+    notes         sentences for the audit: what was chosen, what could not be used
+    fold          (m,) the fold of each observation, -1 where it was not used; None where the engine has no
+                  folds
+    fold_spectra  for each fold the fit made without it, with all its choices: what predicts out_of_fold
     """
 
     spectrum: Spectrum
@@ -51,6 +56,8 @@ class Fit:
     )
     out_of_fold: Floats | None = None
     notes: tuple[str, ...] = ()
+    fold: NDArray[np.intp] | None = None
+    fold_spectra: tuple[Spectrum, ...] = ()
 
 
 @runtime_checkable

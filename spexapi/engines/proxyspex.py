@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from spexapi.engines._members import first_order, fit_members
 from spexapi.engines._published import published
@@ -94,17 +95,27 @@ class ProxySPEX:
             chosen = f"{growth.trees} trees of depth {growth.depth}, rate {growth.rate}"
             notes.append(f"the published recipe chose {chosen}")
             return Fit(_in_units(n, found.coef, centre, scale), notes=tuple(notes))
-        combined = _combine(masks, standard, seed)
+        fold = folds(len(values), _FOLDS, np.random.default_rng(seed))
+        combined = _combine(masks, standard, fold, seed)
         spectrum = truncate(_in_units(n, combined.coef, centre, scale), _ENERGY)
+        without = [truncate(_in_units(n, coef, centre, scale), _ENERGY) for coef in combined.without]
+        folds_seen = np.full(len(seen), -1)
+        folds_seen[ok] = fold[group]
         out_of_fold = np.full(len(seen), np.nan)
-        out_of_fold[ok] = centre + scale * combined.out_of_fold[group]
+        for k, part in enumerate(without):
+            out_of_fold[folds_seen == k] = part.predict(seen.masks[folds_seen == k])
         parts = ", ".join(f"{weight:.2f} {name}" for name, weight in combined.shares if weight > 0.005)
         notes.append(f"combined from {len(values)} masks: {parts or 'no fit beat the mean'}")
-        return Fit(spectrum, out_of_fold=out_of_fold, notes=tuple(notes))
+        return Fit(
+            spectrum,
+            out_of_fold=out_of_fold,
+            notes=tuple(notes),
+            fold=folds_seen,
+            fold_spectra=tuple(without),
+        )
 
 
-def _combine(masks: Bools, values: Floats, seed: int) -> Stack:
-    fold = folds(len(values), _FOLDS, np.random.default_rng(seed))
+def _combine(masks: Bools, values: Floats, fold: NDArray[np.intp], seed: int) -> Stack:
     limits: Any = import_module("threadpoolctl").threadpool_limits  # comes with scikit-learn, has no types
     # many small products: threads that wait for each other cost several times what they save
     with limits(limits=1, user_api="blas"):
