@@ -57,6 +57,8 @@ OWNERS = {
     "xgboost": {"engines"},
     "pandas": {"explanation.py"},
     "shapiq": {"saved.py"},
+    "openai": {"backends/openai_api.py", "backends/_openai"},
+    "genai_prices": {"backends/prices.py"},
 }
 
 
@@ -171,7 +173,8 @@ def test_the_project_names_no_machine():
 def test_a_space_installs_what_the_package_needs():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    needed = {d.split(";")[0].strip() for d in project["dependencies"] + extras["local"] + extras["ui"]}
+    wanted = project["dependencies"] + [d for part in ("local", "ui", "hosted") for d in extras[part]]
+    needed = {d.split(";")[0].strip() for d in wanted}
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     listed = {line for line in lines if line and not line.startswith("#")}
     # a Space has gradio already, in the version its README names, and is no Mac
