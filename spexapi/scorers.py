@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import cast
 
 import numpy as np
 
-from spexapi.backends.base import Reply
+from spexapi.backends.base import Reply, Request, Scoring
 from spexapi.errors import InputError
 from spexapi.measurements import Floats
 
 # The nearest a probability comes to 1: closer than this, one minus it is no longer a float64.
 _NEARLY_CERTAIN = -(2.0**-53)
+
+
+# Sends a request to a scorer's helper, counted and kept like every other call.
+Ask = Callable[[Request], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with the variance of its sampling noise (of the value itself, not of one sample)."""
+
+    value: float
+    variance: float
+
+
+Weighed = tuple[float, float]  # a value and the variance of its sampling noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,11 @@ class Scorer:
     of_tokens  (m, t) token log-probabilities -> (m,) values: lets a span of the answer be explained
                afterwards; None where the value is no function of the answer's own tokens
     options    True where the request must carry other answers to compare with
+    of_texts   (replies sampled for one prompt, the answer, ask) -> value and variance, for scorers that read
+               what the model writes (Request.write); then `of_reply` is not used. `ask` sends a request to
+               `helper`
+    samples    replies of_texts likes for one prompt; each is paid for
+    helper     the model of_texts asks (embeddings, a judge), None where it asks nobody
     """
 
     name: str
@@ -34,6 +54,9 @@ class Scorer:
     of_reply: Callable[[Reply], float]
     of_tokens: Callable[[Floats], Floats] | None = None
     options: bool = False
+    of_texts: Callable[[Sequence[str], str, Ask], Awaitable[Estimate]] | None = None
+    samples: int = 1
+    helper: Scoring | None = None
 
 
 def logprob(reply: Reply) -> float:

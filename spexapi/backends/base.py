@@ -106,6 +106,7 @@ class Capabilities:
     """What this backend can do. Local backends know; hosted ones are probed, never assumed.
 
     score_answer    log-probability of a given answer, token by token
+    choose          log-probability of an answer's first token, or of each of several options: enough to compare
     write           can write a reply (Request.write)
     repeatable      the same request gives the same reply
     attention_mask  can hide stretches of the prompt without removing them
@@ -114,9 +115,11 @@ class Capabilities:
     concurrency     how many calls of `score` may run at once; 1 for a model in this process
     price           None where no price is known
     keep            replies are worth keeping in the store
+    reads_whole     Request.whole changes a reply (the answer's tokens are chosen by it)
     """
 
     score_answer: bool = True
+    choose: bool = True
     write: bool = True
     repeatable: bool = True
     attention_mask: bool = False
@@ -125,6 +128,23 @@ class Capabilities:
     concurrency: int = 1
     price: Price | None = FREE
     keep: bool = True
+    reads_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much an endpoint allows, as the user or its last reply's `x-ratelimit-*` headers say.
+
+    Figures are for a minute, None where nobody says. remaining_*: what is left right now; reset_*: seconds
+    until all of it is there again. A hosted backend may show the last ones seen as its property `limits`.
+    """
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    remaining_requests: float | None = None
+    remaining_tokens: float | None = None
+    reset_requests: float | None = None
+    reset_tokens: float | None = None
 
 
 @runtime_checkable
