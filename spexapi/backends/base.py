@@ -106,7 +106,7 @@ class Capabilities:
     """What this backend can do. Local backends know; hosted ones are probed, never assumed.
 
     score_answer    log-probability of a given answer, token by token
-    choose          log-probability of an answer's first token, or of each of several options: enough to compare
+    choose          log-probability of an answer's first token, or of each of several options
     write           can write a reply (Request.write)
     repeatable      the same request gives the same reply
     attention_mask  can hide stretches of the prompt without removing them
