@@ -5,6 +5,7 @@
     │   └── BudgetError                 too few measurements for what was asked; says how many are enough
     ├── RunningLoopError (RuntimeError) explain() called where an event loop runs already
     ├── NothingMeasured                 every measurement failed; carries the reasons
+    ├── CapReached                      the next call would pass a cap on calls, tokens or money
     ├── BackendError                    the model's side failed
     │   ├── RateLimited                 may be tried again, after `retry_after` seconds where known
     │   ├── Unavailable                 may be tried again
@@ -35,6 +36,10 @@ class RunningLoopError(SpexError, RuntimeError):
 
 class NothingMeasured(SpexError):
     """No mask gave a finite value, so there is nothing to explain."""
+
+
+class CapReached(SpexError):
+    """The next call would pass a cap on calls, tokens or money; what was measured before is kept."""
 
 
 class BackendError(SpexError):
