@@ -29,9 +29,6 @@ class Estimate:
     variance: float
 
 
-Weighed = tuple[float, float]  # a value and the variance of its sampling noise
-
-
 @dataclass(frozen=True, slots=True)
 class Scorer:
     """One way to read a reply.
