@@ -9,6 +9,7 @@ from fake_backend import FakeBackend
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spexapi.backends.base import Generated
 from spexapi.backends.huggingface import open_hf
 from spexapi.errors import InputError
 from spexapi.games.rag import RagGame
@@ -164,3 +165,24 @@ def test_a_local_model_answers_and_scores(tmp_path):
     assert len(set(found.values.tolist())) == 3
     assert game.spent.calls == 3
     assert game.spent.tokens_in > 30
+
+
+def test_the_model_writes_its_own_answer_to_what_a_mask_keeps():
+    backend = FakeBackend()
+    seen: list[str] = []
+
+    async def generate(messages, max_tokens):
+        seen.append(messages[-1].content)
+        return Generated("the attic", 5, 2)
+
+    backend.generate = generate
+    game = RagGame(backend, "Where?", ["one", "two"], answer="the cellar")
+
+    async def run():
+        await game.prepare()
+        return await game.write(np.array([False, True]))
+
+    assert asyncio.run(run()) == "the attic"
+    assert "two" in seen[0]
+    assert "one" not in seen[0]
+    assert game.spent.setup_calls == 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spexapi.backends.base import Reply, Request, Scoring
+from spexapi.backends.base import Message, Reply, Request, Scoring
 from spexapi.backends.complete import complete
 from spexapi.backends.registry import open_backend
 from spexapi.errors import BackendError, InputError
@@ -134,6 +134,15 @@ class Asking:
                     reasons[i] = f"score {self.chosen.scorer.name} is {values[i]}"
         return exact_values(masks, values, reason=reasons, token_values=_token_values(replies))
 
+    async def write(self, mask: Bools) -> str:
+        """What the model itself answers where only mask (n,) is kept; not of the budget."""
+        if self._layout is None:
+            raise InputError("write() needs prepare() first: it opens the model")
+        messages, hidden = render(self._layout, mask, self.chosen.masking, self._placeholder)
+        if hidden:
+            raise InputError("no answer can be written with text hidden from attention: use masking='drop'")
+        return await self._written_by_model(messages)
+
     async def close(self) -> None:
         await self.backend.close()
 
@@ -181,17 +190,21 @@ class Asking:
                 raise InputError(too_long(reason))
 
     async def _generate(self, layout: Layout) -> str:
-        written = await self.backend.generate(layout.messages, self.chosen.max_new_tokens)
+        text = await self._written_by_model(layout.messages)
+        if not text.strip():
+            raise BackendError(
+                f"{self.backend.name} wrote an empty answer: give the answer to explain with answer='...'"
+            )
+        return text
+
+    async def _written_by_model(self, messages: Sequence[Message]) -> str:
+        written = await self.backend.generate(messages, self.chosen.max_new_tokens)
         self.spent = replace(
             self.spent,
             setup_calls=self.spent.setup_calls + 1,
             tokens_in=self.spent.tokens_in + written.tokens_in,
             tokens_out=self.spent.tokens_out + written.tokens_out,
         )
-        if not written.text.strip():
-            raise BackendError(
-                f"{self.backend.name} wrote an empty answer: give the answer to explain with answer='...'"
-            )
         return written.text
 
     def _count(self, replies: Sequence[Reply]) -> None:

@@ -97,6 +97,10 @@ class RagGame:
     async def measure(self, masks: Bools) -> Measurements:
         return await self._asking.measure(masks)
 
+    async def write(self, mask: Bools) -> str:
+        """The model's own answer where only mask (n,) is kept; between prepare() and close()."""
+        return await self._asking.write(mask)
+
     async def close(self) -> None:
         await self._asking.close()
 
