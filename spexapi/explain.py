@@ -59,8 +59,10 @@ def explain(
     budget       how many masks may be newly measured, those of `held_out` included
     index        how interactions are read: fourier moebius sii stii fsii fbii bii sv bv
     max_order    largest interaction reported; None: 3, for SV and BV 1, for Fourier and Möbius all
-    held_out     fresh uniform masks set aside for the audit; 0: out-of-fold on the masks already paid for
-    on_progress  called with (masks measured, masks planned)
+    held_out     fresh uniform masks set aside for the audit; 0: what the engine's design reserves (adaptive
+                 max(16, 10%) of the budget), else out-of-fold on the masks already paid for
+    on_progress  called with (masks measured, masks planned); an engine that has seen enough ends below the
+                 plan, and the last call says how many it took
     should_stop  asked between batches; True ends the measuring and explains what is known by then
 
     Raises InputError (BudgetError with the number that is enough) before anything is paid; BackendError where
@@ -159,8 +161,8 @@ def _plan(
     )
     fresh = np.random.default_rng([seed, 1])
     audit_masks = np.zeros((0, n), dtype=np.bool_)
-    if held_out and not design.exact:
-        audit_masks = uniform_masks(n, held_out, fresh, exclude=design.masks)
+    if not design.exact:
+        audit_masks = uniform_masks(n, held_out or design.reserve, fresh, exclude=design.masks)
     return _Run(game, found, design, recipe, index, max_order, audit_masks)
 
 
@@ -210,7 +212,7 @@ async def _stream(
 ) -> AsyncGenerator[Explanation]:
     started, before = time.perf_counter(), run.game.spent
     allowed = run.recipe.budget - len(run.audit_masks)
-    planned = min(allowed, max(len(run.design.masks), 1)) + len(run.audit_masks)
+    planned = most = min(allowed, max(len(run.design.masks), 1)) + len(run.audit_masks)
     stop = should_stop or (lambda: False)
     seen, held_out = nothing(len(run.game.players)), nothing(len(run.game.players))
     read_at = 8
@@ -221,14 +223,18 @@ async def _stream(
 
     def result(*, stopped: bool, audited: bool) -> Explanation:
         cost = _cost(before, run.game.spent, len(seen) + len(held_out), time.perf_counter() - started)
+        cost = replace(cost, saved_calls=max(0, most - planned))
         return _read(run, target, seen, held_out, cost, stopped, audited)
 
     try:
         target = await run.game.prepare()
         report(0)
         while not stop() and len(seen) < allowed:
-            masks = run.engine.propose(run.design, seen, allowed - len(seen))
+            # in a thread: an adaptive engine fits before it asks again
+            masks = await asyncio.to_thread(run.engine.propose, run.design, seen, allowed - len(seen))
             if len(masks) == 0:
+                planned = len(seen) + len(run.audit_masks)
+                report(len(seen))
                 break
             async for part in sample(run.game, masks, known=seen, should_stop=stop):
                 seen = join([seen, part])

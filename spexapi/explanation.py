@@ -30,6 +30,7 @@ class Cost:
     calls         masks newly measured by the model
     cached_calls  masks whose value was known already
     setup_calls   generations and probes, which the budget does not count
+    saved_calls   masks that were planned and not needed: an adaptive engine had seen enough
     tokens_in, tokens_out   read and written
     seconds       wall time, measuring and fitting
     price         in US dollars; 0 for a local model, None where no price is known
@@ -38,6 +39,7 @@ class Cost:
     calls: int = 0
     cached_calls: int = 0
     setup_calls: int = 0
+    saved_calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0

@@ -23,6 +23,8 @@ class Design:
     masks      (k, n) bool, k <= budget: what a one-shot engine proposes; adaptive engines start from it
     exact      True where the masks are all 2^n, so that the spectrum is not an estimate
     uniform    True where the masks are uniform draws (all kept and none kept apart), on which R² is defined
+    reserve    of the budget, how many fresh uniform masks the run sets aside for the audit; the engine is
+               given what is left and never sees them. 0: it asks for none
     settings   engine-specific values (seeds, codes); numbers, strings and arrays only
     notes      sentences for the audit: which engine, why
     """
@@ -32,6 +34,7 @@ class Design:
     masks: Bools
     exact: bool = False
     uniform: bool = True
+    reserve: int = 0
     settings: Mapping[str, object] = field(default_factory=dict[str, object])
     notes: tuple[str, ...] = ()
 
