@@ -1,9 +1,11 @@
 """Where tests find what lies beside the project."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from openai_server import Server, start
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 
@@ -18,3 +20,16 @@ def shared() -> Path:
             )
         pytest.skip("needs the folder ../shared beside the checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def _running_server() -> Iterator[Server]:
+    with start() as server:
+        yield server
+
+
+@pytest.fixture
+def openai_server(_running_server: Server) -> Server:
+    """An OpenAI-shaped server on loopback, as new; see tests/openai_server."""
+    _running_server.reset()
+    return _running_server

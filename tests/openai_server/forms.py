@@ -1,0 +1,451 @@
+"""The forms of the API: a JSON request -> a JSON answer. Pure but for the model; errors are `Problem`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from openai_server.models import END, Distribution, Model
+from openai_server.settings import Settings
+
+Json = dict[str, Any]
+
+
+class Problem(Exception):
+    """An error answer."""
+
+    def __init__(
+        self, status: int, message: str, code: str = "", kind: str = "invalid_request_error"
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": {"message": message, "type": kind, "param": None, "code": code or None}}
+
+
+@dataclass(slots=True)
+class Step:
+    """One written token, its natural log-probability, and the likeliest ones in its place."""
+
+    token: int
+    text: str
+    logprob: float
+    place: Distribution
+
+
+@dataclass(slots=True)
+class Ask:
+    """What every form needs: the model, the request, and how this server behaves."""
+
+    model: Model
+    body: Json
+    settings: Settings
+    call: int
+    beginnings: set[int] = field(default_factory=set[int])  # of prompts seen before, hashed
+    noise: Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.noise = Random(self.call)
+
+    def serves(self, way: str) -> bool:
+        """False where the way is ignored. Raises Problem where this server refuses what it does not serve."""
+        if way not in self.settings.ways and "refuses" in self.settings.quirks:
+            raise Problem(400, f"unsupported parameter: {way}", "unsupported_parameter")
+        dropped = "logprobs" in way and "drops-logprobs" in self.settings.quirks
+        return way in self.settings.ways and not dropped
+
+    def number(self, value: float) -> float:
+        """A log-probability as this server writes it."""
+        if "noisy" in self.settings.quirks:
+            value += self.noise.gauss(0, 0.05)
+        return -9999.0 if "clamps" in self.settings.quirks and value < -12 else value
+
+    @property
+    def most(self) -> int:
+        return self.settings.top
+
+    def checked_top(self, k: int) -> int:
+        if not 0 <= k <= self.most:
+            raise Problem(400, f"top_logprobs={k} is greater than max allowed: {self.most}", "invalid_value")
+        return k
+
+
+def chat(ask: Ask) -> Json:
+    body, model = ask.body, ask.model
+    messages = _messages(body.get("messages"))
+    continues = bool(body.get("continue_final_message"))
+    if continues and body.get("add_generation_prompt", True):
+        raise Problem(400, "continue_final_message needs add_generation_prompt=false")
+    text = model.chat_text(messages, continues=continues)
+    tokens = model.encode(text, special=bool(body.get("add_special_tokens", False)))
+    most = _most_tokens(ask, tokens, body.get("max_completion_tokens") or body.get("max_tokens"), 64)
+    if most < 1:
+        raise Problem(400, "max_tokens must be at least 1", "invalid_value")
+    asked = bool(body.get("logprobs")) and ask.serves("logprobs")
+    top = ask.checked_top(int(body.get("top_logprobs") or 0))
+    choices: list[Json] = []
+    written = 0
+    for number in range(_copies(ask)):
+        steps, ended = _write(ask, [t for t, _, _ in tokens], most, number)
+        written += len(steps)
+        choice: Json = {
+            "index": number,
+            "message": {"role": "assistant", "content": "".join(s.text for s in steps), "refusal": None},
+            "finish_reason": "stop" if ended else "length",
+            "logprobs": {"content": [_token(ask, s, top) for s in steps], "refusal": None} if asked else None,
+        }
+        choices.append(choice)
+    answer = _envelope(ask, "chat.completion", "chatcmpl", choices, tokens, written)
+    if body.get("prompt_logprobs") is not None and ask.serves("chat_prompt_logprobs"):
+        answer["prompt_logprobs"] = _prompt_logprobs(ask, text, tokens, int(body["prompt_logprobs"]))
+    return answer
+
+
+def completions(ask: Ask) -> Json:
+    body, model = ask.body, ask.model
+    prompt = body.get("prompt", "")
+    if isinstance(prompt, list) and prompt and isinstance(prompt[0], int):
+        text = model.decode(prompt)
+        tokens = [(int(t), 0, 0) for t in prompt]
+    elif isinstance(prompt, str):
+        text = prompt
+        tokens = model.encode(text, special=bool(body.get("add_special_tokens", True)))
+    else:
+        raise Problem(400, "prompt must be a string or a list of token ids")
+    if not tokens:
+        raise Problem(400, "the prompt is empty")
+    given = body.get("max_tokens")
+    most = _most_tokens(ask, tokens, 16 if given is None else given, 16)
+    asked = body.get("logprobs") is not None and ask.serves("logprobs")
+    top = ask.checked_top(int(body.get("logprobs") or 0))
+    echo = bool(body.get("echo")) and ask.serves("echo")
+    choices: list[Json] = []
+    written = 0
+    for number in range(_copies(ask)):
+        steps, ended = _write(ask, [t for t, _, _ in tokens], most, number)
+        written += len(steps)
+        out = "".join(s.text for s in steps)
+        choice: Json = {
+            "index": number,
+            "text": text + out if echo else out,
+            "finish_reason": "stop" if ended else "length",
+            "logprobs": _legacy(ask, text, tokens, steps, top, echo) if asked else None,
+        }
+        if body.get("prompt_logprobs") is not None and ask.serves("prompt_logprobs"):
+            choice["prompt_logprobs"] = _prompt_logprobs(ask, text, tokens, int(body["prompt_logprobs"]))
+        choices.append(choice)
+    return _envelope(ask, "text_completion", "cmpl", choices, tokens, written)
+
+
+def responses(ask: Ask) -> Json:
+    body, given = ask.body, ask.body.get("input", "")
+    messages = [{"role": "user", "content": given}] if isinstance(given, str) else list(given)
+    if body.get("instructions"):
+        messages.insert(0, {"role": "system", "content": body["instructions"]})
+    tokens = ask.model.encode(ask.model.chat_text(_messages(messages), continues=False), special=False)
+    most = _most_tokens(ask, tokens, body.get("max_output_tokens"), 64)
+    if most < 16:
+        raise Problem(400, "max_output_tokens must be at least 16", "integer_below_min_value")
+    asked = "message.output_text.logprobs" in (body.get("include") or ()) and ask.serves("logprobs")
+    top = ask.checked_top(int(body.get("top_logprobs") or 0))
+    steps, ended = _write(ask, [t for t, _, _ in tokens], most, 0)
+    part = {"type": "output_text", "text": "".join(s.text for s in steps), "annotations": []}
+    part["logprobs"] = [_token(ask, s, top) for s in steps] if asked else []
+    message = {"type": "message", "id": f"msg_{ask.call}", "role": "assistant", "content": [part]}
+    usage = _usage(ask, tokens, len(steps))
+    return {
+        "id": f"resp_{ask.call}",
+        "object": "response",
+        "created_at": 1_700_000_000,
+        "model": body["model"],
+        "status": "completed" if ended else "incomplete",
+        "incomplete_details": None if ended else {"reason": "max_output_tokens"},
+        "error": None,
+        "instructions": body.get("instructions"),
+        "metadata": {},
+        "parallel_tool_calls": True,
+        "temperature": body.get("temperature"),
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": None,
+        "output": [{**message, "status": "completed" if ended else "incomplete"}],
+        "usage": {
+            "input_tokens": usage["prompt_tokens"],
+            "output_tokens": usage["completion_tokens"],
+            "total_tokens": usage["total_tokens"],
+            "input_tokens_details": usage["prompt_tokens_details"],
+            "output_tokens_details": {"reasoning_tokens": 0},
+        },
+    }
+
+
+def systemone(ask: Ask) -> Json:
+    """Typed decisions: the option's own words are scored as the answer, the shares are over the options."""
+    if unknown := set(ask.body) - {"model", "state", "questions", "assets"}:
+        raise Problem(422, f"extra fields not permitted: {sorted(unknown)}")
+    state, questions = ask.body.get("state"), ask.body.get("questions")
+    if not isinstance(questions, dict) or not questions or state is None:
+        raise Problem(422, "state and questions are needed")
+    answers: Json = {}
+    read = 0
+    for name, question in questions.items():
+        if not isinstance(question, dict) or question.get("type") not in ("choice", "score", "noul"):
+            raise Problem(422, f"question {name!r}: type must be one of choice, score, noul")
+        kind, criteria = question["type"], question.get("criteria")
+        if kind != "noul" and not criteria:
+            raise Problem(422, f"question {name!r}: a {kind} question needs criteria")
+        text = state if isinstance(state, str) else json.dumps(state)
+        text += f"\n\n{question['instructions']}" if question.get("instructions") else ""
+        options = ["yes", "no"] if kind == "noul" else list(criteria)
+        tokens, shares = _option_shares(ask, text, options)
+        read += tokens
+        answers[name] = _decision(kind, dict(zip(options, shares, strict=True)))
+    usage = {"input_tokens": read, "output_tokens": 0}
+    return {"model": ask.body["model"], "answers": answers, "usage": usage}
+
+
+def embeddings(ask: Ask) -> Json:
+    """Counts of words, hashed into 64 numbers of length one: texts with the same words are alike."""
+    given = ask.body.get("input", "")
+    texts = [given] if isinstance(given, str) else list(given)
+    data: list[Json] = []
+    for number, text in enumerate(texts):
+        vector = [0.0] * 64
+        for word in str(text).lower().split():
+            vector[zlib.crc32(word.strip(".,:;!?").encode()) % 64] += 1.0
+        length = math.sqrt(sum(x * x for x in vector)) or 1.0
+        data.append({"object": "embedding", "index": number, "embedding": [x / length for x in vector]})
+    read = sum(len(str(t).split()) for t in texts)
+    return {
+        "object": "list",
+        "data": data,
+        "model": ask.body["model"],
+        "usage": {"prompt_tokens": read, "total_tokens": read},
+    }
+
+
+def tokenize(ask: Ask) -> Json:
+    """As vLLM's /tokenize: a text or chat turns -> ids."""
+    if ask.body.get("messages"):
+        text, special = ask.model.chat_text(_messages(ask.body["messages"]), continues=False), False
+    else:
+        text, special = str(ask.body.get("prompt", "")), True
+    tokens = ask.model.encode(text, special=bool(ask.body.get("add_special_tokens", special)))
+    return {
+        "count": len(tokens),
+        "max_model_len": ask.model.context or 100_000,
+        "tokens": [t for t, _, _ in tokens],
+    }
+
+
+FORMS = {
+    "/v1/chat/completions": (chat, "chat"),
+    "/v1/completions": (completions, "completions"),
+    "/v1/responses": (responses, "responses"),
+    "/v1/systemone": (systemone, "systemone"),
+    "/v1/embeddings": (embeddings, "embeddings"),
+    "/tokenize": (tokenize, "tokenize"),
+}
+
+
+def _messages(given: Any) -> list[Json]:
+    if not isinstance(given, list) or not given:
+        raise Problem(400, "messages must be a list of at least one message")
+    for message in given:
+        if message.get("role") not in ("system", "developer", "user", "assistant", "tool"):
+            raise Problem(400, f"unknown role {message.get('role')!r}", "invalid_value")
+    return given
+
+
+def _most_tokens(ask: Ask, tokens: Sequence[Any], given: int | None, default: int) -> int:
+    most = default if given is None else int(given)
+    context = ask.settings.context or ask.model.context
+    if context and len(tokens) + max(most if given is not None else 1, 0) > context:
+        raise Problem(
+            400,
+            f"This model's maximum context length is {context} tokens. However, you requested {most} output "
+            f"tokens and your prompt contains {len(tokens)} tokens.",
+            "context_length_exceeded",
+        )
+    return min(most, context - len(tokens)) if context else most
+
+
+def _copies(ask: Ask) -> int:
+    return 1 if "ignores-n" in ask.settings.quirks else max(1, int(ask.body.get("n") or 1))
+
+
+def _write(ask: Ask, ids: list[int], most: int, number: int) -> tuple[list[Step], bool]:
+    """At most `most` tokens behind the prompt, and whether the model ended by itself."""
+    body, model = ask.body, ask.model
+    temperature = float(1.0 if body.get("temperature") is None else body["temperature"])
+    bias = {int(k): float(v) for k, v in (body.get("logit_bias") or {}).items()}
+    bias = bias if bias and ask.serves("logit_bias") else {}
+    seed = None if "ignores-seed" in ask.settings.quirks else body.get("seed")
+    random = Random(f"{ask.settings.seed} {ask.call if seed is None else seed} {number}")
+    steps: list[Step] = []
+    sequence, said = list(ids), ""
+    while len(steps) < most:
+        [place] = model.following(sequence, len(sequence), len(sequence))
+        token = place.draw(random, temperature, bias)
+        if token == END:
+            return steps, True
+        text = model.decode([*sequence[len(ids) :], token])
+        forced = token in bias and "biased" in ask.settings.quirks and bias[token] >= 50
+        steps.append(Step(token, text[len(said) :], 0.0 if forced else place.logprob(token), place))
+        sequence.append(token)
+        said = text
+    return steps, False
+
+
+def _token(ask: Ask, step: Step, top: int) -> Json:
+    """One generated token as chat and responses write it."""
+    listed = [_listed(ask, token, value) for token, value in step.place.top(top)] if top else []
+    if (chosen := ask.body.get("logprob_token_ids")) and ask.serves("chosen_ids"):
+        listed = [_listed(ask, int(token), step.place.logprob(int(token))) for token in chosen]
+    entry = {"token": step.text, "logprob": ask.number(step.logprob), "bytes": list(step.text.encode())}
+    return {**entry, "top_logprobs": listed}
+
+
+def _listed(ask: Ask, token: int, value: float) -> Json:
+    text = ask.model.piece(token)
+    if ask.body.get("return_tokens_as_token_ids"):
+        text = f"token_id:{token}"
+    return {"token": text, "logprob": ask.number(value), "bytes": list(text.encode())}
+
+
+def _legacy(
+    ask: Ask, text: str, tokens: Sequence[tuple[int, int, int]], steps: Sequence[Step], top: int, echo: bool
+) -> Json:
+    """Log-probabilities as completions write them, the prompt's first where it is echoed."""
+    names: list[str] = []
+    values: list[float | None] = []
+    tops: list[dict[str, float] | None] = []
+    offsets: list[int] = []
+    if echo:
+        found = _given(ask, tokens)
+        names, offsets = _pieces(ask, text, tokens)
+        values = [None if pair is None else pair[0] for pair in found]
+        tops = [None if p is None else {ask.model.piece(t): v for t, v in p[1].top(top)} for p in found]
+    at = len(text) if echo else 0
+    for step in steps:
+        names.append(step.text)
+        offsets.append(at)
+        values.append(ask.number(step.logprob))
+        tops.append({ask.model.piece(t): v for t, v in step.place.top(top)})
+        at += len(step.text)
+    return {
+        "tokens": names,
+        "token_logprobs": values,
+        "top_logprobs": tops if top else None,
+        "text_offset": offsets,
+    }
+
+
+def _prompt_logprobs(
+    ask: Ask, text: str, tokens: Sequence[tuple[int, int, int]], top: int
+) -> list[Json | None]:
+    """As vLLM writes them: null for the first token, then {id: {logprob, rank, decoded_token}}."""
+    ask.checked_top(top)
+    rows: list[Json | None] = []
+    names, _ = _pieces(ask, text, tokens)
+    for (token, _, _), name, pair in zip(tokens, names, _given(ask, tokens), strict=True):
+        if pair is None:
+            rows.append(None)
+            continue
+        value, place = pair
+        row = {str(token): {"logprob": value, "rank": place.rank(token), "decoded_token": name}}
+        for rank, (other, logprob) in enumerate(place.top(top), 1):
+            listed = {"logprob": ask.number(logprob), "rank": rank, "decoded_token": ask.model.piece(other)}
+            row.setdefault(str(other), listed)
+        rows.append(row)
+    return rows
+
+
+def _given(ask: Ask, tokens: Sequence[tuple[int, int, int]]) -> list[tuple[float, Distribution] | None]:
+    """The log-probability of each of the prompt's tokens and what else might have stood there."""
+    ids = [token for token, _, _ in tokens]
+    places = ask.model.following(ids, 1, len(ids) - 1) if len(ids) > 1 else []
+    found: list[tuple[float, Distribution] | None] = [None]
+    found += [(ask.number(p.logprob(t)), p) for t, p in zip(ids[1:], places, strict=True)]
+    if "shifted" in ask.settings.quirks and len(found) > 2:
+        found = [None, found[1], *found[1:-1]]
+    if "no-null-first" in ask.settings.quirks and len(found) > 1:
+        found[0] = found[1]
+    return found
+
+
+def _pieces(ask: Ask, text: str, tokens: Sequence[tuple[int, int, int]]) -> tuple[list[str], list[int]]:
+    """The text of each token, white space before it included: together they are the prompt."""
+    if any(end for _, _, end in tokens):
+        ends = [0]
+        for _, _, end in tokens:
+            ends.append(max(ends[-1], end))
+        return [text[a:b] for a, b in itertools.pairwise(ends)], ends[:-1]
+    names = [ask.model.piece(token) for token, _, _ in tokens]
+    return names, [sum(map(len, names[:i])) for i in range(len(names))]
+
+
+def _option_shares(ask: Ask, text: str, options: Sequence[str]) -> tuple[int, list[float]]:
+    logs: list[float] = []
+    read = 0
+    for option in options:
+        turns = [{"role": "user", "content": text}, {"role": "assistant", "content": option}]
+        prompt = ask.model.encode(ask.model.chat_text(turns[:1], continues=False), special=False)
+        whole = ask.model.encode(ask.model.chat_text(turns, continues=True), special=False)
+        ids = [token for token, _, _ in whole]
+        places = ask.model.following(ids, len(prompt), len(ids) - 1)
+        logs.append(sum(p.logprob(t) for t, p in zip(ids[len(prompt) :], places, strict=True)))
+        read += len(ids)
+    most = max(logs)
+    total = sum(math.exp(value - most) for value in logs)
+    return read, [math.exp(value - most) / total for value in logs]
+
+
+def _decision(kind: str, shares: Mapping[str, float]) -> Json:
+    if kind == "noul":
+        return {"type": "noul", "noul": shares["yes"]}
+    best = max(shares, key=lambda option: shares[option])
+    found = {"type": kind, "confidence": shares[best], "probabilities": dict(shares)}
+    return {**found, "choice": best} if kind == "choice" else found
+
+
+def _envelope(
+    ask: Ask, kind: str, prefix: str, choices: list[Json], tokens: Sequence[Any], written: int
+) -> Json:
+    return {
+        "id": f"{prefix}-{ask.call}",
+        "object": kind,
+        "created": 1_700_000_000,
+        "model": ask.body["model"],
+        "system_fingerprint": "fp_test",
+        "choices": choices,
+        "usage": _usage(ask, tokens, written),
+    }
+
+
+def _usage(ask: Ask, tokens: Sequence[Any], written: int) -> Json:
+    cached = _cached(ask, tokens) if "caches" in ask.settings.quirks else 0
+    return {
+        "prompt_tokens": len(tokens),
+        "completion_tokens": written,
+        "total_tokens": len(tokens) + written,
+        "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+    }
+
+
+def _cached(ask: Ask, tokens: Sequence[tuple[int, int, int]]) -> int:
+    """Tokens of the longest beginning, in pieces of 16, that an earlier prompt had too."""
+    ids = tuple(token for token, _, _ in tokens)
+    known = 0
+    for end in range(16, len(ids) + 1, 16):
+        mark = hash((ask.model.name, ids[:end]))
+        if mark in ask.beginnings and known == end - 16:
+            known = end
+        ask.beginnings.add(mark)
+    return known
