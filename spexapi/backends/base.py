@@ -69,6 +69,7 @@ class Reply:
     error       "" where it worked; then `scores` has one entry an answer, or `text` holds what was written
     tokens_in   tokens the model read for this request, tokens_out those it wrote (reasoning included)
     tokens_cached   of tokens_in, those the provider had in its cache
+    calls       requests over the network it took: several where tokens are scored one at a time
     """
 
     scores: tuple[AnswerScore, ...] = ()
@@ -77,6 +78,7 @@ class Reply:
     text: str = ""
     tokens_out: int = 0
     tokens_cached: int = 0
+    calls: int = 1
 
 
 @dataclass(frozen=True, slots=True)
