@@ -15,7 +15,8 @@ from typing import Any
 
 from openai_server.batches import Batches
 from openai_server.faults import Faults, after, before, problem
-from openai_server.forms import FORMS, Ask, Json, Problem
+from openai_server.forms import FORMS
+from openai_server.logprobs import Ask, Json, Problem
 from openai_server.models import Model, Reader, TableModel
 from openai_server.settings import Bucket, Settings, go_duration
 from openai_server.wire import Answer, Asked

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from openai_server.forms import Json, Problem
+from openai_server.logprobs import Json, Problem
 from openai_server.settings import Settings
 from openai_server.wire import Answer
 

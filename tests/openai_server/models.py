@@ -82,31 +82,32 @@ class Model(Protocol):
 # --- the table
 
 
-@dataclass(slots=True)
 class _Planned:
-    """The planned next word has probability exp(value / t), made-up words share the rest: 1/2, 1/4, ..."""
+    """The planned next word has probability p, the words of `others` share the rest: 1/2, 1/4, ..."""
 
-    words: tuple[str, ...]
-    chances: tuple[float, ...]
-    table: TableModel
+    def __init__(self, planned: str, p: float, others: Sequence[str], table: TableModel) -> None:
+        shares = [(1 - p) * 2.0 ** -(i + 1) for i in range(len(others))]
+        self._words = dict(zip((planned, *others), map(math.log, (p, *shares)), strict=True))
+        self._table = table
+        self._order = sorted(self._words.items(), key=lambda pair: -pair[1])
 
     def logprob(self, token: int) -> float:
-        word = "" if token == END else self.table.piece(token).strip()
-        return math.log(self.chances[self.words.index(word)]) if word in self.words else -25.0
+        return self._words.get("" if token == END else self._table.piece(token).strip(), -25.0)
 
     def rank(self, token: int) -> int:
         logprob = self.logprob(token)
-        return 1 + sum(math.log(c) > logprob for c in self.chances)
+        return next(
+            (i for i, (_, value) in enumerate(self._order, 1) if value <= logprob), len(self._order) + 1
+        )
 
     def top(self, k: int) -> list[tuple[int, float]]:
-        pairs = sorted(zip(self.chances, self.words, strict=True), reverse=True)[:k]
-        return [(self.table.id_of(word), math.log(chance)) for chance, word in pairs]
+        return [(self._table.id_of(word), value) for word, value in self._order[:k]]
 
     def draw(self, random: Random, temperature: float, bias: Mapping[int, float]) -> int:
-        ids = [self.table.id_of(word) for word in self.words]
-        known = [math.log(c) + bias.get(i, 0.0) for i, c in zip(ids, self.chances, strict=True)]
-        forced = [i for i in bias if i not in ids]
-        return _drawn([*ids, *forced], [*known, *(bias[i] - 25.0 for i in forced)], random, temperature)
+        known = {self._table.id_of(word): value for word, value in self._words.items()}
+        for token, nats in bias.items():
+            known[token] = known.get(token, -25.0) + nats
+        return _drawn(list(known), list(known.values()), random, temperature)
 
 
 class TableModel:
@@ -124,6 +125,7 @@ class TableModel:
         self.writes = str(given["writes"]).split()
         self._ids: dict[str, int] = {"": END}
         self._pieces: dict[int, str] = {END: ""}
+        self._known: dict[tuple[str, float], _Planned] = {}
         self._of_rule: dict[str, list[int]] = {}
         for number, (words, _) in enumerate(self.rules):
             for word in words:
@@ -178,11 +180,16 @@ class TableModel:
             0,
         )
         if said == len(self.writes) or (place and words[place - 1] in FILLERS):
-            return _Planned(("", *FILLERS), _ENDING, self)
-        p = math.exp(min(values[place - said], _LEAST) / len(self.writes))
-        planned = self.writes[said]
-        fillers = [word for word in FILLERS if word != planned]
-        return _Planned((planned, *fillers), (p, *((1 - p) * s for s in _SHARES[: len(fillers)])), self)
+            return self._planned("", 0.0)
+        return self._planned(self.writes[said], values[place - said])
+
+    def _planned(self, word: str, value: float) -> Distribution:
+        found = self._known.get((word, value))
+        if found is None:
+            p = math.exp(min(value, _LEAST) / len(self.writes)) if word else 0.999
+            others = tuple(filler for filler in FILLERS if filler != word)
+            found = self._known[word, value] = _Planned(word, p, others, self)
+        return found
 
     def _id(self, piece: str) -> int:
         token = self._ids.get(piece)
@@ -194,8 +201,6 @@ class TableModel:
 
 _WORDS = re.compile(r"\s*\S+|\s+$")
 _LEAST = -1e-3
-_SHARES = tuple(2.0 ** -(i + 1) for i in range(len(FILLERS)))
-_ENDING = (0.999, *(0.001 * s for s in _SHARES))
 
 
 # --- the embedded reader
@@ -234,8 +239,10 @@ class Reader:
     def __init__(self, folder: Path | str = READER, name: str = "embedded") -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
 
         torch.set_num_threads(1)
+        logging.disable_progress_bar()
         self.name = name
         self._torch = torch
         self._tokenizer = AutoTokenizer.from_pretrained(str(folder))
