@@ -28,6 +28,13 @@ STYLE = {
     Meaning.MORE: "mix",
     Meaning.LESS: "mix",
 }
+
+
+def combination_tone(meaning: Meaning) -> str:
+    """ "and", "or", "vs" or "mix": the colour and the dashes of a combination."""
+    return STYLE.get(meaning, "mix")
+
+
 TAG = {"and": "AND", "or": "OR", "vs": "VS", "mix": "MIX"}
 
 
@@ -42,7 +49,7 @@ class Combination:
 
     @property
     def style(self) -> str:
-        return STYLE.get(self.meaning, "mix")
+        return combination_tone(self.meaning)
 
     @property
     def joiner(self) -> str:
@@ -96,13 +103,13 @@ def _line(row: Row, scale: float) -> str:
     quote = tag("span", safe(one_line(row.text, 160)), class_="what", dir="auto") if row.text else ""
     side = "helps" if row.share >= 0 else "hurts"
     number = tag("span", safe(signed(row.share)), class_="num", title=side)
-    return tag("li", head + quote + length + number, class_=f"player {row.tone}", data_in=row.letters or None)
+    body = head + quote + length + number
+    return tag("li", body, class_=f"player {row.tone}", data_in=row.letters or None, data_player=row.player)
 
 
 def _svg(place: Mapping[int, int], drawn: Sequence[Combination], n_rows: int) -> str:
     """Lanes from the rows outwards: short arcs near, long arcs far."""
-    ends = {c.letter: _ends(place, c) for c in drawn}
-    lanes = _lanes(ends)
+    lanes = lanes_of(place, drawn)
     width, height = 34 + LANE * (max(lanes.values()) + 1), n_rows * ROW
     largest = max(abs(c.value) for c in drawn) or 1.0
     far_first = sorted(drawn, key=lambda c: -lanes[c.letter])  # the near ones and their letters lie on top
@@ -117,13 +124,10 @@ def _svg(place: Mapping[int, int], drawn: Sequence[Combination], n_rows: int) ->
     )
 
 
-def _ends(place: Mapping[int, int], c: Combination) -> tuple[int, int]:
-    at = [place[i] for i in c.players]
-    return min(at), max(at)
-
-
-def _lanes(ends: Mapping[str, tuple[int, int]]) -> dict[str, int]:
-    """A lane for each arc; arcs share one only where they lie apart."""
+def lanes_of(place: Mapping[int, int], drawn: Sequence[Combination]) -> dict[str, int]:
+    """Letter -> lane; arcs share one only where they lie apart. place: player -> row."""
+    rows = {c.letter: [place[i] for i in c.players] for c in drawn}
+    ends = {letter: (min(at), max(at)) for letter, at in rows.items()}
     lanes: dict[str, int] = {}
     for letter in sorted(ends, key=lambda key: (ends[key][1] - ends[key][0], key)):
         first, last = ends[letter]
@@ -146,7 +150,9 @@ def _arc(place: Mapping[int, int], c: Combination, x: float, depth: float, stren
     letter = f'<circle class="disc" cx="{x - depth:.1f}" cy="{(top + bottom) / 2:.1f}" r="10"/>'
     letter += f'<text x="{x - depth:.1f}" y="{(top + bottom) / 2 + 4:.1f}">{safe(c.letter)}</text>'
     width = f"w{1 + min(int(3 * strength), 2)}"
-    return f'<g class="arc {c.style} {width}" data-combo="{safe(c.letter)}">{curve}{ticks}{dots}{letter}</g>'
+    inside = " ".join(map(str, c.players))
+    head = f'<g class="arc {c.style} {width}" data-combo="{safe(c.letter)}" data-players="{inside}">'
+    return f"{head}{curve}{ticks}{dots}{letter}</g>"
 
 
 def _across(x: float, depth: float, share: float) -> float:

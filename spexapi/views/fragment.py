@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from spexapi.views.drawing import Drawn, draw
+from spexapi.views.gauge import gauge
 from spexapi.views.panels import combinations, prompt, proof
 from spexapi.views.safe import safe, tag
 from spexapi.views.wording import how_checked, kind_plural, level, spent, trust, warnings
@@ -34,18 +35,20 @@ def fragment(explanation: Explanation) -> str:
     """The whole result as one <div class="spex">; needs styles() on the page."""
     drawn = draw(explanation)
     parts = [
-        _head(drawn),
-        _warnings(explanation),
+        head(drawn),
+        gauge(explanation),
+        cautions(explanation),
         proof(drawn),
         combinations(drawn),
         prompt(drawn),
-        _trust(explanation),
-        _how(explanation),
+        trusted(explanation),
+        how_to_read(explanation),
     ]
     return tag("div", "".join(parts), class_="spex")
 
 
-def _head(drawn: Drawn) -> str:
+def head(drawn: Drawn) -> str:
+    """Question, answer, story, how sure."""
     ex = drawn.explanation
     target = ex.target
     asked = tag("p", safe(target.question), class_="question", dir="auto") if target.question else ""
@@ -74,12 +77,13 @@ def _answer(ex: Explanation) -> str:
     return safe(text[:start]) + tag("u", safe(text[start:end]), title="the part explained") + safe(text[end:])
 
 
-def _warnings(ex: Explanation) -> str:
+def cautions(ex: Explanation) -> str:
+    """What must be known before anything is believed."""
     found = warnings(ex)
     return "".join(tag("p", "⚠ " + safe(text), class_="warning", role="status") for text in found)
 
 
-def _trust(ex: Explanation) -> str:
+def trusted(ex: Explanation) -> str:
     """How far to believe it and what it cost, in plain words."""
     rows = [("Trust", trust(ex))]
     if level(ex.audit) not in ("exact", "none"):
@@ -93,7 +97,8 @@ def _trust(ex: Explanation) -> str:
     return tag("section", tag("h3", "How far to trust this") + tag("dl", body, class_="facts") + more)
 
 
-def _how(ex: Explanation) -> str:
+def how_to_read(ex: Explanation) -> str:
+    """What the words and numbers mean."""
     lines = [
         f"The {kind_plural(ex)} were taken away in many different selections, and each time the model was "
         "asked how likely it finds the same answer. From that comes a short list of what mattered.",

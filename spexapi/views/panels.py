@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from spexapi.views.arcs import TAG, Combination, Row, bar, diagram, tone
 from spexapi.views.drawing import Drawn
-from spexapi.views.reading import Meaning
+from spexapi.views.reading import in_words
 from spexapi.views.safe import safe, tag
 from spexapi.views.story import Step
 from spexapi.views.wording import (
@@ -79,7 +79,7 @@ def _step(ex: Explanation, step: Step, low: float, high: float) -> str:
 def combinations(drawn: Drawn) -> str:
     """The players with arcs beside them, and the same combinations in words."""
     ex = drawn.explanation
-    rows, hidden = _rows(drawn)
+    rows, hidden = rows_of(drawn)
     figure = diagram(rows, drawn.combinations, drawn.scale)
     what = kind_plural(ex)
     lede = (
@@ -108,7 +108,7 @@ def _unit(ex: Explanation) -> str:
     return f"in {ex.target.unit}" if ex.target.unit else "in the unit of the value"
 
 
-def _rows(drawn: Drawn) -> tuple[list[Row], int]:
+def rows_of(drawn: Drawn) -> tuple[list[Row], int]:
     """The players of the drawn combinations and those with the largest shares, in reading order."""
     n = drawn.explanation.n_players
     in_arcs = list(dict.fromkeys(i for c in drawn.combinations for i in c.players))
@@ -147,23 +147,14 @@ def _combination(ex: Explanation, c: Combination) -> str:
     return tag(
         "li",
         tag("span", safe(c.letter), class_="letter")
-        + tag("span", words + " " + tag("em", safe(_sentence(c))), class_="words")
+        + tag("span", words + " " + tag("em", safe(in_words(c.meaning, len(c.players)))), class_="words")
         + tag("span", safe(TAG[c.style]), class_="kind")
         + tag("span", safe(signed(c.value) + interval), class_="num", title=f"{ex.index} value"),
         class_=f"combo {c.style}",
         data_combo=c.letter,
+        data_players=" ".join(map(str, c.players)),
         tabindex=0,
     )
-
-
-def _sentence(c: Combination) -> str:
-    many = len(c.players) > 2
-    return {
-        Meaning.TOGETHER: "it needed all of these" if many else "it needed both",
-        Meaning.STRONGER: "stronger together",
-        Meaning.EITHER: "either one is enough",
-        Meaning.ANY: "any one is enough",
-    }.get(c.meaning, str(c.meaning))
 
 
 def prompt(drawn: Drawn) -> str:
@@ -190,5 +181,12 @@ def _piece(drawn: Drawn, piece: Piece) -> str:
     title = f"{name(drawn.explanation.players, piece.player)}: {signed(share)}"
     body = piece.text.rstrip()
     badge = tag("sup", safe(letters.replace(" ", "")), class_="in") if letters and body else ""
-    mark = tag("mark", safe(body), class_=tone(share, drawn.scale), data_in=letters or None, title=title)
+    mark = tag(
+        "mark",
+        safe(body),
+        class_=tone(share, drawn.scale),
+        data_in=letters or None,
+        title=title,
+        data_player=piece.player,
+    )
     return mark + badge + safe(piece.text[len(body) :])

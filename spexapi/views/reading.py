@@ -37,6 +37,18 @@ class Meaning(StrEnum):
     LESS = "less than the sum of their parts"
 
 
+def in_words(meaning: Meaning, size: int) -> str:
+    """What a combination of so many players does, for someone in a hurry."""
+    many = size > 2
+    return {
+        Meaning.TOGETHER: "all needed" if many else "both needed",
+        Meaning.STRONGER: "stronger together",
+        Meaning.EITHER: "either will do",
+        Meaning.ANY: "any one will do",
+        Meaning.AGAINST: "one cancels the other",
+    }.get(meaning, str(meaning))
+
+
 @dataclass(frozen=True, slots=True)
 class Ablation:
     """The value where exactly `kept` stays. measured: the model was asked; else the spectrum predicts it."""

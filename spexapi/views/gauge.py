@@ -1,0 +1,60 @@
+"""How far to trust an explanation, at a glance: R² with its interval as a bar, and a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spexapi.views.safe import safe, tag
+from spexapi.views.wording import kind_plural, level, what_is_explained
+
+if TYPE_CHECKING:
+    from spexapi.audit import Audit
+    from spexapi.explanation import Explanation
+
+ADVICE = {
+    "exact": "nothing is estimated",
+    "strong": "strong evidence",
+    "fair": "fair evidence: trust what is strong, not what is weak",
+    "weak": "weak evidence: take it as a hint, or raise the budget",
+    "poor": "too little to rely on: raise the budget, or use larger parts",
+}
+
+
+def gauge(explanation: Explanation) -> str:
+    """The bar and the sentence; a sentence alone where there is no R²."""
+    audit, found = explanation.audit, level(explanation.audit)
+    if found == "none" or audit.r2 is None:
+        reason = "R² comes when the measuring is done" if _still(audit) else "; ".join(audit.notes)
+        return tag("div", tag("p", safe(reason or "nothing vouches for it")), class_="gauge none")
+    share = min(max(audit.r2, 0.0), 1.0)
+    low, high = audit.r2_interval or (audit.r2, audit.r2)
+    said = _said(explanation, found)
+    return tag("div", _bar(share, low, high) + tag("p", safe(said)), class_=f"gauge {found}")
+
+
+def _said(ex: Explanation, found: str) -> str:
+    r2 = max(ex.audit.r2 or 0.0, 0.0)
+    if found == "exact":
+        tried = len(ex.observations)
+        return f"Exact: all {tried:,} selections of the {kind_plural(ex)} were tried, {ADVICE[found]}."
+    interval = ""
+    if ex.audit.r2_interval:
+        low, high = (100 * min(max(end, 0.0), 1.0) for end in ex.audit.r2_interval)
+        interval = f" (90% interval {low:.0f}–{high:.0f}%)"
+    how = what_is_explained(ex)
+    return f"Explains {100 * r2:.0f}%{interval} of how {how} changes: {ADVICE[found]}."
+
+
+def _bar(share: float, low: float, high: float) -> str:
+    a, b = (100 * min(max(end, 0.0), 1.0) for end in (low, high))
+    return (
+        f'<svg class="dial" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" '
+        f'aria-label="R² {share:.2f} of 1">'
+        '<rect class="rail" width="100" height="10"/>'
+        f'<rect class="fill" width="{100 * share:.1f}" height="10"/>'
+        f'<rect class="span" x="{a:.1f}" width="{max(b - a, 0.4):.1f}" y="3.5" height="3"/></svg>'
+    )
+
+
+def _still(audit: Audit) -> bool:
+    return "still measuring" in audit.notes
