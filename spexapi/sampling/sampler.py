@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import numpy as np
 
-from spexapi.errors import InputError
+from spexapi.errors import CapReached, InputError
 from spexapi.games.base import Game
 from spexapi.measurements import Bools, Measurements, join, nothing
 
 Progress = Callable[[int, int], None]
+
+_LOOK = 0.25  # seconds between looks at should_stop while calls are under way
+_STRETCH = 512  # masks
 
 
 async def sample(
@@ -27,11 +31,13 @@ async def sample(
     known        measured before: the masks in it that worked are not asked again
     on_progress  called with (distinct masks measured, distinct masks to measure) before the first and after
                  each batch
-    should_stop  looked at before each batch; once it is true, nothing more is asked and the parts so far are
-                 all
+    should_stop  looked at before each batch, and while a game with calls under way waits; once it is true
+                 nothing more is sent, and what is under way is waited for
 
-    The parts joined are a leading piece of what was asked: all of it, unless stopped. Errors of
-    `game.measure` pass through; the parts yielded before stay valid.
+    A game may have `concurrency`: so many calls of `measure` run at once, those with a common beginning of
+    the prompt near each other. The parts joined are what was asked, row for row; stopped or after an error,
+    a leading piece of it and then, in the same order and once each, what else was measured. Errors of `game.measure` pass
+    through once the calls under way have ended; the parts yielded before stay valid.
     """
     if masks.ndim != 2 or masks.dtype != np.bool_:
         raise InputError(f"masks must be (m, n) bool, got {masks.dtype} of shape {masks.shape}")
@@ -39,26 +45,129 @@ async def sample(
     bought = _rows_of(known)
     row_of = dict(zip(keys, range(len(keys)), strict=True))  # in the order of first appearance
     to_buy = [row for key, row in row_of.items() if key not in bought]
-    size = max(1, game.batch)
-    given = 0
-    for begin in range(0, len(to_buy) + 1, size):
-        batch = to_buy[begin : begin + size]
-        if on_progress is not None and begin == 0:
-            on_progress(0, len(to_buy))
-        if batch:
-            if should_stop is not None and should_stop():
+    batches = _batches(masks, to_buy, max(1, game.batch), _width(game))
+    buying = _Buying(game, masks, should_stop or (lambda: False))
+    given = done = 0
+    if on_progress is not None:
+        on_progress(0, len(to_buy))
+    try:
+        while True:
+            buying.start(batches)
+            ready = given
+            while ready < len(keys) and keys[ready] in bought:
+                ready += 1
+            if ready > given:
+                yield _gather([bought[key] for key in keys[given:ready]])
+                given = ready
+            if not buying.busy:
+                break
+            for rows, measured in await buying.arrived():
+                bought.update((keys[row], (measured, i)) for i, row in enumerate(rows))
+                done += len(rows)
+                if on_progress is not None:
+                    on_progress(done, len(to_buy))
+        later = dict.fromkeys(key for key in keys[given:] if key in bought)
+        if rest := [bought[key] for key in later if key not in keys[:given]]:
+            yield _gather(rest)
+        if buying.error is not None:
+            raise buying.error
+    finally:
+        await buying.end()
+
+
+class _Buying:
+    """The calls of `measure` under way; after a stop or an error none is added, and those not sent end."""
+
+    def __init__(self, game: Game, masks: Bools, should_stop: Callable[[], bool]) -> None:
+        self._game, self._masks, self._should_stop = game, masks, should_stop
+        self._calls: dict[asyncio.Task[Measurements], list[int]] = {}
+        self._ended: list[asyncio.Task[Measurements]] = []
+        self._wake = asyncio.Event()
+        self._stopped = False
+        self.error: BaseException | None = None
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._calls)
+
+    def start(self, batches: Iterator[list[int]]) -> None:
+        """As many as may run at once."""
+        width = _width(self._game)
+        while len(self._calls) < width and not self._stopping():
+            if (rows := next(batches, None)) is None:
                 return
-            measured = await game.measure(masks[batch])
-            for row, i in enumerate(batch):
-                bought[keys[i]] = (measured, row)
-            if on_progress is not None:
-                on_progress(begin + len(batch), len(to_buy))
-        ready = given
-        while ready < len(keys) and keys[ready] in bought:
-            ready += 1
-        if ready > given:
-            yield _gather([bought[key] for key in keys[given:ready]])
-            given = ready
+            # not a coroutine for sure: a game may return any awaitable
+            task = asyncio.ensure_future(self._game.measure(self._masks[rows]))
+            self._calls[task] = rows
+            task.add_done_callback(self._note)
+
+    async def arrived(self) -> list[tuple[list[int], Measurements]]:
+        """What has ended since, at least one call unless it is time to look whether to stop."""
+        timer = asyncio.get_running_loop().call_later(_LOOK, self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
+        self._wake.clear()
+        ended, self._ended = self._ended, []
+        found: list[tuple[list[int], Measurements]] = []
+        for task in ended:
+            rows = self._calls.pop(task)
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            if error is None:
+                found.append((rows, task.result()))
+            elif not (self._stopped and isinstance(error, CapReached)):
+                self.error = self.error or error
+        self._stopping()
+        return found
+
+    async def end(self) -> None:
+        """Waits for what is under way; where a game cannot be told to send no more, it is cancelled."""
+        if self._calls:
+            if not self._halt():
+                for task in self._calls:
+                    task.cancel()
+            await asyncio.gather(*self._calls, return_exceptions=True)
+
+    def _note(self, task: asyncio.Task[Measurements]) -> None:
+        self._ended.append(task)
+        self._wake.set()
+
+    def _stopping(self) -> bool:
+        if not self._stopped and (self.error is not None or self._should_stop()):
+            self._stopped = True
+            self._halt()
+        return self._stopped
+
+    def _halt(self) -> bool:
+        halt: Callable[[], None] | None = getattr(self._game, "halt", None)
+        if halt is not None:
+            halt()
+        return halt is not None
+
+
+def _width(game: Game) -> int:
+    return max(1, int(getattr(game, "concurrency", 1)))
+
+
+def _batches(masks: Bools, rows: list[int], size: int, width: int) -> Iterator[list[int]]:
+    """The rows in batches, in order; where several run at once, each stretch of them sorted.
+
+    Masks that agree on the first players make prompts with a common beginning, which caches of prefixes like
+    to get together. Sorting all of them would leave a stopped run without the last players' sides.
+    """
+    if width > 1:
+        stretch = max(width * size, min(_STRETCH, len(rows) // 8))
+        rows = [
+            row
+            for start in range(0, len(rows), stretch)
+            for row in _sorted(masks, rows[start : start + stretch])
+        ]
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _sorted(masks: Bools, rows: list[int]) -> list[int]:
+    order = np.lexsort(masks[rows].T[::-1])
+    return [rows[i] for i in order.tolist()]
 
 
 async def collect(
@@ -90,7 +199,8 @@ def _gather(rows: list[tuple[Measurements, int]]) -> Measurements:
     begin = 0
     for i in range(1, len(rows) + 1):
         if i == len(rows) or rows[i][0] is not rows[begin][0]:
-            source = rows[begin][0]
-            parts.append(source.take(np.array([r for _, r in rows[begin:i]], dtype=np.intp)))
+            source, chosen = rows[begin][0], [row for _, row in rows[begin:i]]
+            whole = chosen == list(range(len(source)))
+            parts.append(source if whole else source.take(np.array(chosen, dtype=np.intp)))
             begin = i
-    return join(parts)
+    return parts[0] if len(parts) == 1 else join(parts)

@@ -1,0 +1,280 @@
+"""Requests -> replies: each asked once, looked up in the store, paced, tried again, kept and counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from spexapi.backends.base import Backend, Generated, Limits, Message, Reply, Request
+from spexapi.errors import BackendError, CapReached, RateLimited, Unavailable
+from spexapi.sampling.caps import Amount, Caps, Ledger, Sizes, price_of
+from spexapi.sampling.keys import Keys
+from spexapi.sampling.limiter import Pace
+from spexapi.sampling.retry import Patience, retrying
+from spexapi.sampling.store import Store
+
+# So many requests in a row given up, each after all its tries: the endpoint is down, not the request odd.
+_DOWN = 5
+_GREEDY = -1  # in place of a sample's number: the reply the backend's own generate() wrote
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a sender has used so far.
+
+    replies  requests to score or sample that the model was asked, failed ones too; setup: texts it wrote
+             for generate(); known: requests answered from memory or store
+    retries  tries that came to nothing, for which the next was made or the request given up
+    tokens_* and cost (US dollars) of the replies that came
+    """
+
+    replies: int = 0
+    setup: int = 0
+    known: int = 0
+    retries: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request with its key in the store, and as JSON."""
+
+    request: Request
+    key: bytes
+    text: str
+
+
+_Call = Callable[[Sequence[Request]], Awaitable[list[Reply]]]
+_Job = asyncio.Task[list[Reply]]
+
+
+class Sender:
+    """The only way to a backend.
+
+    given    limits of the user; those the backend shows (its `limits`) are kept as well
+    store    where replies are kept, None for this object's memory alone
+    ledger   caps and what counts towards them; shared by the senders of one run
+    patience how much trouble a call is worth; a timeout is for backends that take several calls at once
+
+    A call once sent is never dropped: who waits for it may be cancelled, its reply is still kept. begin()
+    before the first request of each run, drain() after the last.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        given: Limits = Limits(),  # noqa: B008 - frozen
+        store: Store | None = None,
+        ledger: Ledger | None = None,
+        patience: Patience = Patience(),  # noqa: B008 - frozen
+    ) -> None:
+        self.backend = backend
+        self.used = Used()
+        self._given, self._store, self._patience = given, store, patience
+        self._ledger = ledger or Ledger(Caps())
+        self._known: dict[bytes, Reply] = {}
+        self._flying: dict[bytes, tuple[_Job, int]] = {}
+        self._on_the_wire: set[asyncio.Task[Any]] = set()
+        self._halted = ""
+        self._answered = False
+        self._given_up = 0  # in a row
+        self._sizes = Sizes(None)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def begin(self) -> None:
+        """After the backend is open: what it can do and who it is are known, and the loop runs."""
+        self._halted, self._given_up = "", 0
+        can, loop = self.backend.capabilities, asyncio.get_running_loop()
+        self._keys = Keys(self.backend.identity, reads_whole=can.reads_whole)
+        self._keep = self._store if can.keep and self.backend.identity else None
+        self._timeout = self._patience.timeout if can.concurrency > 1 else None
+        if self._sizes.price != can.price:
+            self._sizes = Sizes(can.price)
+        if self._loop is not loop:
+            self._loop, self._flying, self._answered = loop, {}, False
+            # with caps on tokens the first call goes alone: it shows how many a text makes
+            self._pace = Pace(can.concurrency, self._given, first=1 if self._ledger.caps.of_tokens else 4)
+
+    async def send(self, request: Request) -> Reply:
+        """The reply to one request; errors of send_all()."""
+        [reply] = await self.send_all([request])
+        return reply
+
+    async def send_all(self, requests: Sequence[Request]) -> list[Reply]:
+        """A reply a request, in order; equal requests are one.
+
+        A request given up after all its tries has an error in its reply. Raises CapReached where the next
+        call would pass a cap, or after halt(); Refused, and what else the backend raises that is not worth
+        trying again; Unavailable where the endpoint seems to be down.
+        """
+        asked = [_Asked(request, *self._keys.of(request)) for request in requests]
+        self._launch(asked, self.backend.score)
+        coming = [self._known.get(one.key) or self._flying[one.key] for one in asked]
+        return [one if isinstance(one, Reply) else (await asyncio.shield(one[0]))[one[1]] for one in coming]
+
+    async def generate(self, messages: Sequence[Message], max_tokens: int) -> Generated:
+        """Backend.generate, paced, tried again, kept and counted like the rest. Raises BackendError."""
+
+        async def call(_: Sequence[Request]) -> list[Reply]:
+            written = await self.backend.generate(messages, max_tokens)
+            return [Reply(text=written.text, tokens_in=written.tokens_in, tokens_out=written.tokens_out)]
+
+        request = Request(tuple(messages), (), write=max_tokens, sample=_GREEDY)
+        one = _Asked(request, *self._keys.of(request))
+        self._launch([one], call)
+        if (reply := self._known.get(one.key)) is None:
+            [reply] = await asyncio.shield(self._flying[one.key][0])
+        if reply.error:
+            raise BackendError(f"{self.backend.name} wrote no answer: {reply.error}")
+        return Generated(reply.text, reply.tokens_in, reply.tokens_out)
+
+    def halt(self, why: str = "the run was stopped") -> None:
+        """Nothing more is sent; who waits for a call that was not sent gets CapReached."""
+        self._halted = self._halted or why
+        for job in {job for job, _ in self._flying.values()}:
+            if job not in self._on_the_wire:
+                job.cancel()
+
+    async def drain(self) -> None:
+        """Waits for the calls under way, whose replies are kept; sends nothing more until begin()."""
+        self.halt()
+        while jobs := {job for job, _ in self._flying.values()}:
+            await asyncio.wait(jobs)
+        if self._keep is not None:
+            self._keep.flush()
+
+    @property
+    def trouble(self) -> str:
+        """What the store could not keep, "" where all is well."""
+        return self._keep.trouble if self._keep is not None else ""
+
+    def _launch(self, asked: Sequence[_Asked], call: _Call) -> None:
+        """A job for each parcel of requests that nobody has asked yet."""
+        fresh: dict[bytes, _Asked] = {}
+        for one in asked:
+            if one.key not in self._known and one.key not in self._flying and one.key not in fresh:
+                kept = self._keep.get(one.key) if self._keep is not None else None
+                if kept is None:
+                    fresh[one.key] = one
+                    continue
+                self._known[one.key] = kept
+            self.used = replace(self.used, known=self.used.known + 1)
+        waiting, size = list(fresh.values()), max(1, self.backend.capabilities.batch)
+        for start in range(0, len(waiting), size):
+            parcel = waiting[start : start + size]
+            job = asyncio.get_running_loop().create_task(self._obtain(parcel, call))
+            self._flying |= {one.key: (job, i) for i, one in enumerate(parcel)}
+            job.add_done_callback(lambda job, parcel=parcel: self._landed(job, parcel))
+
+    def _landed(self, job: _Job, parcel: Sequence[_Asked]) -> None:
+        for one in parcel:
+            self._flying.pop(one.key, None)
+        if not job.cancelled():
+            job.exception()  # looked at even where nobody waits any more, else asyncio complains
+
+    async def _obtain(self, parcel: Sequence[_Asked], call: _Call) -> list[Reply]:
+        """The replies of one parcel, kept as soon as they are there."""
+        policy = retrying(self._patience, answers=lambda: self._answered, ends=lambda: bool(self._halted))
+        try:
+            return await policy(self._try, parcel, call)
+        except asyncio.CancelledError:
+            if self._halted:
+                raise CapReached(self._halted) from None
+            raise
+        except (RateLimited, Unavailable) as error:
+            if self._halted:
+                raise CapReached(self._halted) from error
+            self._given_up += 1
+            if isinstance(error, RateLimited) or not self._answered or self._given_up >= _DOWN:
+                raise
+            self._count(parcel)
+            return [Reply(error=f"given up: {error}")] * len(parcel)
+
+    async def _try(self, parcel: Sequence[_Asked], call: _Call) -> list[Reply]:
+        """One call, when it is its turn."""
+        if self._halted:
+            raise CapReached(self._halted)
+        expected = sum((self._sizes.expect(one.request) for one in parcel), Amount())
+        sent = await self._pace.turn(expected.tokens, expected.calls)
+        try:
+            self._ledger.hold(_capped(expected, parcel))
+            return await self._on_wire(parcel, call, sent, expected)
+        finally:
+            self._pace.done()
+
+    async def _on_wire(
+        self, parcel: Sequence[_Asked], call: _Call, sent: float, expected: Amount
+    ) -> list[Reply]:
+        task, taken = asyncio.current_task(), Amount()
+        assert task is not None
+        self._on_the_wire.add(task)
+        try:
+            async with asyncio.timeout(self._timeout):
+                replies = await call([one.request for one in parcel])
+            taken = self._arrived(parcel, replies)
+            self._pace.went_well(requests=taken.calls - expected.calls, tokens=taken.tokens - expected.tokens)
+            return replies
+        except (TimeoutError, Unavailable) as error:
+            taken = expected  # the endpoint may have done the work, and charge for it
+            self._retried(parcel)
+            if isinstance(error, Unavailable):
+                raise
+            raise Unavailable(f"no answer from {self.backend.name} within {self._timeout:g} s") from None
+        except RateLimited as error:
+            taken = Amount(expected.calls)
+            self._retried(parcel)
+            self._pace.pushed_back(sent, error.retry_after)
+            raise
+        finally:
+            self._on_the_wire.discard(task)
+            self._ledger.settle(_capped(expected, parcel), _capped(taken, parcel))
+            shown = getattr(self.backend, "limits", None)
+            if isinstance(shown, Limits):
+                self._pace.learn(shown)
+
+    def _arrived(self, parcel: Sequence[_Asked], replies: Sequence[Reply]) -> Amount:
+        """Keeps and counts them; what they took."""
+        if len(replies) != len(parcel):
+            raise BackendError(f"{self.backend.name} gave {len(replies)} replies to {len(parcel)} requests")
+        taken = Amount()
+        for one, reply in zip(parcel, replies, strict=True):
+            self._known[one.key] = reply
+            if self._keep is not None:
+                self._keep.put(one.key, self._keys.identity, one.text, reply)
+            self._sizes.learn(one.request, reply)
+            cost = price_of(reply, self._sizes.price)
+            taken = taken + Amount(reply.calls, reply.tokens_in + reply.tokens_out, cost)
+            self.used = replace(
+                self.used,
+                tokens_in=self.used.tokens_in + reply.tokens_in,
+                tokens_out=self.used.tokens_out + reply.tokens_out,
+                tokens_cached=self.used.tokens_cached + reply.tokens_cached,
+                cost=self.used.cost + cost,
+            )
+        self._count(parcel)
+        self._answered, self._given_up = True, 0
+        return taken
+
+    def _count(self, parcel: Sequence[_Asked]) -> None:
+        if _is_setup(parcel):
+            self.used = replace(self.used, setup=self.used.setup + 1)
+        else:
+            self.used = replace(self.used, replies=self.used.replies + len(parcel))
+
+    def _retried(self, parcel: Sequence[_Asked]) -> None:
+        self.used = replace(self.used, retries=self.used.retries + len(parcel))
+
+
+def _is_setup(parcel: Sequence[_Asked]) -> bool:
+    return parcel[0].request.sample == _GREEDY
+
+
+def _capped(amount: Amount, parcel: Sequence[_Asked]) -> Amount:
+    """What counts towards the caps: of a written answer tokens and money, not the call."""
+    return replace(amount, calls=0.0) if _is_setup(parcel) else amount
