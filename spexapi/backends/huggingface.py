@@ -201,9 +201,16 @@ class HuggingFace:
             errors.append(error)
         found = self._forcing.logprobs(rows, stopped)
         return [
-            _reply([(rows[i], found[i]) for i in home], error)
-            for home, error in zip(homes, errors, strict=True)
+            self._written(request) if request.write else _reply([(rows[i], found[i]) for i in home], error)
+            for request, home, error in zip(requests, homes, errors, strict=True)
         ]
+
+    def _written(self, request: Request) -> Reply:
+        try:
+            made = self._generate(request.messages, request.write)
+        except InputError as refused:
+            return Reply(error=str(refused))
+        return Reply(text=made.text, tokens_in=made.tokens_in, tokens_out=made.tokens_out)
 
     def _generate(self, messages: tuple[Message, ...], max_tokens: int) -> Generated:
         self._must_be_open()
