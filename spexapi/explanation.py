@@ -10,15 +10,18 @@ from typing import Any, cast
 
 import numpy as np
 
-from spexapi.audit import Audit, audit
+from spexapi.audit import Audit
 from spexapi.engines.base import Design, Engine, Fit
 from spexapi.engines.registry import find_engine
 from spexapi.errors import InputError
+from spexapi.estimates import Estimates
 from spexapi.games.base import Player, Target
 from spexapi.indices import to_index
+from spexapi.intervals import intervals
 from spexapi.measurements import Measurements
 from spexapi.scorers import find_scorer, span_values
 from spexapi.spectrum import Interaction, Spectrum
+from spexapi.trust import judge, unaudited
 
 Path_ = str | Path
 
@@ -71,10 +74,11 @@ class Explanation:
 
     interactions  in `index` up to `max_order`: player numbers -> value in `target.unit`; () is constant
     spectrum      predicts the value of any mask
-    intervals     90% interval of an interaction, where the engine has them
+    intervals     90% interval of each interaction; empty where there is none, with the reason in notes
     observations  the masks and values the spectrum was fitted to, the audit's own masks last
     stopped       True where the run ended before the design was measured
     fitted_by     the engine itself, for span(); a saved explanation finds it by name instead
+    estimates     what the intervals rest on, for in_index(); None where there are none
     """
 
     players: tuple[Player, ...]
@@ -94,6 +98,7 @@ class Explanation:
     notes: tuple[str, ...] = ()
     stopped: bool = False
     fitted_by: Engine | None = field(default=None, repr=False)
+    estimates: Estimates | None = field(default=None, repr=False)
 
     @property
     def engine(self) -> str:
@@ -132,9 +137,9 @@ class Explanation:
 
     def in_index(self, index: str, max_order: int | None = None) -> Explanation:
         """The same explanation, read in another index."""
-        return replace(
-            self, index=index, max_order=max_order, interactions=self.values(index, max_order), intervals={}
-        )
+        found = self.values(index, max_order)
+        ranges = {} if self.estimates is None else intervals(self.estimates, self.spectrum, index, max_order)
+        return replace(self, index=index, max_order=max_order, interactions=found, intervals=ranges)
 
     def span(self, start: int, end: int) -> Explanation:
         """The same run explaining characters start:end of the answer; no new call.
@@ -256,15 +261,15 @@ def read(
     """The second half of the line: fit -> audit -> interactions -> Explanation.
 
     observations  the `recipe.fitted` rows the engine asked for, then the fresh masks of the audit
-    audited       False leaves R² out, which costs several fits: for snapshots of a run that goes on
+    audited       False leaves R² and intervals out, which cost several fits: for snapshots of a run
     """
     rows = np.arange(len(observations))
     seen, held_out = observations.take(rows[: recipe.fitted]), observations.take(rows[recipe.fitted :])
     fit: Fit = engine.fit(design, seen)
-    found = Audit(None, None, 0, seen.n_failed, "none", ("still measuring",))
-    if audited:
-        rng = np.random.default_rng(recipe.seed)
-        found = audit(engine, design, seen, fit, held_out=held_out if len(held_out) else None, rng=rng)
+    trust = judge(engine, design, seen, fit, held_out, recipe.seed) if audited else unaudited(seen)
+    ranges: Mapping[Interaction, tuple[float, float]] = fit.intervals if index == "fourier" else {}
+    if trust.estimates is not None:
+        ranges = intervals(trust.estimates, fit.spectrum, index, max_order)
     return Explanation(
         players=players,
         index=index,
@@ -272,13 +277,14 @@ def read(
         spectrum=fit.spectrum,
         interactions=to_index(fit.spectrum, index, max_order),
         observations=observations,
-        audit=found,
+        audit=trust.audit,
         recipe=recipe,
         target=target,
         backend=backend,
         cost=cost,
-        intervals=fit.intervals if index == "fourier" else {},
-        notes=(*design.notes, *fit.notes),
+        intervals=ranges,
+        notes=(*design.notes, *fit.notes, *trust.notes),
         stopped=stopped,
         fitted_by=engine,
+        estimates=trust.estimates,
     )

@@ -14,6 +14,7 @@ import numpy as np
 from spexapi import masks as bits
 from spexapi.audit import Audit
 from spexapi.errors import InputError
+from spexapi.estimates import Estimates
 from spexapi.games.base import Piece, Player, Target
 from spexapi.measurements import Floats, Measurements
 from spexapi.spectrum import Interaction, Spectrum
@@ -44,6 +45,7 @@ def dump(ex: Explanation, path: str | Path | None = None) -> str:
         "seed": ex.recipe.seed,
         "notes": list(ex.notes),
         "stopped": ex.stopped,
+        "estimates": _estimates(ex.estimates),
     }
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
     if path is not None:
@@ -81,6 +83,7 @@ def load(path: str | Path) -> Explanation:
         },
         notes=tuple(data["notes"]),
         stopped=data["stopped"],
+        estimates=_estimates_of(data.get("estimates"), n),
     )
 
 
@@ -114,6 +117,22 @@ def _terms(
 
 def _coef(terms: Sequence[Json]) -> dict[Interaction, float]:
     return {tuple(t["players"]): float(t["value"]) for t in terms}
+
+
+def _estimates(found: Estimates | None) -> Json | None:
+    if found is None:
+        return None
+    freedom = found.freedom if np.isfinite(found.freedom) else None
+    terms = _terms(found.spectrum.coef)
+    return {"spectrum": terms, "variance": found.variance, "missed": found.missed, "freedom": freedom}
+
+
+def _estimates_of(data: Json | None, n: int) -> Estimates | None:
+    """None also for files from before there were any."""
+    if data is None:
+        return None
+    freedom = np.inf if data["freedom"] is None else float(data["freedom"])
+    return Estimates(Spectrum(n, _coef(data["spectrum"])), data["variance"], data["missed"], freedom)
 
 
 def _observations(seen: Measurements) -> Json:
