@@ -59,8 +59,8 @@ def explain(
     budget       how many masks may be newly measured, those of `held_out` included
     index        how interactions are read: fourier moebius sii stii fsii fbii bii sv bv
     max_order    largest interaction reported; None: 3, for SV and BV 1, for Fourier and Möbius all
-    held_out     fresh uniform masks set aside for the audit; 0: what the engine's design reserves (adaptive
-                 max(16, 10%) of the budget), else out-of-fold on the masks already paid for
+    held_out     fresh uniform masks set aside for the audit, beside those that the engine's design reserves
+                 (adaptive: max(16, 10%) of the budget); without any, R² is out of fold on the masks paid for
     on_progress  called with (masks measured, masks planned); an engine that has seen enough ends below the
                  plan, and the last call says how many it took
     should_stop  asked between batches; True ends the measuring and explains what is known by then
@@ -159,11 +159,21 @@ def _plan(
     recipe = Recipe(
         found.name, int(budget), seed, held_out, options=options_of(found), uniform=design.uniform
     )
-    fresh = np.random.default_rng([seed, 1])
     audit_masks = np.zeros((0, n), dtype=np.bool_)
     if not design.exact:
-        audit_masks = uniform_masks(n, held_out or design.reserve, fresh, exclude=design.masks)
+        fresh = np.random.default_rng([seed, 1])
+        audit_masks = uniform_masks(n, held_out + design.reserve, fresh, exclude=design.masks)
     return _Run(game, found, design, recipe, index, max_order, audit_masks)
+
+
+def _audit_masks(run: _Run, seen: Measurements) -> Bools:
+    """The planned ones; for a design of all masks that ended early, its reserve from those that are left."""
+    if not (run.design.exact and run.design.reserve):
+        return run.audit_masks
+    count = min(run.design.reserve, run.recipe.budget - len(seen))
+    return uniform_masks(
+        seen.n_players, count, np.random.default_rng([run.recipe.seed, 1]), exclude=seen.masks
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +243,7 @@ async def _stream(
             # in a thread: an adaptive engine fits before it asks again
             masks = await asyncio.to_thread(run.engine.propose, run.design, seen, allowed - len(seen))
             if len(masks) == 0:
-                planned = len(seen) + len(run.audit_masks)
+                planned = len(seen) + len(_audit_masks(run, seen))
                 report(len(seen))
                 break
             async for part in sample(run.game, masks, known=seen, should_stop=stop):
@@ -242,8 +252,9 @@ async def _stream(
                 if snapshots and read_at <= len(seen) < planned and seen.ok.any():
                     read_at = int(len(seen) * SNAPSHOT_GROWTH)
                     yield await asyncio.to_thread(result, stopped=True, audited=False)
-        if len(run.audit_masks) and not stop():
-            async for part in sample(run.game, run.audit_masks, known=seen, should_stop=stop):
+        fresh = _audit_masks(run, seen)
+        if len(fresh) and not stop():
+            async for part in sample(run.game, fresh, known=seen, should_stop=stop):
                 held_out = join([held_out, part])
                 report(len(seen) + len(held_out))
         complete = len(seen) + len(held_out) >= planned or not stop()

@@ -12,6 +12,7 @@ from spexapi.errors import InputError
 _GROUP = "spexapi.engines"
 # for a checkout that runs without being installed
 _BUILT_IN = {
+    "adaptive": "spexapi.engines.adaptive:Adaptive",
     "auto": "spexapi.engines.auto:Auto",
     "contextcite": "spexapi.engines.first_order:ContextCite",
     "exact": "spexapi.engines.exact:Exact",
