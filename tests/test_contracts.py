@@ -139,9 +139,7 @@ class Crashing(Plain):
 
 class Inventing(Plain):
     def reply(self, request: Request) -> Reply:
-        return Reply(
-            (AnswerScore(np.array([-1.0]), ((0, len("".join(request.answers))),)),) * len(request.answers)
-        )
+        return Reply((AnswerScore(np.array([-1.0]), ((0, 1),)),))
 
 
 class Overlooking(Plain):
@@ -221,7 +219,7 @@ class Stubborn(Plain):
         (Miscounting(), "counts tokens as it cuts", "says 3"),
         (Stubborn(), "can be cancelled", "is gone"),
         (Crashing(), "fails by name", "IndexError"),
-        (Inventing(), "fails by name", "nothing to score"),
+        (Inventing(), "fails by name", "1 scores for 0"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Plain) else "",
 )

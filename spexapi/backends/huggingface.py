@@ -131,10 +131,7 @@ class HuggingFace:
             length = len(alignment.prompt_ids(request.messages)) + 1 if not rows else 0
         except InputError as error:
             return str(error)
-        for answer, row in zip(request.answers, rows, strict=True):
-            if not row.answer.ids:
-                return f"the answer {answer!r} is empty after tokenisation: give text the model can write"
-        return _misfit(max([length, *map(len, rows)]), rows, limit)
+        return _empty(request, rows) or _misfit(max([length, *map(len, rows)]), rows, limit)
 
     def answer_offsets(self, messages: Sequence[Message], answer: str) -> tuple[tuple[int, int], ...] | None:
         return self._tokenizer()[0].answer_tokens(tuple(messages), answer).offsets
@@ -192,7 +189,7 @@ class HuggingFace:
         for request in requests:
             try:
                 own = [alignment.encode(request, i) for i in range(len(request.answers))]
-                error = _misfit(max(map(len, own), default=0), own, limit)
+                error = _empty(request, own) or _misfit(max(map(len, own), default=0), own, limit)
             except InputError as refused:
                 own, error = [], str(refused)
             own = [] if error else own
@@ -232,6 +229,13 @@ class HuggingFace:
     def _must_be_open(self) -> None:
         if self._forcing is None:
             raise BackendError(f"{self._name} is not open: await backend.open() first")
+
+
+def _empty(request: Request, rows: Sequence[Encoded]) -> str:
+    for answer, row in zip(request.answers, rows, strict=True):
+        if not row.answer.ids:
+            return f"the answer {answer!r} is empty after tokenisation: give text the model can write"
+    return ""
 
 
 def _misfit(length: int, rows: Sequence[Encoded], limit: int | None) -> str:
