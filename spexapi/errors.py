@@ -9,7 +9,9 @@
     ├── BackendError                    the model's side failed
     │   ├── RateLimited                 may be tried again, after `retry_after` seconds where known
     │   ├── Unavailable                 may be tried again
-    │   └── Refused                     will not work however often it is tried
+    │   ├── Refused                     will not work however often it is tried
+    │   ├── LogprobsMissing             asked for log-probabilities, the endpoint answered and sent none
+    │   └── LogprobsMisplaced           those it sent are of other tokens: shifted, too few, after a bias
     └── StoreError                      the store of paid measurements cannot be read or written
 
 A message says what was seen, what is needed and what to do, with the numbers.
@@ -63,6 +65,14 @@ class Unavailable(BackendError):
 
 class Refused(BackendError):
     """The backend will not answer this request, however often it is sent."""
+
+
+class LogprobsMissing(BackendError):
+    """The endpoint was asked for log-probabilities, answered as if all were well, and sent none."""
+
+
+class LogprobsMisplaced(BackendError):
+    """The log-probabilities that came back belong to other tokens: shifted, too few, or after a bias."""
 
 
 class StoreError(SpexError):

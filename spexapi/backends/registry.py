@@ -19,6 +19,7 @@ Factory = Callable[..., Backend]
 _BUILT_IN = {
     "embedded": "spexapi.backends.embedded:open_embedded",
     "hf": "spexapi.backends.huggingface:open_hf",
+    "openai": "spexapi.backends.openai_api:open_openai",
 }
 _WRITTEN = {"embedded": "embedded", "hf": "hf:<model>", "openai": "openai:<model>"}
 

@@ -1,0 +1,260 @@
+"""What an endpoint can really do: each way of scoring tried with a few tokens, its numbers checked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from spexapi.backends._openai_checks import ASKED, check_chosen, check_decision, check_forced, check_given
+from spexapi.backends._openai_endpoint import Endpoint, Way
+from spexapi.backends._openai_errors import Unfit, Unsupported
+from spexapi.backends._openai_forms import FORMS, Speech, Written
+from spexapi.backends._openai_options import ChosenIds, Decision, FirstToken
+from spexapi.backends._openai_tokens import CLAMPED, Token
+from spexapi.backends._openai_ways import Forced, GivenAnswer, Sampled
+from spexapi.errors import BackendError, LogprobsMisplaced, LogprobsMissing, RateLimited, Refused, Unavailable
+
+Result = TypeVar("Result")
+_TRIES, _LONGEST_WAIT = 6, 60.0
+_TOPS = (20, 5, 1)
+_MOST_NOISE = 0.5  # nats that a log-probability may stand above 0
+WAYS = ("prompt_logprobs", "echo", "chosen_ids", "first_token", "systemone", "forced", "sample")
+_OF_FORM = {
+    "chat": ("prompt_logprobs", "echo", "chosen_ids", "first_token", "systemone", "sample"),
+    "completions": ("echo", "prompt_logprobs", "chosen_ids", "first_token", "forced", "sample"),
+    "responses": ("first_token", "sample"),
+}
+COSTS = {
+    "prompt_logprobs": "1 call an answer: prompt and answer read, 1 token written",
+    "echo": "1 call an answer: prompt and answer read, 1 token written",
+    "chosen_ids": "1 call: prompt read, 1 token written",
+    "first_token": "1 call: prompt read, 1 token written",
+    "systemone": "1 call: prompt read, nothing written",
+    "forced": "1 call a token of the answer: prompt read, 1 token written",
+    "sample": "1 call a reply: prompt read, reply written",
+}
+GIVES = {"answer": "any given answer", "options": "options compared", "text": "sampled replies compared"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One way in one form.
+
+    problem  "" where it works, else the error's name and what was seen
+    notes    what is worth knowing though it works
+    """
+
+    speech: Speech
+    way: Way
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def works(self) -> bool:
+        return not self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """All findings, in the order tried."""
+
+    findings: tuple[Finding, ...]
+
+    def best(self, gives: str, form: str | None = None, way: str | None = None) -> Finding | None:
+        """The first that works, in the order of preference."""
+        return next(
+            (
+                found
+                for found in self.findings
+                if found.works
+                and found.way.gives == gives
+                and form in (None, found.speech.form)
+                and way in (None, found.way.name)
+            ),
+            None,
+        )
+
+    @property
+    def problems(self) -> str:
+        """Why the ways that do not work do not, in one line."""
+        return "; ".join(f"{f.speech.form} {f.way.name}: {f.problem}" for f in self.findings if f.problem)
+
+
+class Probe:
+    """Tries an endpoint; every call is counted by the endpoint, retries included."""
+
+    def __init__(self, endpoint: Endpoint, *, form: str | None, way: str | None, thorough: bool) -> None:
+        self._endpoint = endpoint
+        self._form, self._way, self._thorough = form, way, thorough
+        self._findings: list[Finding] = []
+
+    async def run(self) -> Probed:
+        """Stops at the first form that scores a given answer, unless thorough.
+
+        Raises Refused where no form writes a word, and what ends every run: a bad key, an unknown model.
+        """
+        template = self._endpoint.speech.template
+        for form in FORMS if self._form is None else (self._form,):
+            written = any(f.works and f.way.name == "sample" for f in self._findings)
+            # a chat model's completions would read the turns without its template
+            if written and not self._thorough and (form == "responses" or not (template or self._way)):
+                break
+            await self._try_form(form)
+            if not self._thorough and self._enough():
+                break
+        if not any(f.works for f in self._findings):
+            raise Refused(f"{self._endpoint.connection.place.shown} answers in no form: {self._problems()}")
+        return Probed(tuple(self._findings))
+
+    def _enough(self) -> bool:
+        wanted = self._way
+        return any(
+            f.works and (f.way.name == wanted if wanted else f.way.gives == "answer") for f in self._findings
+        )
+
+    def _compares(self, name: str) -> bool:
+        """True for a way to compare options where a better one works already."""
+        known = any(f.works and f.way.gives == "options" for f in self._findings)
+        return known and _way(name, 0).gives == "options"
+
+    def _problems(self) -> str:
+        return Probed(tuple(self._findings)).problems
+
+    async def _try_form(self, form: str) -> None:
+        speech = replace(self._endpoint.speech, form=form)
+        try:
+            speech, written, top = await self._speak(speech)
+        except Unfit as error:
+            self._findings.append(Finding(speech, Sampled(), _problem(error)))
+            return
+        self._endpoint.speech = speech
+        listed = written.tokens[0] if written.tokens else Token("", None)
+        for name in _OF_FORM[form]:
+            if self._way not in (None, name) and not self._thorough and name != "sample":
+                continue
+            if not self._thorough and name != "sample" and (self._enough() or self._compares(name)):
+                continue
+            self._findings.append(await self._try_way(name, speech, listed, top))
+
+    async def _speak(self, speech: Speech) -> tuple[Speech, Written, int]:
+        """A few words written, with the fields this model takes; how many top_logprobs it gives, 0: none."""
+        tops = list(_TOPS)
+        while True:
+            self._endpoint.speech = speech
+            top = tops[0] if tops else None
+            try:
+                written = await self._patiently(
+                    lambda top=top: self._endpoint.ask(ASKED, 4, temperature=1.0, top=top)
+                )
+                return speech, written, top or 0
+            except Unsupported as error:
+                said = str(error).lower()
+                if "max_completion_tokens" in said and speech.length == "max_tokens":
+                    speech = replace(speech, length="max_completion_tokens")
+                elif "temperature" in said and speech.temperature:
+                    speech = replace(speech, temperature=False)
+                elif tops and "http 404" not in said and "http 405" not in said:
+                    tops.pop(0)
+                else:
+                    raise
+
+    async def _try_way(self, name: str, speech: Speech, listed: Token, top: int) -> Finding:
+        """A way that sends nothing, or numbers of other tokens, gets a second chance: the first may be a
+        fault of the moment."""
+        way = _way(name, top)
+        for attempt in range(2):
+            try:
+                way, notes = await self._check(way, listed)
+                return Finding(speech, way, "", notes)
+            except (LogprobsMissing, LogprobsMisplaced) as error:
+                if attempt or isinstance(error, NotAsked):
+                    return Finding(speech, way, _problem(error))
+            except (Unfit, Unavailable) as error:
+                return Finding(speech, way, _problem(error))
+        raise AssertionError("unreachable")
+
+    async def _check(self, way: Way, listed: Token) -> tuple[Way, tuple[str, ...]]:
+        endpoint = self._endpoint
+        if isinstance(way, GivenAnswer):
+            return await self._patiently(lambda: check_given(endpoint, way, listed))
+        if isinstance(way, Forced):
+            return way, await self._patiently(lambda: check_forced(endpoint, way, listed))
+        if isinstance(way, ChosenIds):
+            return way, await self._patiently(lambda: check_chosen(endpoint, way, listed))
+        if isinstance(way, Decision):
+            return way, await self._patiently(lambda: check_decision(endpoint, way))
+        if isinstance(way, FirstToken):
+            return way, self._seen(way, listed)
+        return way, ()
+
+    def _seen(self, way: FirstToken, listed: Token) -> tuple[str, ...]:
+        """The first reply was asked for them already."""
+        if way.top == 0:
+            raise NotAsked("the endpoint refuses the fields for log-probabilities")
+        if not listed.top:
+            raise NotAsked(f"asked for top_logprobs={way.top}, the endpoint answered and sent none")
+        clear = [value for _, value in listed.top if value > CLAMPED]
+        if not clear or max(clear) > _MOST_NOISE:
+            raise NotAsked(f"the first tokens listed have log-probabilities {clear[:3]}")
+        return (f"{len(listed.top)} tokens listed; others are bounded",)
+
+    async def _patiently(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        """The call, tried again while the endpoint says it may work later."""
+        for attempt in range(_TRIES):
+            try:
+                return await call()
+            except RateLimited as error:
+                wait = error.retry_after if error.retry_after is not None else 0.25 * 2**attempt
+                if attempt == _TRIES - 1 or wait > _LONGEST_WAIT:
+                    raise
+                await asyncio.sleep(wait)
+            except Unavailable:
+                if attempt == _TRIES - 1:
+                    raise
+                await asyncio.sleep(0.05 * 2**attempt)
+            except Unsupported:
+                raise
+            except Unfit:  # our few words are neither too long nor offensive: a fault of the moment
+                if attempt >= 2:
+                    raise
+        raise AssertionError("unreachable")
+
+
+class NotAsked(LogprobsMissing):
+    """Known from an earlier reply; asking again would not tell more."""
+
+
+def _way(name: str, top: int) -> Way:
+    made: dict[str, Way] = {
+        "chosen_ids": ChosenIds(),
+        "first_token": FirstToken(top),
+        "systemone": Decision(),
+        "forced": Forced(),
+        "sample": Sampled(),
+    }
+    return made.get(name) or GivenAnswer(name)
+
+
+def _problem(error: BackendError) -> str:
+    name = (
+        "LogprobsMissing"
+        if isinstance(error, NotAsked)
+        else type(error).__name__.replace("Unsupported", "not taken")
+    )
+    return f"{name.replace('Unfit', 'refused')}: {error}"
+
+
+def table(findings: Sequence[Finding]) -> list[tuple[str, str, str, str, str]]:
+    """(form, way, what it gives, works or not, what it costs and what was seen) for people."""
+    return [
+        (
+            f.speech.form,
+            f.way.name,
+            GIVES[f.way.gives],
+            "works" if f.works else "no",
+            "; ".join((COSTS[f.way.name], *f.notes)) if f.works else f.problem,
+        )
+        for f in findings
+    ]

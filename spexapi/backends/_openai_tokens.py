@@ -1,0 +1,196 @@
+"""Tokens as an endpoint lists them -> which of them are the answer's, with their place in its text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spexapi.backends.base import AnswerScore
+from spexapi.errors import LogprobsMisplaced, Unavailable
+
+# vLLM and DeepSeek write -9999.0 where they mean "less than we can say".
+CLAMPED = -9000.0
+_UNKNOWN = "\ufffd"  # a token that is only some bytes of a character reads like this
+_LEAST_REST = 2.0**-24  # a float32 probability is not known to be nearer to 1 than this
+
+
+class Clamped(Unavailable):
+    """A log-probability came back as -9999, and nothing says how likely its token is at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One listed token.
+
+    logprob  nats, None where the endpoint wrote null
+    top      (text, nats) of the likeliest tokens in its place, as listed
+    """
+
+    text: str
+    logprob: float | None
+    top: tuple[tuple[str, float], ...] = ()
+
+
+def spell(text: str, raw: object = None) -> str:
+    r"""A token's text, from its bytes where they are a character of their own; OpenAI writes "bytes:\xe2"."""
+    if isinstance(raw, list) and raw:
+        return bytes(int(b) for b in raw).decode("utf-8", errors="replace")  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return _UNKNOWN if text.startswith("bytes:\\x") else text
+
+
+def answer_in(
+    tokens: Sequence[Token], answer: str, prompt: str | None = None, *, behind: str = ""
+) -> AnswerScore:
+    """The answer's part of the tokens of a prompt that ends with it.
+
+    prompt  the text before the answer, None where the endpoint's own template wrote it: then the tokens end
+            with the answer and `behind`
+    behind  what the template writes behind the answer (the end of the turn)
+
+    Text before the prompt (a beginning-of-sequence token) and behind the answer (the end of the turn, what
+    was generated) is left out. Raises LogprobsMisplaced where the tokens do not spell the text, Unavailable
+    where a log-probability of the answer is null.
+    """
+    texts = [token.text for token in tokens]
+    if prompt is None:
+        rows, offsets = _from_the_end(texts, answer, behind)
+    else:
+        rows, offsets = _from_the_start(texts, prompt, answer)
+    if not rows:
+        raise LogprobsMisplaced(f"no token of the answer {_cut(answer)} is among the {len(tokens)} listed")
+    return _score([tokens[i] for i in rows], offsets)
+
+
+def bound(token: Token) -> float | None:
+    """The most a token outside the list can be likely, in nats; None where nothing is listed.
+
+    Not more than the least likely of those listed, and not more than what they leave of 1.
+    """
+    listed = [value for _, value in token.top if value > CLAMPED]
+    if not listed:
+        return None
+    rest = max(_LEAST_REST, 1.0 - float(np.exp(np.logaddexp.reduce(listed))))
+    return min(min(listed), float(np.log(rest)))
+
+
+def _score(tokens: Sequence[Token], offsets: tuple[tuple[int, int], ...]) -> AnswerScore:
+    values: list[float] = []
+    bounded: list[bool] = []
+    for token in tokens:
+        if token.logprob is None or np.isnan(token.logprob):
+            raise Unavailable(f"the log-probability of {token.text!r} came back as null")
+        clamped = token.logprob <= CLAMPED
+        most = bound(token) if clamped else token.logprob
+        if most is None:
+            raise Clamped(
+                f"the log-probability of {token.text!r} came back as {token.logprob:g}, which stands for none"
+            )
+        values.append(min(0.0, most))
+        bounded.append(clamped)
+    return AnswerScore(np.array(values), offsets, tuple(bounded) if any(bounded) else ())
+
+
+def _from_the_start(
+    texts: Sequence[str], prompt: str, answer: str
+) -> tuple[list[int], tuple[tuple[int, int], ...]]:
+    joined, wanted = "".join(texts), prompt + answer
+    at = joined.find(wanted)
+    if at < 0 and _UNKNOWN not in joined:
+        raise LogprobsMisplaced(
+            f"the listed tokens spell {_cut(joined, -60)}, the text sent ends in {_cut(wanted, -60)}"
+        )
+    places = _exact(texts, at) if at >= 0 else _tolerant(texts, wanted)
+    return _inside(places, len(prompt), len(wanted))
+
+
+def _from_the_end(
+    texts: Sequence[str], answer: str, behind: str
+) -> tuple[list[int], tuple[tuple[int, int], ...]]:
+    joined = "".join(texts)
+    for wanted in dict.fromkeys((answer, answer.rstrip(), answer.strip())):
+        # a character outside ASCII may be listed as some unknown bytes
+        letters = [re.escape(c) if c.isascii() else f"(?:{re.escape(c)}|{_UNKNOWN}{{1,4}})" for c in wanted]
+        if not wanted:
+            continue
+        if found := re.search(f"({''.join(letters)}){re.escape(behind)}\\Z", joined):
+            start = found.start(1)
+            text = joined[:start] + wanted
+            places = _exact(texts, 0) if joined.startswith(text) else _tolerant(texts, text)
+            rows, offsets = _inside(places, start, len(text))
+            lead = len(answer) - len(answer.lstrip()) if wanted != answer.rstrip() else 0
+            return rows, tuple((a + lead, b + lead) for a, b in offsets)
+    raise LogprobsMisplaced(f"the listed tokens end in {_cut(joined, -60)}, not in the answer {_cut(answer)}")
+
+
+def _exact(texts: Sequence[str], at: int) -> list[tuple[int, int] | None]:
+    """(start, end) of each token where the tokens spell the text from character `at` on."""
+    places: list[tuple[int, int] | None] = []
+    reached = -at
+    for text in texts:
+        places.append((reached, reached + len(text)))
+        reached += len(text)
+    return places
+
+
+def _tolerant(texts: Sequence[str], wanted: str) -> list[tuple[int, int] | None]:
+    """The same where some tokens are bytes of a character: all of these get the whole character.
+
+    Leading tokens that are not of the text (a beginning-of-sequence token) get None, and all after its end.
+    """
+    places: list[tuple[int, int] | None] = [None] * len(texts)
+    reached, waiting = 0, list[int]()
+    for i, text in enumerate(texts):
+        if reached == 0 and not waiting and text and not wanted.startswith(text) and _UNKNOWN not in text:
+            if i > 1:
+                break
+            continue
+        if _UNKNOWN in text:
+            waiting.append(i)
+            continue
+        found = wanted.find(text, reached + bool(waiting), reached + 4 * len(waiting) + len(text))
+        if found < 0 or (not waiting and found != reached):
+            break
+        for k in waiting:
+            places[k] = (reached, found)
+        places[i] = (found, found + len(text))
+        reached, waiting = found + len(text), []
+    rest = len(wanted[reached:].encode())
+    for k in waiting[:rest]:
+        places[k] = (reached, len(wanted))
+    reached = len(wanted) if waiting else reached
+    if reached < len(wanted):
+        raise LogprobsMisplaced(f"the listed tokens do not spell {_cut(wanted, -60)}")
+    return places
+
+
+def _inside(
+    places: Sequence[tuple[int, int] | None], begin: int, end: int
+) -> tuple[list[int], tuple[tuple[int, int], ...]]:
+    """The tokens that share a character with begin:end, and their part of it, stretched over gaps.
+
+    A token without text (the first bytes of a character that the next token ends) counts where it stands.
+    """
+    rows: list[int] = []
+    offsets: list[tuple[int, int]] = []
+    reached = 0
+    for i, place in enumerate(places):
+        if place is None or place[0] >= end or place[1] < begin or (place[1] == begin and place[0] < begin):
+            continue
+        if place[1] == begin and (begin == 0 or place[0] == 0):
+            continue
+        start = min(max(0, place[0] - begin), reached)
+        stop = max(start, min(end, place[1]) - begin)
+        rows.append(i)
+        offsets.append((start, stop))
+        reached = max(reached, stop)
+    if offsets:
+        offsets[-1] = (offsets[-1][0], end - begin)
+    return rows, tuple(offsets)
+
+
+def _cut(text: str, most: int = 40) -> str:
+    short = text[most:] if most < 0 else text[:most]
+    return repr(short)
