@@ -143,7 +143,8 @@ def test_the_model_writes_the_answer_once_a_game_and_it_is_counted_apart():
     again, _ = measured(game, [[1, 1, 1]])
     assert again == target
     assert backend.log.count("generate 9") == 1
-    assert (game.spent.setup_calls, game.spent.calls, game.spent.tokens_out) == (1, 3, 2)
+    # the third mask's prompt is the first one's: known, not asked again
+    assert (game.spent.setup_calls, game.spent.calls, game.spent.tokens_out) == (1, 2, 2)
     assert game.spent.tokens_in == 7 + 4 + 1 + 4
 
 
@@ -166,7 +167,7 @@ def test_everything_that_can_be_refused_is_refused_before_a_call():
         ({"unit": "document"}, "at least 2"),
         ({"score": "nosuch"}, "unknown score 'nosuch'"),
         ({"score": "choice"}, "two different options"),
-        ({"options": ["a", "b"]}, "use score='choice'"),
+        ({"score": "logit", "options": ["a", "b"]}, "use score='choice'"),
         ({"masking": "erase"}, "drop, placeholder, attention"),
         ({"placeholder": "x"}, "masking='placeholder'"),
         ({"answer": "  "}, "answer is empty"),
@@ -191,7 +192,11 @@ def test_everything_that_can_be_refused_is_refused_before_a_call():
             {"masking": "attention"},
             "cannot hide",
         ),
-        (FakeBackend(capabilities=Capabilities(score_answer=False)), {}, "no log-probability"),
+        (
+            FakeBackend(capabilities=Capabilities(score_answer=False)),
+            {"score": "logprob"},
+            "no log-probability",
+        ),
     ],
 )
 def test_what_the_backend_cannot_do_is_refused_before_a_call(backend, given, said):

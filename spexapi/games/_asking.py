@@ -3,83 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from spexapi.backends.base import Message, Reply, Request, Scoring
+from spexapi.backends.base import Message, Request, Scoring
 from spexapi.backends.complete import complete
 from spexapi.backends.registry import open_backend
 from spexapi.errors import BackendError, InputError
+from spexapi.games._senders import Senders
+from spexapi.games._settings import Settings, fitting
+from spexapi.games._values import of_scores, of_texts
 from spexapi.games.base import Piece, Player, Spent, Target
-from spexapi.measurements import Bools, Measurements, exact_values
-from spexapi.render import MASKINGS, Layout, render
-from spexapi.scorers import Scorer, find_scorer
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How an answer is asked for, checked when built.
-
-    answer       the answer to explain, None to let the model write it
-    options      answers to choose between, for scorers that compare
-    masking      "drop", "placeholder" or "attention"
-    placeholder  stands for what is removed; None takes the backend's
-    """
-
-    scorer: Scorer
-    answer: str | None
-    options: tuple[str, ...]
-    masking: str
-    placeholder: str | None
-    max_new_tokens: int
-
-
-def settings(
-    answer: str | None,
-    score: str | Scorer | Callable[[Reply], float],
-    options: Sequence[str] | None,
-    masking: str,
-    placeholder: str | None,
-    max_new_tokens: int,
-) -> Settings:
-    """Settings from what the user gave. Raises InputError naming what does not fit together."""
-    scorer = find_scorer(score)
-    if masking not in MASKINGS:
-        raise InputError(f"unknown masking {masking!r}: use one of {', '.join(MASKINGS)}")
-    if placeholder is not None and masking != "placeholder":
-        raise InputError(f"a placeholder is given, but masking is {masking!r}: use masking='placeholder'")
-    if max_new_tokens < 1:
-        raise InputError(f"max_new_tokens must be 1 or more, got {max_new_tokens}")
-    if answer is not None and not answer.strip():
-        raise InputError(
-            "the answer is empty: give the text to explain, or leave it out and the model writes it"
-        )
-    given = tuple(options or ())
-    if isinstance(options, str) or not all(isinstance(o, str) and o.strip() for o in given):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"options must be a list of texts that are not empty, got {options!r}")
-    if given and not scorer.options:
-        raise InputError(
-            f"options are given, but score {scorer.name!r} does not compare answers: use score='choice'"
-        )
-    if scorer.options:
-        answer = given[0] if answer is None and given else answer
-        given = tuple(dict.fromkeys(o for o in given if o != answer))
-        if not given:
-            raise InputError(
-                f"score {scorer.name!r} needs at least two different options: options=['yes', 'no']"
-            )
-    return Settings(scorer, answer, given, masking, placeholder, max_new_tokens)
+from spexapi.measurements import Bools, Measurements
+from spexapi.render import Layout, render
+from spexapi.sampling.terms import Terms
+from spexapi.scorers import Scorer
 
 
 class Asking:
     """Asks a backend for the values of a layout's masks; made by a game, used by it alone."""
 
-    def __init__(self, backend: Scoring | str, chosen: Settings) -> None:
+    def __init__(self, backend: Scoring | str, chosen: Settings, terms: Terms) -> None:
         self.backend = complete(open_backend(backend) if isinstance(backend, str) else backend)
-        self.chosen = chosen
-        self.spent = Spent()
+        self.chosen, self.terms = chosen, terms
+        self.notes: tuple[str, ...] = ()
+        self._senders = Senders(self.backend, terms)
         self._layout: Layout | None = None
+        self._whole: tuple[Message, ...] = ()
         self._answers: tuple[str, ...] = ()
         self._placeholder = self._written = ""
 
@@ -87,52 +38,69 @@ class Asking:
     def batch(self) -> int:
         return self.backend.capabilities.batch
 
+    @property
+    def calls_per_mask(self) -> int:
+        return self.chosen.calls_per_mask
+
+    @property
+    def concurrency(self) -> int:
+        """Calls of measure() that keep the backend busy, the next one ready."""
+        at_once = self.backend.capabilities.concurrency
+        return at_once if self.calls_per_mask == 1 else at_once // self.calls_per_mask + 1
+
+    @property
+    def spent(self) -> Spent:
+        return self._senders.spent
+
     async def prepare(self, layout: Layout, target: Target, too_long: Callable[[str], str]) -> Target:
         """Checks what can fail without a model call, then lets the model write the answer where none was
         given.
 
         too_long  a backend's reason -> the same with what the user can shorten
         """
-        await self.backend.open()
+        await self._senders.open()
         self._check_backend()
-        self._layout = layout
+        self._layout, self._whole = layout, layout.messages
         answer, generated = self.chosen.answer, False
         self._refuse_misfits(layout, (answer, *self.chosen.options) if answer is not None else (), too_long)
         if answer is None:
             # once a game: the model is greedy, it would write the same again
-            self._written = self._written or await self._generate(layout)
+            self._written = self._written or await self._generate()
             answer, generated = self._written, True
             self._refuse_misfits(layout, (answer, *self.chosen.options), too_long)
         self._answers = (answer, *self.chosen.options)
-        scorer = self.chosen.scorer
+        self._senders.afford(self._request(layout, np.ones(layout.n_players, dtype=np.bool_)))
+        scorer = self._scorer
+        of_tokens = scorer.of_texts is None
         return replace(
             target,
             score=scorer.name,
             unit=scorer.unit,
             answer=answer,
-            answer_offsets=self.backend.answer_offsets(layout.messages, answer) or (),
+            answer_offsets=(self.backend.answer_offsets(self._whole, answer) or ()) if of_tokens else (),
             generated=generated,
             pieces=_pieces(layout),
             masking=self.chosen.masking,
         )
 
     async def measure(self, masks: Bools) -> Measurements:
-        """(m, n) bool -> one value a mask, with token log-probabilities where all replies agree on tokens."""
+        """(m, n) bool -> one value a mask, with token log-probabilities where all replies agree on tokens.
+
+        Raises CapReached where the next call would pass a cap, and what ends a run: Refused, Unavailable.
+        """
         if self._layout is None:
             raise InputError("measure() needs prepare() first: it fixes the answer")
         n = self._layout.n_players
         if masks.shape[1] != n:
             raise InputError(f"masks have {masks.shape[1]} columns, the game has {n} players")
-        replies = await self.backend.score([self._request(self._layout, mask) for mask in masks])
-        self._count(replies)
-        values = np.full(len(masks), np.nan)
-        reasons = [reply.error for reply in replies]
-        for i, reply in enumerate(replies):
-            if not reply.error:
-                values[i] = self.chosen.scorer.of_reply(reply)
-                if not np.isfinite(values[i]):
-                    reasons[i] = f"score {self.chosen.scorer.name} is {values[i]}"
-        return exact_values(masks, values, reason=reasons, token_values=_token_values(replies))
+        requests = [self._request(self._layout, mask) for mask in masks]
+        if self._scorer.of_texts is None:
+            return of_scores(self._scorer, masks, await self._senders.main.send_all(requests))
+        k = self.calls_per_mask
+        drawn = [replace(request, sample=number) for request in requests for number in range(k)]
+        replies = await self._senders.main.send_all(drawn)
+        groups = [replies[start : start + k] for start in range(0, len(replies), k)]
+        return await of_texts(self._scorer, masks, groups, self._answers[0], self._senders.ask_helper)
 
     async def write(self, mask: Bools) -> str:
         """What the model itself answers where only mask (n,) is kept; not of the budget."""
@@ -141,10 +109,15 @@ class Asking:
         messages, hidden = render(self._layout, mask, self.chosen.masking, self._placeholder)
         if hidden:
             raise InputError("no answer can be written with text hidden from attention: use masking='drop'")
-        return await self._written_by_model(messages)
+        return (await self._senders.main.generate(messages, self.chosen.max_new_tokens)).text
+
+    def halt(self) -> None:
+        """Sends nothing more until prepare(); calls under way end by themselves."""
+        self._senders.halt()
 
     async def close(self) -> None:
-        await self.backend.close()
+        """Waits for the calls under way, so that their replies are kept."""
+        await self._senders.close()
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         """For unit "token". Raises InputError where the backend has no tokenizer."""
@@ -163,20 +136,29 @@ class Asking:
         kept = masks.sum(axis=0) if self.chosen.masking == "drop" else np.full(len(sizes), len(masks))
         return int(max(0, whole - sizes.sum()) * len(masks) + kept @ sizes)
 
+    @property
+    def _scorer(self) -> Scorer:
+        assert self.chosen.scorer is not None, "prepare() finds one"
+        return self.chosen.scorer
+
     def _request(self, layout: Layout, mask: Bools) -> Request:
         messages, hidden = render(layout, mask, self.chosen.masking, self._placeholder)
-        return Request(messages, self._answers, hidden, layout.messages)
+        if self._scorer.of_texts is not None:
+            return Request(messages, (), hidden, self._whole, write=self.chosen.max_new_tokens)
+        return Request(messages, self._answers, hidden, self._whole)
 
     def _check_backend(self) -> None:
-        can = self.backend.capabilities
+        can, name = self.backend.capabilities, self.backend.name
         if self.chosen.masking == "attention" and not can.attention_mask:
-            raise InputError(
-                f"{self.backend.name} cannot hide text from attention: use masking='drop' or 'placeholder'"
+            raise InputError(f"{name} cannot hide text from attention: use masking='drop' or 'placeholder'")
+        named = self.chosen.scorer is not None
+        self.chosen = fitting(self.chosen, can, name)
+        if not named and not can.score_answer:
+            self.notes = (
+                f"{name} shows no log-probability of a given answer, so the score is {self._scorer.name}:"
+                f" {self.calls_per_mask} sampled replies a mask",
             )
-        if not can.score_answer:
-            raise InputError(
-                f"{self.backend.name} gives no log-probability of a given answer, which this score needs"
-            )
+        self._senders.help_with(self._scorer.helper)
         self._placeholder = can.placeholder if self.chosen.placeholder is None else self.chosen.placeholder
 
     def _refuse_misfits(
@@ -189,30 +171,13 @@ class Asking:
             if reason:
                 raise InputError(too_long(reason))
 
-    async def _generate(self, layout: Layout) -> str:
-        text = await self._written_by_model(layout.messages)
+    async def _generate(self) -> str:
+        text = (await self._senders.main.generate(self._whole, self.chosen.max_new_tokens)).text
         if not text.strip():
             raise BackendError(
                 f"{self.backend.name} wrote an empty answer: give the answer to explain with answer='...'"
             )
         return text
-
-    async def _written_by_model(self, messages: Sequence[Message]) -> str:
-        written = await self.backend.generate(messages, self.chosen.max_new_tokens)
-        self.spent = replace(
-            self.spent,
-            setup_calls=self.spent.setup_calls + 1,
-            tokens_in=self.spent.tokens_in + written.tokens_in,
-            tokens_out=self.spent.tokens_out + written.tokens_out,
-        )
-        return written.text
-
-    def _count(self, replies: Sequence[Reply]) -> None:
-        self.spent = replace(
-            self.spent,
-            calls=self.spent.calls + len(replies),
-            tokens_in=self.spent.tokens_in + sum(reply.tokens_in for reply in replies),
-        )
 
 
 def at_least_two(players: Sequence[Player], hint: str) -> None:
@@ -230,15 +195,3 @@ def _pieces(layout: Layout) -> tuple[Piece, ...]:
         for part in turn.parts
         if part.text
     )
-
-
-def _token_values(replies: Sequence[Reply]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]] | None:
-    """(m, t) with NaN rows for failed replies; None where no reply came or they differ in length."""
-    lengths = {len(reply.scores[0].logprobs) for reply in replies if reply.scores}
-    if len(lengths) != 1:
-        return None
-    table = np.full((len(replies), lengths.pop()), np.nan)
-    for i, reply in enumerate(replies):
-        if reply.scores:
-            table[i] = reply.scores[0].logprobs
-    return table

@@ -68,6 +68,8 @@ class Spent:
 
     calls       masks scored by the model (generation and probing apart)
     setup_calls generations and probes
+    helper_calls    asked of the model that helps a scorer: a judge, embeddings
+    retries     tries that came to nothing and were made again
     tokens_in, tokens_out   tokens read and written
     price       US dollars; 0 for a local model, None where no price is known
     """
@@ -77,13 +79,18 @@ class Spent:
     tokens_in: int = 0
     tokens_out: int = 0
     price: float | None = 0.0
+    helper_calls: int = 0
+    retries: int = 0
 
 
 @runtime_checkable
 class Game(Protocol):
     """Players and a way to measure masks. Knows nothing of engines.
 
-    The run calls `prepare` once, then `measure` with batches of at most `batch` masks, then `close`.
+    The run calls `prepare` once, then `measure` with batches of at most `batch` masks, then `close`. Where a
+    game has them, the run also reads: `concurrency`, calls of `measure` that may run at once (else 1);
+    `calls_per_mask`, budget that one mask takes (else 1; final after `prepare`); `halt()`, which makes
+    `measure` send nothing more; `notes`, sentences for the explanation.
     """
 
     @property

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from spexapi.backends.base import Message, Reply, Scoring
 from spexapi.errors import InputError
-from spexapi.games._asking import Asking, at_least_two, settings
+from spexapi.games._asking import Asking, at_least_two
+from spexapi.games._settings import settings
 from spexapi.games.base import Player, Spent, Target
 from spexapi.measurements import Bools, Measurements
 from spexapi.prompt import ROLES, Prompt, to_messages
 from spexapi.render import Layout, Part, Turn, parts_of
+from spexapi.sampling.terms import Terms
 from spexapi.scorers import Scorer
 from spexapi.segments import UNITS, own_spans, shorten, split
 
@@ -30,10 +32,14 @@ class PromptGame:
     spans     players of the user's own: (start, end) in a prompt of one turn, or (turn, start, end); a turn
               that has some has no other players unless `unit` names one for its text between them
     pinned    what is never removed: turn numbers (-1 is the last), roles, or (turn, start, end)
-    score     logprob, mean_logprob, logit, choice (needs `options`), a plug-in or a function of a Reply
+    score     logprob, mean_logprob, logit, choice (needs `options`), match, chrf, ..., a plug-in or a
+              function of a Reply. None: choice where there are options, else logprob, or what the backend can
     masking   drop, placeholder (`placeholder`, or the backend's), or attention (local models)
 
-    Raises InputError naming what does not fit. Cost: one model call a mask, and one more to write the answer.
+    samples, terms    replies of one prompt for scores that read them; caps, limits and the store (Terms)
+
+    Raises InputError naming what does not fit. Cost: one model call a mask (`samples` of them where replies
+    are read), and one more to write the answer.
     """
 
     def __init__(
@@ -42,7 +48,7 @@ class PromptGame:
         prompt: Prompt,
         answer: str | None = None,
         unit: Unit = None,
-        score: str | Scorer | Callable[[Reply], float] = "logprob",
+        score: str | Scorer | Callable[[Reply], float] | None = None,
         *,
         options: Sequence[str] | None = None,
         masking: str = "drop",
@@ -50,13 +56,15 @@ class PromptGame:
         pinned: Sequence[Pin] = ("system",),
         spans: Sequence[tuple[int, ...]] | None = None,
         max_new_tokens: int = 64,
+        samples: int | None = None,
+        terms: Terms = Terms(),  # noqa: B008 - frozen
     ) -> None:
-        chosen = settings(answer, score, options, masking, placeholder, max_new_tokens)
+        chosen = settings(answer, score, options, masking, placeholder, max_new_tokens, samples)
         messages = to_messages(prompt)
         self._units = _units(unit, messages, spans)
         self._pinned = _pins(pinned, messages)
         self._spans = _by_turn(spans or (), messages)
-        self._asking = Asking(backend, chosen)
+        self._asking = Asking(backend, chosen, terms)
         self._players, self._layout = self._cut(messages)
         at_least_two(self._players, "use a smaller unit, such as unit='word', or pin less")
 
@@ -67,6 +75,18 @@ class PromptGame:
     @property
     def batch(self) -> int:
         return self._asking.batch
+
+    @property
+    def concurrency(self) -> int:
+        return self._asking.concurrency
+
+    @property
+    def calls_per_mask(self) -> int:
+        return self._asking.calls_per_mask
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._asking.notes
 
     @property
     def backend_name(self) -> str:
@@ -85,6 +105,9 @@ class PromptGame:
     async def write(self, mask: Bools) -> str:
         """The model's own answer where only mask (n,) is kept; between prepare() and close()."""
         return await self._asking.write(mask)
+
+    def halt(self) -> None:
+        self._asking.halt()
 
     async def close(self) -> None:
         await self._asking.close()

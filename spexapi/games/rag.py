@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from spexapi.backends.base import Reply, Scoring
 from spexapi.errors import InputError
-from spexapi.games._asking import Asking, at_least_two, settings
+from spexapi.games._asking import Asking, at_least_two
+from spexapi.games._settings import settings
 from spexapi.games.base import Player, Spent, Target
 from spexapi.measurements import Bools, Measurements
 from spexapi.prompt import Document, to_documents
 from spexapi.render import Layout, Part, Turn, parts_of
+from spexapi.sampling.terms import Terms
 from spexapi.scorers import Scorer
 from spexapi.segments import Segment, own_spans, shorten, split
 
@@ -34,10 +36,14 @@ class RagGame:
     spans          players of the user's own: (document, start, end), numbered from 0, in that document's text
     pinned         numbers of documents that are never removed
     system         a system turn before, never removed
-    score          logprob, mean_logprob, logit, choice (needs `options`), a plug-in or a function of a Reply
+    score          logprob, mean_logprob, logit, choice (needs `options`), match, chrf, ..., a plug-in or a
+                   function of a Reply. None: choice with options, else logprob, or what the backend can
     masking        drop, placeholder (`placeholder`, or the backend's), or attention (local models)
 
-    Raises InputError naming what does not fit. Cost: one model call a mask, and one more to write the answer.
+    samples, terms    replies of one prompt for scores that read them; caps, limits and the store (Terms)
+
+    Raises InputError naming what does not fit. Cost: one model call a mask (`samples` of them where replies
+    are read), and one more to write the answer.
     """
 
     def __init__(
@@ -50,15 +56,17 @@ class RagGame:
         *,
         question_unit: str | None = None,
         system: str | None = None,
-        score: str | Scorer | Callable[[Reply], float] = "logprob",
+        score: str | Scorer | Callable[[Reply], float] | None = None,
         options: Sequence[str] | None = None,
         masking: str = "drop",
         placeholder: str | None = None,
         pinned: Sequence[int] = (),
         spans: Sequence[tuple[int, int, int]] | None = None,
         max_new_tokens: int = 64,
+        samples: int | None = None,
+        terms: Terms = Terms(),  # noqa: B008 - frozen
     ) -> None:
-        chosen = settings(answer, score, options, masking, placeholder, max_new_tokens)
+        chosen = settings(answer, score, options, masking, placeholder, max_new_tokens, samples)
         if not question.strip():
             raise InputError("the question is empty: give the text the documents are to answer")
         self._question, self._documents = question, to_documents(documents)
@@ -70,7 +78,7 @@ class RagGame:
         self._spans: dict[int, list[tuple[int, int]]] = {}
         for number, start, end in spans or ():
             self._spans.setdefault(self._number(number), []).append((start, end))
-        self._asking = Asking(backend, chosen)
+        self._asking = Asking(backend, chosen, terms)
         self._players, self._layout = self._cut(system)
         at_least_two(self._players, "give more documents, or use a smaller unit such as unit='sentence'")
 
@@ -81,6 +89,18 @@ class RagGame:
     @property
     def batch(self) -> int:
         return self._asking.batch
+
+    @property
+    def concurrency(self) -> int:
+        return self._asking.concurrency
+
+    @property
+    def calls_per_mask(self) -> int:
+        return self._asking.calls_per_mask
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._asking.notes
 
     @property
     def backend_name(self) -> str:
@@ -100,6 +120,9 @@ class RagGame:
     async def write(self, mask: Bools) -> str:
         """The model's own answer where only mask (n,) is kept; between prepare() and close()."""
         return await self._asking.write(mask)
+
+    def halt(self) -> None:
+        self._asking.halt()
 
     async def close(self) -> None:
         await self._asking.close()

@@ -107,6 +107,11 @@ class Ledger:
 
     def hold(self, expected: Amount) -> None:
         """Sets an amount aside before a call. Raises CapReached where it would not fit."""
+        self.check(expected)
+        self._held = self._held + expected
+
+    def check(self, expected: Amount) -> None:
+        """Raises CapReached where it would not fit."""
         after = self.taken + self._held + expected
         for what, cap, would, now in (
             ("calls", self.caps.calls, after.calls, self.taken.calls),
@@ -118,7 +123,6 @@ class Ledger:
                 raise CapReached(
                     f"the cap of {cap:,} {what} would be passed by the next call; {shown} are used"
                 )
-        self._held = self._held + expected
 
     def settle(self, expected: Amount, taken: Amount) -> None:
         """The call has ended: what was set aside is free again, what it took is counted."""

@@ -36,8 +36,8 @@ async def sample(
 
     A game may have `concurrency`: so many calls of `measure` run at once, those with a common beginning of
     the prompt near each other. The parts joined are what was asked, row for row; stopped or after an error,
-    a leading piece of it and then, in the same order and once each, what else was measured. Errors of `game.measure` pass
-    through once the calls under way have ended; the parts yielded before stay valid.
+    a leading piece of it and then, in the same order and once each, what else was measured. Errors of
+    `game.measure` pass through once the calls under way have ended; the parts yielded before stay valid.
     """
     if masks.ndim != 2 or masks.dtype != np.bool_:
         raise InputError(f"masks must be (m, n) bool, got {masks.dtype} of shape {masks.shape}")
@@ -66,9 +66,10 @@ async def sample(
                 done += len(rows)
                 if on_progress is not None:
                     on_progress(done, len(to_buy))
-        later = dict.fromkeys(key for key in keys[given:] if key in bought)
-        if rest := [bought[key] for key in later if key not in keys[:given]]:
-            yield _gather(rest)
+        before = set(keys[:given])
+        later = dict.fromkeys(key for key in keys[given:] if key in bought and key not in before)
+        if later:
+            yield _gather([bought[key] for key in later])
         if buying.error is not None:
             raise buying.error
     finally:

@@ -57,7 +57,6 @@ class Sender:
     """The only way to a backend.
 
     given    limits of the user; those the backend shows (its `limits`) are kept as well
-    store    where replies are kept, None for this object's memory alone
     ledger   caps and what counts towards them; shared by the senders of one run
     patience how much trouble a call is worth; a timeout is for backends that take several calls at once
 
@@ -70,14 +69,14 @@ class Sender:
         backend: Backend,
         *,
         given: Limits = Limits(),  # noqa: B008 - frozen
-        store: Store | None = None,
         ledger: Ledger | None = None,
         patience: Patience = Patience(),  # noqa: B008 - frozen
     ) -> None:
         self.backend = backend
         self.used = Used()
-        self._given, self._store, self._patience = given, store, patience
+        self._given, self._patience = given, patience
         self._ledger = ledger or Ledger(Caps())
+        self._keep: Store | None = None
         self._known: dict[bytes, Reply] = {}
         self._flying: dict[bytes, tuple[_Job, int]] = {}
         self._on_the_wire: set[asyncio.Task[Any]] = set()
@@ -86,13 +85,17 @@ class Sender:
         self._given_up = 0  # in a row
         self._sizes = Sizes(None)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.ready = False
 
-    def begin(self) -> None:
-        """After the backend is open: what it can do and who it is are known, and the loop runs."""
-        self._halted, self._given_up = "", 0
+    def begin(self, store: Store | None = None) -> None:
+        """After the backend is open: what it can do and who it is are known, and the loop runs.
+
+        store  where replies are kept, None for this object's memory alone
+        """
+        self._halted, self._given_up, self.ready = "", 0, True
         can, loop = self.backend.capabilities, asyncio.get_running_loop()
         self._keys = Keys(self.backend.identity, reads_whole=can.reads_whole)
-        self._keep = self._store if can.keep and self.backend.identity else None
+        self._keep = store if can.keep and self.backend.identity else None
         self._timeout = self._patience.timeout if can.concurrency > 1 else None
         if self._sizes.price != can.price:
             self._sizes = Sizes(can.price)
@@ -144,10 +147,15 @@ class Sender:
     async def drain(self) -> None:
         """Waits for the calls under way, whose replies are kept; sends nothing more until begin()."""
         self.halt()
+        self.ready = False
         while jobs := {job for job, _ in self._flying.values()}:
             await asyncio.wait(jobs)
         if self._keep is not None:
             self._keep.flush()
+
+    def must_afford(self, request: Request) -> None:
+        """Raises CapReached where the caps do not pay for one more such call."""
+        self._ledger.check(self._sizes.expect(request))
 
     @property
     def trouble(self) -> str:

@@ -1,0 +1,98 @@
+"""The senders of one game: to its model, and to the model that helps its scorer."""
+
+from __future__ import annotations
+
+from spexapi.backends.base import Backend, Reply, Request, Scoring
+from spexapi.backends.complete import complete
+from spexapi.errors import CapReached, InputError
+from spexapi.games.base import Spent
+from spexapi.sampling.caps import Ledger
+from spexapi.sampling.sender import Sender
+from spexapi.sampling.store import Store, open_store
+from spexapi.sampling.terms import Terms
+
+
+class Senders:
+    """One ledger, one store, and a sender for each backend. The caps are of the game, over all its runs."""
+
+    def __init__(self, backend: Backend, terms: Terms) -> None:
+        self._terms, self._ledger = terms, Ledger(terms.caps)
+        self.main = self._to(backend)
+        self._helper: Sender | None = None
+        self._store: Store | None = None
+
+    @property
+    def spent(self) -> Spent:
+        """Of all senders; no price where one of them has none."""
+        total = Spent()
+        for sender in self._all():
+            used, priced = sender.used, sender.backend.capabilities.price is not None
+            price = total.price + used.cost if priced and total.price is not None else None
+            total = Spent(
+                calls=total.calls + (used.replies if sender is self.main else 0),
+                setup_calls=total.setup_calls + used.setup,
+                helper_calls=total.helper_calls + (used.replies if sender is not self.main else 0),
+                retries=total.retries + used.retries,
+                tokens_in=total.tokens_in + used.tokens_in,
+                tokens_out=total.tokens_out + used.tokens_out,
+                price=price,
+            )
+        return total
+
+    async def open(self) -> None:
+        """The backend, then the store. Raises BackendError, InputError, StoreError."""
+        await self.main.backend.open()
+        can, name = self.main.backend.capabilities, self.main.backend.name
+        if self._terms.max_cost is not None and can.price is None:
+            raise InputError(
+                f"max_cost is given, but no price of {name} is known: give one (--price-in, --price-out),"
+                " or cap max_tokens instead"
+            )
+        if self._store is None and can.keep:
+            self._store = open_store(self._terms.store)
+        self.main.begin(self._store)
+
+    def help_with(self, helper: Scoring | None) -> None:
+        """The scorer's own model, opened at its first question."""
+        if helper is not None and self._helper is None:
+            self._helper = self._to(complete(helper))
+
+    async def ask_helper(self, request: Request) -> Reply:
+        """Its reply. Raises InputError where the scorer named no helper."""
+        if self._helper is None:
+            raise InputError("the scorer asks a helper but names none")
+        if not self._helper.ready:
+            await self._helper.backend.open()
+            self._helper.begin(self._store)
+        return await self._helper.send(request)
+
+    def afford(self, request: Request) -> None:
+        """Raises InputError where the caps do not pay for one such call."""
+        try:
+            self.main.must_afford(request)
+        except CapReached as error:
+            if not self.main.used.replies:
+                raise InputError(f"{error}: not one mask can be measured; raise the cap") from error
+
+    def halt(self) -> None:
+        for sender in self._all():
+            sender.halt()
+
+    async def close(self) -> None:
+        """Calls under way are waited for, whatever else fails."""
+        try:
+            for sender in self._all():
+                await sender.drain()
+        finally:
+            for sender in self._all():
+                await sender.backend.close()
+            store, self._store = self._store, None
+            if store is not None and store is not self._terms.store:
+                store.close()
+
+    def _all(self) -> list[Sender]:
+        return [self.main, *([self._helper] if self._helper is not None else [])]
+
+    def _to(self, backend: Backend) -> Sender:
+        terms = self._terms
+        return Sender(backend, given=terms.limits, ledger=self._ledger, patience=terms.patience)
