@@ -13,7 +13,7 @@ PROMPT = "A lamp, a key. The cellar is dark?"  # rules: lamp 1, key and cellar 4
 
 def ask(server: Server, path: str, body: object, key: str = "any") -> tuple[int, dict, dict]:
     """(status, JSON, headers)"""
-    link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     try:
         link.request("POST", path, json.dumps(body), {"authorization": f"Bearer {key}"})
         reply = link.getresponse()

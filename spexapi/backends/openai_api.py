@@ -69,6 +69,8 @@ def open_openai(
     price_out: float | None = None,
     price_cached: float | None = None,
     placeholder: str = "...",
+    batch: bool = False,
+    poll: float = 10.0,
 ) -> OpenAI:
     """A hosted model, not called yet: `open` probes what it can do with a few tokens.
 
@@ -85,6 +87,8 @@ def open_openai(
     concurrency    calls under way at once
     headers, query, extra  sent with every call: HTTP headers, query of the address, fields of the body
     price_*        US dollars a million tokens; None: from the table of genai-prices
+    batch          True: through the Batch API, at half the price, within a day; poll: seconds between the
+                   first looks
 
     Raises InputError for a missing model or key, an unknown form or way.
     """
@@ -104,6 +108,10 @@ def open_openai(
     price = price_of(model, place.shown, price_in=price_in, price_out=price_out, price_cached=price_cached)
     speech = Speech(model, chosen_form or "chat", template=chat_template, joiner=joiner, extra=extra or {})
     chosen = Chosen(chosen_form, chosen_way, temperature, seed, concurrency, placeholder, price)
+    if batch:
+        from spexapi.backends.openai_batch import BatchConnection, BatchedOpenAI
+
+        return BatchedOpenAI(BatchConnection(place, key, poll), speech, chosen)
     return OpenAI(Connection(place, key), speech, chosen)
 
 

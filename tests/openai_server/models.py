@@ -199,7 +199,8 @@ class TableModel:
         return token
 
 
-_WORDS = re.compile(r"\s*\S+|\s+$")
+# a new line is a token of its own: what a turn ends with is no beginning of the answer
+_WORDS = re.compile(r"\n|[^\S\n]*\S+|[^\S\n]+$")
 _LEAST = -1e-3
 
 
