@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 Options = Mapping[str, object]
 
@@ -45,6 +46,7 @@ def as_command(verb: str, flags: Sequence[tuple[str, object]]) -> str:
 
 
 def _literal(value: object) -> str:
-    if isinstance(value, (list, tuple)) and value:
+    if isinstance(value, list) and value:
+        value = cast("list[object]", value)
         return "[\n" + "".join(f"        {item!r},\n" for item in value) + "    ]"  # pyright: ignore[reportUnknownVariableType]
-    return repr(value)
+    return repr(cast("object", value))

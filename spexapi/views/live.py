@@ -33,6 +33,7 @@ def live(drawn: Drawn) -> str:
         "answer": explained(ex),
         "likely": _likely(ex),
         "apart": max(tokens_apart(ex), 1),
+        "span": list(ex.target.span) if ex.target.span else None,
         "spans": ex.observations.token_values is not None and bool(ex.target.answer_offsets),
     }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))

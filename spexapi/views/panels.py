@@ -19,6 +19,7 @@ from spexapi.views.wording import (
     one_line,
     probability,
     quoted,
+    ranged,
     signed,
     tokens_apart,
     valued,
@@ -142,8 +143,7 @@ def _list(drawn: Drawn) -> str:
 
 def _combination(ex: Explanation, c: Combination) -> str:
     words = tag("bdi", safe(names(ex.players, c.players, c.joiner)))
-    low_high = ex.intervals.get(c.players)
-    interval = f" ({signed(low_high[0])} to {signed(low_high[1])})" if low_high else ""
+    interval = ranged(ex.intervals.get(c.players))
     return tag(
         "li",
         tag("span", safe(c.letter), class_="letter")

@@ -28,8 +28,9 @@ SCALE = [
 
 
 def matrix(explanation: Explanation, *, dark: bool = False) -> Any:
-    """A plotly figure: a cell for each two players with the sum of the combinations both are in, each player's
-    own effect on the diagonal. The players with the strongest effects, 300 at most.
+    """A plotly figure: a cell for each two players, the sum of the combinations both are in.
+
+    Each player's own effect is on the diagonal; the 300 players with the strongest effects are drawn.
     """
     shown = _strongest(explanation, MOST_DRAWN)
     place = {player: k for k, player in enumerate(shown)}

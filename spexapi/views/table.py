@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from spexapi.views.reading import Reading, in_words
 from spexapi.views.safe import safe, tag
-from spexapi.views.wording import name, names, signed
+from spexapi.views.wording import name, names, ranged, signed
 
 if TYPE_CHECKING:
     from spexapi.explanation import Explanation
@@ -48,9 +48,8 @@ def table(explanation: Explanation, most: int = MOST) -> str:
 
 
 def _row(ex: Explanation, reading: Reading, s: Interaction, value: float) -> str:
-    called = names(ex.players, s) if len(s) > 1 else name(ex.players, s[0])
-    interval = ex.intervals.get(s)
-    number = signed(value) + (f" ({signed(interval[0])} to {signed(interval[1])})" if interval else "")
+    called = names(ex.players, s) if len(s) != 1 else name(ex.players, min(s))
+    number = signed(value) + ranged(ex.intervals.get(s))
     cells = (
         tag("td", tag("bdi", safe(called)))
         + tag("td", safe(in_words(reading.meaning(s), len(s))))

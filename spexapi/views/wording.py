@@ -64,7 +64,7 @@ def listed(words: Sequence[str], joiner: str = "and") -> str:
 def kind_plural(explanation: Explanation) -> str:
     """What the players are called as a whole: "documents", "words", "players"."""
     kinds = {p.kind for p in explanation.players}
-    return f"{kinds.pop()}s" if len(kinds) == 1 else "parts"
+    return f"{kinds.pop()}s" if len(kinds) == 1 and kinds != {"span"} else "parts"
 
 
 def tokens_apart(explanation: Explanation) -> int:
@@ -108,6 +108,13 @@ def signed(value: float) -> str:
     if value and float(text) == 0.0:
         text = f"{value:+.1g}"
     return text.replace("-", "−") if float(text) else "0.00"
+
+
+def ranged(interval: tuple[float, float] | None) -> str:
+    """An interval behind its value; nothing where there is none, or where it is no wider than the digits."""
+    if interval is None or interval[1] - interval[0] < 0.005:
+        return ""
+    return f" ({signed(interval[0])} to {signed(interval[1])})"
 
 
 def valued(explanation: Explanation, value: float) -> str:

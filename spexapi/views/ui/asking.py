@@ -3,64 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from threading import Event
+from typing import Any, TypeVar, cast
 
 import spexapi
-from spexapi.errors import InputError
-from spexapi.prompt import Document, load_documents
+from spexapi.games.base import Game, Target
+from spexapi.measurements import Bools, Measurements
+from spexapi.views.ui.forms import How
 
-UNITS = ("document", "sentence", "word")
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What the visitor filled in.
-
-    documents  one text, an empty line between two documents
-    answer     "" lets the model write it
-    """
-
-    question: str
-    documents: str
-    answer: str = ""
-    unit: str = "document"
-    budget: int = 128
-    backend: str = "embedded"
-    engine: str = "auto"
-    index: str = "fbii"
-    seed: int = 0
-
-    def game(self, allowed: Sequence[str] | None) -> spexapi.RagGame:
-        """The game, checked. Raises InputError in words for the visitor."""
-        backend = self.backend.strip() or "embedded"
-        if allowed is not None and backend not in allowed:
-            raise InputError(
-                f"this page runs {', '.join(allowed)} only; install spexapi to use {backend!r} at home"
-            )
-        if not self.question.strip():
-            raise InputError("There is no question yet: write what the documents are to answer.")
-        documents = blocks(self.documents)
-        if not documents:
-            raise InputError(
-                "There are no documents yet: write at least two, with an empty line between them."
-            )
-        return spexapi.RagGame(
-            spexapi.open_backend(backend),
-            self.question.strip(),
-            documents,
-            self.answer.strip() or None,
-            self.unit,
-        )
+PATIENCE = 1.5  # seconds that calls in flight may take to end by themselves once a run is stopped
+_LOOK = 0.2  # seconds between looks at the stop flag
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the measuring is, in masks."""
+    """How far the measuring is, in masks; seconds since the first was asked; price so far in US dollars."""
 
     done: int
     planned: int
+    seconds: float = 0.0
+    price: float | None = None
+
+    @property
+    def rate(self) -> float:
+        """Masks a second."""
+        return self.done / self.seconds if self.seconds > 0 else 0.0
 
 
 @dataclass(slots=True)
@@ -81,69 +51,106 @@ class Stops:
             flag.set()
 
 
-def blocks(text: str) -> list[str]:
-    """The documents of a text box: blocks between empty lines."""
-    found: list[list[str]] = [[]]
-    for line in text.replace("\r\n", "\n").split("\n"):
-        if line.strip():
-            found[-1].append(line)
-        elif found[-1]:
-            found.append([])
-    return ["\n".join(lines) for lines in found if lines]
-
-
-def as_text(path: str) -> str:
-    """A documents file as the text box holds it. Raises InputError."""
-
-    def block(document: Document) -> str:
-        return "\n".join(line for line in document.written.splitlines() if line.strip())
-
-    return "\n\n".join(block(document) for document in load_documents(path))
+Answer = TypeVar("Answer")
+Update = Progress | spexapi.Explanation
 
 
 async def ask(
-    form: Form, stops: Stops, visitor: str, allowed: Sequence[str] | None
-) -> AsyncIterator[Progress | spexapi.Explanation]:
+    make: Callable[[], Game], how: How, stop: Event, seconds: float = 3600.0
+) -> AsyncIterator[Update]:
     """Progress and ever sharper explanations, the last one final.
 
-    Ends the measuring when the visitor stops or leaves. Raises SpexError.
-    """
-    updates: asyncio.Queue[Progress | spexapi.Explanation | None] = asyncio.Queue()
-    stop = stops.begin(visitor)
+    make     builds the game, in a thread
+    stop     ends the measuring; calls still in flight after PATIENCE are cancelled
+    seconds  after which the run stops itself
 
-    async def work() -> None:
-        game = await asyncio.to_thread(form.game, allowed)
-        stream = spexapi.astream(
-            game,
-            engine=form.engine,
-            budget=form.budget,
-            index=form.index,
-            seed=form.seed,
-            on_progress=lambda done, planned: updates.put_nowait(Progress(done, planned)),
-            should_stop=stop.is_set,
-        )
-        async for explanation in stream:
-            updates.put_nowait(explanation)
+    Ends the measuring when the visitor leaves. Raises SpexError.
+    """
+    run = _Run(make, how, stop)
+    task = asyncio.create_task(run.work())
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled():
             task.exception()  # looked at even where nobody waits any more, else asyncio complains
-        updates.put_nowait(None)
+        run.updates.put_nowait(None)
 
-    task = asyncio.create_task(work())
     task.add_done_callback(ended)
+    watch = asyncio.create_task(run.watch(time.monotonic() + seconds, task))
+    watching.add(watch)  # asyncio itself keeps only a weak hold on it
+    watch.add_done_callback(watching.discard)
     try:
-        while (update := await updates.get()) is not None:
-            if updates.empty() or isinstance(update, spexapi.Explanation):
+        while (update := await run.updates.get()) is not None:
+            if run.updates.empty() or isinstance(update, spexapi.Explanation):
                 yield update
-        await task
+        if not task.cancelled():
+            await task
     finally:
-        stop.set()  # where the page went away, the sampler stops after the batch in flight
+        stop.set()  # where the page went away, nothing more is asked
 
 
-def allowed_here(environ: Mapping[str, str]) -> tuple[str, ...] | None:
-    """Backends a visitor may choose: anything at home, on a public Space only what its owner names."""
-    if "SPACE_ID" not in environ:
-        return None
-    named = environ.get("SPEXAPI_BACKENDS", "embedded").split(",")
-    return tuple(name.strip() for name in named if name.strip())
+watching: set[asyncio.Task[None]] = set()
+
+
+class _Run:
+    """One run in a task of its own, and whoever sees to it that it ends."""
+
+    def __init__(self, make: Callable[[], Game], how: How, stop: Event) -> None:
+        self.make, self.how, self.stop = make, how, stop
+        self.updates: asyncio.Queue[Update | None] = asyncio.Queue()
+        self.game: _Seen | None = None
+
+    async def work(self) -> None:
+        game = self.game = _Seen(await asyncio.to_thread(self.make))
+        started = time.monotonic()
+
+        def report(done: int, planned: int) -> None:
+            nonlocal started
+            if done == 0:
+                started = time.monotonic()  # the model is loaded and the answer written by now
+            self.updates.put_nowait(Progress(done, planned, time.monotonic() - started, game.spent.price))
+
+        stream = spexapi.astream(
+            cast("Game", game),
+            engine=self.how.engine,
+            budget=self.how.budget,
+            index=self.how.index,
+            seed=self.how.seed,
+            on_progress=report,
+            should_stop=self.stop.is_set,
+        )
+        async for explanation in stream:
+            self.updates.put_nowait(explanation)
+
+    async def watch(self, deadline: float, task: asyncio.Task[None]) -> None:
+        """Raises the flag when the time is over; cancels calls that are still in flight some time after."""
+        while not self.stop.is_set() and not task.done():
+            if time.monotonic() > deadline:
+                self.stop.set()
+            await asyncio.sleep(_LOOK)
+        await asyncio.sleep(PATIENCE)
+        # a batch in this process ends by itself and cannot be cancelled; fitting what is known is no call
+        if self.game is None or (self.game.busy and getattr(self.game, "concurrency", 1) > 1):
+            task.cancel()
+
+
+class _Seen:
+    """A game that tells whether its model is being asked just now."""
+
+    def __init__(self, game: Game) -> None:
+        self._game, self.busy = game, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._game, name)
+
+    async def prepare(self) -> Target:
+        return await self._asking(self._game.prepare())
+
+    async def measure(self, masks: Bools) -> Measurements:
+        return await self._asking(self._game.measure(masks))
+
+    async def _asking(self, call: Awaitable[Answer]) -> Answer:
+        self.busy += 1
+        try:
+            return await call
+        finally:
+            self.busy -= 1

@@ -7,22 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What a button fills in. documents: as in the text box, an empty line between two."""
+    """What a button fills in. about: what to look for in the result."""
 
     name: str
+    about: str
     question: str
-    documents: str
-
-
-def _blocks(*documents: str) -> str:
-    return "\n\n".join(documents)
+    documents: tuple[str, ...]
 
 
 EXAMPLES = (
     Example(
-        "Two documents together",
+        "Needs both documents",
+        "The key is in the box; where the box is, another document says. Either alone is worth nothing.",
         "Which room is the key in?",
-        _blocks(
+        (
             "Mary is in the garden.",
             "The key is in the box.",
             "The lamp is in the attic.",
@@ -31,9 +29,10 @@ EXAMPLES = (
         ),
     ),
     Example(
-        "Either of two",
+        "Either will do",
+        "Two documents say the same: the answer survives the loss of one, not of both.",
         "Where is the lamp?",
-        _blocks(
+        (
             "The lamp is in the kitchen.",
             "John has the coin.",
             "You will find the lamp in the kitchen.",
@@ -43,8 +42,9 @@ EXAMPLES = (
     ),
     Example(
         "Overridden",
+        "A later document overrides an earlier one, which now speaks against the answer.",
         "Where is the ring?",
-        _blocks(
+        (
             "The ring is in the office.",
             "John has the coin.",
             "The ring is in the kitchen.",
@@ -53,13 +53,32 @@ EXAMPLES = (
         ),
     ),
     Example(
-        "Unknown",
-        "Where is the letter?",
-        _blocks(
+        "Distractors",
+        "Ten documents, of which two matter.",
+        "Which room is the coin in?",
+        (
             "The lamp is in the attic.",
-            "John has the coin.",
-            "The ring is in the bag.",
             "Mary is in the garden.",
+            "The coin is in the bag.",
+            "The ring is in the office.",
+            "John has the map.",
+            "The letter is in the drawer.",
+            "The bag is in the kitchen.",
+            "Anna is in the hall.",
+            "The key is in the box.",
+            "Tom has the book.",
+        ),
+    ),
+    Example(
+        "A wrong answer",
+        "The box stands in the cellar; a stale document says otherwise. Untick it and ask the model again.",
+        "Which room is the key in?",
+        (
+            "The key is in the box.",
+            "Mary is in the garden.",
+            "The box is in the cellar.",
+            "John has the coin.",
+            "The box is in the attic.",
         ),
     ),
 )

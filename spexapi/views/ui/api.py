@@ -1,0 +1,123 @@
+"""The endpoints for programs and agents: gr.api functions with plain arguments and JSON results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from threading import Event
+from typing import Any, cast
+
+import gradio
+
+import spexapi
+from spexapi.errors import InputError, SpexError
+from spexapi.views.live import combos
+from spexapi.views.reading import Reading
+from spexapi.views.story import tell
+from spexapi.views.ui.asking import ask
+from spexapi.views.ui.forms import Chat, Form, How, Model, Rag
+from spexapi.views.ui.site import Site
+from spexapi.views.wording import name, trust
+
+gr = cast("Any", gradio)  # its stubs leave most types unknown
+
+
+def endpoints(site: Site) -> None:
+    """Names them inside the page's Blocks."""
+
+    async def explain_rag(
+        question: str,
+        documents: list[str],
+        answer: str = "",
+        unit: str = "document",
+        budget: int = 128,
+        model: str = "embedded",
+    ) -> dict[str, Any]:
+        """Find out which documents, alone or in combination, made a language model give its answer.
+
+        The model answers the question from the documents; then documents are removed in many different
+        selections and the answer is scored again. The result says in plain words which documents were needed
+        together ("both needed"), which can stand in for each other ("either will do"), which argue against
+        the answer, and how far this can be trusted (r2, 1 is best). Use it to check the sources of an answer,
+        to find the one document behind a wrong answer, or to see which documents do not matter.
+
+        Args:
+            question: The question the documents are to answer.
+            documents: The texts the model reads, at least two.
+            answer: The answer to explain; leave it empty and the model writes one.
+            unit: What is removed: "document", "sentence" or "word".
+            budget: How many times the model may be asked; 64 to 256 is usual.
+            model: "embedded" (small, everyday things only) or "hf:<model id>" where this page allows it.
+
+        Returns:
+            story: one sentence; answer; r2; combinations and parts, strongest first, each with its meaning
+            and value; explanation: everything, as explanation.json has it.
+        """
+        asks = Rag(question, tuple(documents), answer)
+        return await _explained(Form(asks, _model(model), How(unit, budget)), site)
+
+    async def explain_prompt(
+        prompt: str, answer: str = "", unit: str = "word", budget: int = 128, model: str = "embedded"
+    ) -> dict[str, Any]:
+        """Find out which words of a prompt, alone or in combination, made a model answer as it did.
+
+        Args:
+            prompt: The prompt, one user turn.
+            answer: The answer to explain; leave it empty and the model writes one.
+            unit: What is removed: "word" or "sentence".
+            budget: How many times the model may be asked; 64 to 256 is usual.
+            model: "embedded" (small, everyday things only) or "hf:<model id>" where this page allows it.
+
+        Returns:
+            As explain_rag.
+        """
+        asks = Chat((("user", prompt),), answer)
+        return await _explained(Form(asks, _model(model), How(unit, budget)), site)
+
+    for function in (explain_rag, explain_prompt):
+        _offer(function)
+
+
+def _offer(function: Callable[..., Any]) -> None:
+    gr.api(function, api_name=function.__name__, concurrency_limit=4, concurrency_id="model")
+
+
+def _model(spec: str) -> Model:
+    where, _, name = spec.partition(":")
+    if where not in ("embedded", "hf"):
+        raise gr.Error("model must be “embedded” or “hf:<model id>”: keys are not taken here")
+    return Model(where, name)
+
+
+async def _explained(form: Form, site: Site) -> dict[str, Any]:
+    last: spexapi.Explanation | None = None
+    try:
+        async for update in ask(lambda: form.game(site), form.how, Event(), site.limits.seconds):
+            if isinstance(update, spexapi.Explanation):
+                last = update
+        if last is None:
+            raise InputError("the run was stopped before anything was measured")
+    except SpexError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    return as_data(last)
+
+
+def as_data(explanation: spexapi.Explanation) -> dict[str, Any]:
+    """The result for programs: the words first, then everything."""
+    shares = Reading.of(explanation).shares()
+    order = sorted(range(explanation.n_players), key=lambda i: -abs(shares[i]))
+    return {
+        "story": tell(explanation).text,
+        "answer": explanation.target.answer,
+        "trust": trust(explanation),
+        "r2": explanation.audit.r2,
+        "combinations": [
+            {key: combo[key] for key in ("names", "words", "value", "players")}
+            for combo in combos(explanation, 10)
+        ],
+        "parts": [
+            {"name": name(explanation.players, i), "value": shares[i], "text": explanation.players[i].text}
+            for i in order[:20]
+        ],
+        "explanation": json.loads(explanation.to_json()),
+    }

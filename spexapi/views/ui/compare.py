@@ -1,0 +1,164 @@
+"""The tab that asks twice: two models, two engines or two questions, side by side on the same units."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, cast
+
+import gradio
+
+from spexapi.engines.registry import known_engines
+from spexapi.errors import InputError
+from spexapi.explanation import Explanation
+from spexapi.views.reading import Reading, in_words
+from spexapi.views.safe import safe, tag
+from spexapi.views.ui.asking import Progress, Stops, ask
+from spexapi.views.ui.fields import model_fields, model_of
+from spexapi.views.ui.forms import Form, Rag
+from spexapi.views.ui.held import Held, top
+from spexapi.views.ui.panel import MODEL, QUIET, Shown, failed, working
+from spexapi.views.ui.rag import form_of
+from spexapi.views.ui.site import Site
+from spexapi.views.wording import name, names, signed
+
+gr = cast("Any", gradio)  # its stubs leave most types unknown
+
+SAME = "as in Documents"
+HINT = tag(
+    "div",
+    tag("b", "Same documents, something else changed.")
+    + "A is what the Documents tab says. B takes the same, but for what you change here.",
+    class_="empty",
+)
+
+
+def compare_tab(site: Site, stops: Stops, fields: list[Any]) -> None:
+    """What B has of its own, and both results. fields: those of the Documents tab."""
+    gr.HTML(HINT, apply_default_css=False)
+    with gr.Row():
+        engine = gr.Dropdown([SAME, *known_engines()], value=SAME, label="Engine of B")
+        question = gr.Textbox(
+            label="Question of B",
+            placeholder="empty: the same question",
+            lines=1,
+            max_lines=4,
+            elem_id="c-question",
+        )
+    other = gr.Checkbox(False, label="B asks another model")
+    with gr.Column(visible=False) as models:
+        model = model_fields(site)
+    with gr.Row():
+        run = gr.Button("Compare", variant="primary", elem_id="c-run")
+        stop = gr.Button("Stop", interactive=False, elem_id="c-stop")
+    status = gr.HTML("", elem_id="c-status", apply_default_css=False)
+    table = gr.HTML("", elem_id="c-table", apply_default_css=False)
+    with gr.Row():
+        with gr.Column(min_width=300, elem_classes="results"):
+            left = _side("c-a")
+        with gr.Column(min_width=300, elem_classes="results"):
+            right = _side("c-b")
+
+    def shown(on: bool) -> Any:
+        return gr.update(visible=on)
+
+    other.change(shown, other, models, queue=False, api_visibility="private")
+
+    async def compare(request: gradio.Request, *values: Any) -> AsyncIterator[Shown]:
+        busy = {run: gr.update(interactive=False), stop: gr.update(interactive=True)}
+        yield {**busy, status: working("Loading the model…"), table: "", left: "", right: ""}
+        flag = stops.begin(str(request.session_hash))
+        try:
+            both: list[Explanation] = []
+            for place, (form, key) in zip((left, right), _forms(*values), strict=True):
+                last: Explanation | None = None
+                async for update in ask(lambda: form.game(site, key), form.how, flag, site.limits.seconds):  # noqa: B023 - asked at once
+                    if isinstance(update, Progress):
+                        yield {status: working(None, update)}
+                    else:
+                        last = update
+                if last is None:
+                    raise InputError("Stopped before both were measured.")
+                both.append(last)
+                yield {place: await asyncio.to_thread(top, Held(None, last, last))}
+            yield {status: "", table: await asyncio.to_thread(differences, *both)}
+        except Exception as error:  # shown as a banner, logged if it is none of ours
+            yield {status: failed(error)}
+        yield {run: gr.update(interactive=True), stop: gr.update(interactive=False)}
+
+    def end(request: gradio.Request) -> None:
+        stops.ask(str(request.session_hash))
+
+    inputs = [engine, question, other, *model.all, *fields]
+    run.click(compare, inputs, [run, stop, status, table, left, right], **MODEL)
+    stop.click(end, None, None, concurrency_limit=None, **QUIET)
+
+
+def _side(elem_id: str) -> Any:
+    return gr.HTML(
+        "",
+        elem_id=elem_id,
+        apply_default_css=False,
+        js_on_load="spex.result(element, props, trigger, watch)",
+    )
+
+
+def _forms(
+    engine: str, question: str, other: bool, where: str, model: str, base_url: str, key: str, *fields: Any
+) -> list[tuple[Form, str]]:
+    """A as the Documents tab has it, and B. Raises InputError where B is no other."""
+    first, first_key = form_of(*fields)
+    second, second_key = first, first_key
+    if engine != SAME:
+        second = replace(second, how=replace(second.how, engine=engine))
+    if question.strip() and isinstance(second.asks, Rag):
+        second = replace(second, asks=replace(second.asks, question=question.strip()))
+    if other:
+        second, second_key = replace(second, model=model_of(where, model, base_url)), key or ""
+    if second == first:
+        raise InputError("A and B are the same: choose another engine, question or model for B.")
+    return [(first, first_key), (second, second_key)]
+
+
+def differences(a: Explanation, b: Explanation) -> str:
+    """What the units and the combinations do in A and in B, the largest differences first."""
+    if tuple(p.text for p in a.players) != tuple(p.text for p in b.players):
+        return tag(
+            "p", "A and B were not taken apart into the same units, so there is no table.", class_="about"
+        )
+    shares = [Reading.of(ex).shares() for ex in (a, b)]
+    order = sorted(range(a.n_players), key=lambda i: -abs(shares[0][i] - shares[1][i]))[:20]
+    rows = [
+        (name(a.players, i), signed(shares[0][i]), signed(shares[1][i]), signed(shares[1][i] - shares[0][i]))
+        for i in order
+    ]
+    body = _table(("Part", "A", "B", "B less A"), rows) + _combinations(a, b)
+    same = a.target.answer.strip() == b.target.answer.strip()
+    said = (
+        f"Both answer “{a.target.answer}”."
+        if same
+        else f"A answers “{a.target.answer}”, B answers “{b.target.answer}”."
+    )
+    return tag("div", tag("p", tag("b", safe(said))) + body, class_="spex")
+
+
+def _combinations(a: Explanation, b: Explanation) -> str:
+    readings = [Reading.of(ex) for ex in (a, b)]
+    strong = [s for ex in (a, b) for s, _ in ex.top(40) if len(s) > 1][:20]
+    rows: list[tuple[str, ...]] = []
+    for s in dict.fromkeys(strong):
+        cells = [
+            f"{in_words(reading.meaning(s), len(s))} ({signed(ex.interactions.get(s, 0.0))})"
+            if s in ex.interactions
+            else "nothing found"
+            for ex, reading in zip((a, b), readings, strict=True)
+        ]
+        rows.append((names(a.players, s), *cells))
+    return _table(("Combination", "A", "B"), rows[:12]) if rows else ""
+
+
+def _table(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    head = tag("thead", tag("tr", "".join(tag("th", safe(t), scope="col") for t in titles)))
+    lines = "".join(tag("tr", "".join(tag("td", tag("bdi", safe(c))) for c in row)) for row in rows)
+    return tag("div", tag("table", head + tag("tbody", lines), class_="numbers"), class_="scroll", tabindex=0)

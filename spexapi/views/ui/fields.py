@@ -1,0 +1,123 @@
+"""Form fields that several tabs have: the model with its key, and how to explain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import gradio
+
+from spexapi.engines.registry import known_engines
+from spexapi.views.ui.forms import How, Model, options_of
+from spexapi.views.ui.site import Site
+
+gr = cast("Any", gradio)  # its stubs leave most types unknown
+
+INDICES = [
+    ("FBII: faithful Banzhaf (default)", "fbii"),
+    ("FSII: faithful Shapley", "fsii"),
+    ("STII: Shapley-Taylor", "stii"),
+    ("SII: Shapley interaction", "sii"),
+    ("Möbius", "moebius"),
+    ("Fourier", "fourier"),
+]
+WHERE = {
+    "embedded": "Small model inside",
+    "hf": "Hugging Face model",
+    "openai": "Hosted model (API)",
+}
+SCORES = [
+    ("how likely the answer is (log-probability)", "logprob"),
+    ("the same, per token", "mean_logprob"),
+    ("log-odds of the answer", "logit"),
+    ("choice between answers", "choice"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFields:
+    """Which model: kind, name, address, key. The key is passed with each event and stays nowhere."""
+
+    where: Any
+    name: Any
+    base_url: Any
+    key: Any
+
+    @property
+    def all(self) -> list[Any]:
+        return [self.where, self.name, self.base_url, self.key]
+
+
+@dataclass(frozen=True, slots=True)
+class HowFields:
+    """Unit, budget, and what stands under Advanced."""
+
+    unit: Any
+    budget: Any
+    engine: Any
+    index: Any
+    seed: Any
+    score: Any
+    options: Any
+
+    @property
+    def all(self) -> list[Any]:
+        return [self.unit, self.budget, self.engine, self.index, self.seed, self.score, self.options]
+
+
+def model_fields(site: Site) -> ModelFields:
+    """Fields that hide what the chosen kind of model does not need."""
+    kinds = site.kinds
+    where = gr.Radio([(WHERE[k], k) for k in kinds], value=kinds[0], label="Model", visible=len(kinds) > 1)
+    name = gr.Textbox(
+        label="Model name", placeholder="Qwen/Qwen2.5-0.5B-Instruct", visible=False, max_lines=1
+    )
+    base_url = gr.Textbox(
+        label="Address", info="Empty: api.openai.com", placeholder="https://…/v1", visible=False, max_lines=1
+    )
+    key = gr.Textbox(
+        label="Key", type="password", info="For this run only; it is not kept.", visible=False, max_lines=1
+    )
+
+    def needs(kind: str) -> tuple[Any, Any, Any]:
+        hosted = kind == "openai"
+        return gr.update(visible=kind != "embedded"), gr.update(visible=hosted), gr.update(visible=hosted)
+
+    where.change(needs, where, [name, base_url, key], queue=False, api_visibility="private")
+    return ModelFields(where, name, base_url, key)
+
+
+def how_fields(site: Site, units: Sequence[tuple[str, str]]) -> HowFields:
+    """What is taken away and how often; the rest folded away."""
+    unit = gr.Radio(list(units), value=units[0][1], label="Take away")
+    budget = gr.Slider(
+        16,
+        min(1024, site.limits.budget),
+        value=128,
+        step=16,
+        label="Budget",
+        info="How many times the model may be asked; more is surer.",
+    )
+    with gr.Accordion("Advanced", open=False):
+        engine = gr.Dropdown(list(known_engines()), value="auto", label="Engine")
+        index = gr.Dropdown(INDICES, value="fbii", label="How combinations are counted")
+        score = gr.Dropdown(SCORES, value="logprob", label="Score")
+        options = gr.Textbox(
+            label="Answers to choose between",
+            info="One a line; for the score “choice”.",
+            lines=2,
+            max_lines=8,
+        )
+        seed = gr.Number(0, label="Seed", precision=0)
+    return HowFields(unit, budget, engine, index, seed, score, options)
+
+
+def model_of(where: str, name: str, base_url: str) -> Model:
+    """The model that was chosen, without its key."""
+    return Model(where) if where == "embedded" else Model(where, name or "", base_url or "")
+
+
+def how_of(unit: str, budget: float, engine: str, index: str, seed: float, score: str, options: str) -> How:
+    """How it shall be explained."""
+    return How(unit, int(budget), engine, index, int(seed or 0), score, options_of(options or ""))

@@ -1,0 +1,81 @@
+"""What a session keeps of a run: the question without its key, and the explanation as it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from spexapi.errors import InputError
+from spexapi.explanation import Explanation
+from spexapi.views.drawing import draw
+from spexapi.views.fragment import cautions, head, how_to_read, trusted
+from spexapi.views.gauge import gauge
+from spexapi.views.live import live
+from spexapi.views.panels import combinations, prompt, proof
+from spexapi.views.safe import safe, tag
+from spexapi.views.ui.forms import Form
+from spexapi.views.wording import name
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """An explanation in the hands of a visitor.
+
+    form   asks the same again; None for an explanation that came from a file
+    whole  as it was run; shown: of a span of the answer, or in another index
+    title  what was taken apart: "all documents", "inside document 2"
+    above  what was shown before it was looked inside
+    """
+
+    form: Form | None
+    whole: Explanation
+    shown: Explanation
+    title: str = "everything"
+    above: Held | None = None
+
+    def of_span(self, start: int, end: int) -> Held:
+        """The same run explaining a part of the answer. Raises InputError."""
+        length = len(self.whole.target.answer)
+        if not 0 <= start < end <= length:
+            raise InputError(f"characters {start} to {end} are not in the answer of {length}")
+        if (start, end) == (0, length):
+            return replace(self, shown=self.whole.in_index(self.shown.index, self.shown.max_order))
+        return replace(self, shown=self.whole.in_index(self.shown.index).span(start, end))
+
+    def in_index(self, index: str) -> Held:
+        """The same, read in another index. Raises InputError."""
+        return replace(self, shown=self.shown.in_index(index))
+
+    def inside(self, player: int) -> tuple[Form, str]:
+        """What to ask to look inside a unit, and what that is called. Raises InputError."""
+        if self.form is None:
+            raise InputError("This came from a file: the model that was asked is not at hand.")
+        form = self.form.answering(self.whole.target.answer).within(player)
+        return form, f"inside {name(self.whole.players, player)}"
+
+
+def crumbs(held: Held | None) -> str:
+    """Where the visitor is: the way back from inside a unit, and from a part of the answer."""
+    if held is None:
+        return ""
+    way: list[str] = []
+    if held.above is not None:
+        way.append(tag("button", "← back", type="button", data_ask="back") + tag("b", safe(held.title)))
+    if held.shown.target.span is not None:
+        way.append(
+            "of a part of the answer " + tag("button", "the whole answer", type="button", data_ask="whole")
+        )
+    return tag("nav", " ".join(way), class_="crumbs", aria_label="What is shown") if way else ""
+
+
+def top(held: Held) -> str:
+    """Question, answer, story, trust, proof, picture: with what the page's script needs."""
+    drawn = draw(held.shown)
+    body = head(drawn) + gauge(held.shown) + cautions(held.shown) + proof(drawn) + combinations(drawn)
+    can_look = None if held.form is None or (held.shown.stopped and not len(held.shown.observations)) else "1"
+    return tag("div", crumbs(held) + body, class_="spex", data_live=live(drawn), data_inside=can_look)
+
+
+def rest(held: Held) -> str:
+    """The prompt in colour, trust and cost in detail, how to read it all."""
+    drawn = draw(held.shown)
+    return tag("div", prompt(drawn) + trusted(held.shown) + how_to_read(held.shown), class_="spex")

@@ -1,0 +1,152 @@
+"""What a visitor takes away: files, and the same run as a program and as a command."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+import gradio
+
+from spexapi.explanation import Explanation
+from spexapi.views.again import as_command, as_python
+from spexapi.views.picture import picture
+from spexapi.views.table import to_csv
+from spexapi.views.ui.forms import Form, Rag
+from spexapi.views.ui.held import Held
+
+gr = cast("Any", gradio)  # its stubs leave most types unknown
+
+FILES = {
+    "report": ("Report (HTML)", "report.html", "text/html"),
+    "data": ("Data (JSON)", "explanation.json", "application/json"),
+    "csv": ("Table (CSV)", "interactions.csv", "text/csv"),
+    "svg": ("Picture (SVG)", "picture.svg", "image/svg+xml"),
+    "png": ("Picture (PNG)", "picture.png", "image/png"),
+}
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Buttons, the place a file passes through, and the code."""
+
+    buttons: dict[str, Any]
+    file: Any
+    code: Any
+    shown: Any
+    python: Any
+    command: Any
+
+    @property
+    def all(self) -> list[Any]:
+        return [self.shown]
+
+    def reset(self) -> dict[Any, Any]:
+        """Code of an older run is not shown any more."""
+        return {self.shown: gr.update(visible=False)}
+
+    def wire(self, held: Any) -> None:
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        for kind, button in self.buttons.items():
+            button.click(_giver(kind), held, self.file, **quiet)
+
+        def show(held: Held | None) -> Any:
+            if held is None or held.form is None:
+                said = "# This came from a file: it does not say what was asked of which documents.\n"
+                return gr.update(visible=True), said, said
+            return gr.update(visible=True), python(held.form), command(held.form)
+
+        self.code.click(show, held, [self.shown, self.python, self.command], **quiet)
+
+
+def keeping(name: str) -> Keeping:
+    """The components."""
+    with gr.Accordion("Keep it", open=True, elem_id=f"{name}keep"):
+        with gr.Row(elem_classes="try"):
+            buttons = {
+                kind: gr.Button(label, size="sm", elem_id=f"{name}{kind}")
+                for kind, (label, _, _) in FILES.items()
+            }
+            code = gr.Button("Show as code", size="sm", elem_id=f"{name}code")
+        file = gr.HTML(
+            "",
+            html_template="<i hidden></i>",
+            js_on_load="spex.file(element, props, trigger, watch)",
+            elem_classes="nothing",
+        )
+        with gr.Column(visible=False) as shown:
+            python_code = gr.Code(label="Python", language="python", interactive=False)
+            command_line = gr.Code(label="Command line", language="shell", interactive=False)
+    return Keeping(buttons, file, code, shown, python_code, command_line)
+
+
+def _giver(kind: str) -> Any:
+    def give(held: Held | None) -> Any:
+        return "" if held is None else as_file(kind, held.shown)
+
+    return give
+
+
+def as_file(kind: str, explanation: Explanation) -> str:
+    """JSON for the page's script, which makes the file: nothing is written on the server."""
+    text = {
+        "report": explanation.to_html,
+        "data": explanation.to_json,
+        "csv": lambda: to_csv(explanation),
+    }.get(kind, lambda: picture(explanation))()
+    _, name, mime = FILES[kind]
+    # the number makes two equal files two values: else the second press would change nothing
+    return json.dumps({"name": name, "type": mime, "text": text, "number": next(_numbers)})
+
+
+def python(form: Form) -> str:
+    """The run as a program."""
+    how, asks = form.how, form.asks
+    run = {"engine": how.engine, "budget": how.budget, "index": how.index, "seed": how.seed}
+    opening = {"base_url": form.model.base_url} if form.model.base_url else None
+    arguments: list[tuple[str, object]] = []
+    if isinstance(asks, Rag):
+        arguments += [("question", asks.question), ("documents", list(asks.documents))]
+    else:
+        arguments.append(("prompt", [{"role": role, "content": text} for role, text in asks.turns]))
+    if asks.answer.strip():
+        arguments.append(("answer", asks.answer.strip()))
+    arguments.append(("unit", None if form.inside else how.unit))
+    if form.inside:
+        arguments.append(("spans", form.places()))
+    if how.score != "logprob":
+        arguments.append(("score", how.score))
+    if how.options:
+        arguments.append(("options", list(how.options)))
+    game = "RagGame" if isinstance(asks, Rag) else "PromptGame"
+    return as_python(game, form.model.spec, arguments, run, opening)
+
+
+def command(form: Form) -> str:
+    """The run as a command; documents and turns in a file made beside it."""
+    how, asks = form.how, form.asks
+    verb, file = ("rag", "documents.jsonl") if isinstance(asks, Rag) else ("prompt", "prompt.json")
+    flags: list[tuple[str, object]] = [("backend", form.model.spec), ("base-url", form.model.base_url)]
+    if isinstance(asks, Rag):
+        flags += [("question", asks.question), ("documents", file)]
+        lines = [json.dumps({"text": text}, ensure_ascii=False) for text in asks.documents]
+    else:
+        flags.append(("file", file))
+        turns = [{"role": role, "content": text} for role, text in asks.turns]
+        lines = [json.dumps(turns, ensure_ascii=False)]
+    flags += [("answer", asks.answer.strip()), ("unit", how.unit), ("score", how.score)]
+    flags += [("engine", how.engine), ("budget", how.budget), ("index", how.index), ("seed", how.seed)]
+    end = _ending(lines)
+    note = "# looking inside one part needs the Python program\n" if form.inside else ""
+    written = "\n".join(lines)
+    return f"{note}cat > {file} <<'{end}'\n{written}\n{end}\n" + as_command(verb, flags)
+
+
+def _ending(lines: list[str]) -> str:
+    """A line that ends the file in the shell and is none of its lines."""
+    word = "END"
+    while word in lines:
+        word += "_"
+    return word

@@ -1,0 +1,98 @@
+"""Explain, Stop and the forecast, the same on every tab that asks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import gradio
+
+from spexapi.errors import SpexError
+from spexapi.explain import preview
+from spexapi.views.safe import safe, tag
+from spexapi.views.ui.asking import Stops
+from spexapi.views.ui.fields import ModelFields
+from spexapi.views.ui.forms import Form
+from spexapi.views.ui.panel import MODEL, QUIET, Panel, Shown, alive, failed, running
+from spexapi.views.ui.site import Site
+
+gr = cast("Any", gradio)  # its stubs leave most types unknown
+FormOf = Callable[..., tuple[Form, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """Explain and Stop; after: what the script does at the end of a run."""
+
+    run: Any
+    stop: Any
+    after: str = ""
+
+    @property
+    def all(self) -> list[Any]:
+        return [self.run, self.stop]
+
+    def busy(self, asking: bool) -> Shown:
+        return {self.run: gr.update(interactive=not asking), self.stop: gr.update(interactive=asking)}
+
+
+def wire(
+    buttons: Buttons,
+    fields: list[Any],
+    form_of: FormOf,
+    model: ModelFields,
+    here: Panel,
+    site: Site,
+    stops: Stops,
+) -> None:
+    """Explain and Stop, and all that happens in the result. form_of: the fields' values -> form and key."""
+
+    async def explain(request: gradio.Request, *values: Any) -> AsyncIterator[Shown]:
+        try:
+            form, key = form_of(*values)
+        except Exception as error:  # shown as a banner, logged if it is none of ours
+            yield {here.status: failed(error)}
+            return
+        yield buttons.busy(True)
+        flag = stops.begin(str(request.session_hash))
+        async for change in running(form, key, None, "everything", here, site, flag):
+            yield change
+        yield buttons.busy(False)
+
+    def end(request: gradio.Request) -> None:
+        stops.ask(str(request.session_hash))
+
+    asked = buttons.run.click(explain, fields, [*here.all, *buttons.all], **MODEL)
+    if buttons.after:
+        asked.then(None, None, None, js=buttons.after)
+    buttons.stop.click(end, None, None, concurrency_limit=None, **QUIET)
+    alive(here, model, site, stops, buttons.busy, buttons.all)
+
+
+def forecasts(demo: Any, fields: list[Any], form_of: FormOf, forecast: Any, site: Site) -> None:
+    """Calls, tokens and money of the form as it stands, before anything is asked."""
+
+    def tell(*values: Any) -> str:
+        try:
+            form, key = form_of(*values)
+            how = form.how
+            plan = preview(form.game(site, key), engine=how.engine, budget=how.budget, seed=how.seed)
+        except SpexError as error:
+            return tag("p", safe(str(error)), class_="about", role="status")
+        except Exception:  # a forecast is a courtesy: what is wrong is said when Explain is pressed
+            return ""
+        parts = [f"{plan.n_players} parts", f"{plan.calls:,} questions to the model"]
+        if plan.tokens:
+            parts.append(f"about {plan.tokens:,} tokens")
+        price = getattr(plan, "price", None)
+        if price:
+            parts.append(f"about ${price:.4f}")
+        seconds = getattr(plan, "seconds", None)
+        if seconds:
+            parts.append(f"about {seconds:,.0f} s")
+        return tag("p", safe(" · ".join(parts)), class_="about", role="status")
+
+    demo.load(tell, fields, forecast, queue=False, **QUIET)
+    for field in fields[:-1]:  # the last is the key: it changes nothing
+        field.change(tell, fields, forecast, queue=False, trigger_mode="always_last", **QUIET)
