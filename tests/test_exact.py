@@ -183,3 +183,11 @@ def test_without_any_value_it_says_why():
         Exact().fit(design, exact_values(design.masks, np.full(4, np.nan), reason=["the key is wrong"] * 4))
     with pytest.raises(NothingMeasured, match="no mask was measured"):
         Exact().fit(design, nothing(2))
+
+
+def test_a_small_effect_on_a_large_constant_is_not_taken_for_rounding():
+    design = planned(6)
+    values = 1e12 + 0.5 * np.where(design.masks, -1.0, 1.0)[:, [0, 3]].prod(axis=1)
+    fit = Exact().fit(design, exact_values(design.masks, values))
+
+    assert {s: v for s, v in fit.spectrum.coef.items() if s} == pytest.approx({(0, 3): 0.5}, abs=1e-3)

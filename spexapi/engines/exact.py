@@ -19,7 +19,7 @@ from spexapi.spectrum import Interaction, Spectrum, parities
 
 MOST_PLAYERS = 20
 
-_ZERO = 1e-12  # of the largest coefficient: rounding of the transform
+_ZERO = 1e-14  # of the largest value: rounding of the transform, n eps
 _MOST_TERMS = 1_000  # of a fit to part of the masks
 _NINETY = 1.6449  # half width of a 90% interval in standard deviations
 
@@ -65,9 +65,10 @@ class Exact:
             raise NothingMeasured(f"none of {len(seen)} measurements gave a value: {_reasons(seen)}")
         if not known.all():
             return _estimate(n, mean, known, seen.n_failed)
+        rounding = _ZERO * float(np.abs(mean).max())
         walsh_hadamard(mean)
         mean /= 2**n
-        spectrum = _sparse(n, mean)
+        spectrum = _sparse(n, mean, rounding)
         if not variance.any():
             return Fit(spectrum)
         half = _NINETY * sqrt(variance.sum()) / 2**n
@@ -88,9 +89,9 @@ def _by_mask(seen: Measurements, size: int) -> tuple[Floats, Floats, Floats]:
     return mean, variance, count
 
 
-def _sparse(n: int, coef: Floats) -> Spectrum:
+def _sparse(n: int, coef: Floats, rounding: float) -> Spectrum:
     """Coefficient x belongs to the players whose bits are set in x; zeros are dropped, the constant never."""
-    kept = np.abs(coef) > _ZERO * np.abs(coef).max()
+    kept = np.abs(coef) > rounding
     kept[0] = True
     members = all_masks(n)[kept]
     places = np.flatnonzero(kept)

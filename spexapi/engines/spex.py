@@ -21,9 +21,10 @@ from spexapi.spectrum import Interaction, Spectrum, truncate
 
 _FEWEST_BITS = 3  # of a bin's number: 8 bins a group, as in the published SPEX
 _LOWEST_ORDER = 2
-_RESERVE = 16  # uniform masks at least, and one in _SHARE of the budget
-_SHARE = 12
-_COMPLETE = 0.75  # of a group's masks must have a value, or its bins are mostly guesses
+_RESERVE = 16  # uniform masks at least, and one in ten of the budget
+_SHARE = 10
+_SHARE_OF_THE_SMALLEST = 12  # what 3 groups of 8 bins leave of their published price
+_COMPLETE = 0.5  # of a group's masks must have a value, or its bins are mostly guesses
 _ENERGY = 0.9999  # of the spectrum; what is left out is noise by any measure
 _HIGHEST_ORDER = 10
 _MOST_GROUPS = 16
@@ -52,10 +53,12 @@ class SPEX:
         return "spex"
 
     def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
-        """Two anchors and uniform masks, at least max(16, budget / 12), then the groups one by one.
+        """Two anchors and uniform masks, max(16, 10%) of the budget or more, then the groups one by one.
 
-        The most bins that fit, 8 or more a group, for sets of `order` players; fewer players only where 8
-        bins do not fit. Raises BudgetError with the smallest budget, InputError for settings out of range.
+        No choice of terms sees the uniform masks: the audit rests on them. At the published price of the
+        smallest design they are a twelfth of the budget. The most bins that fit, 8 or more a group, for sets
+        of `order` players; fewer players only where 8 bins do not fit. Raises BudgetError with the smallest
+        budget, InputError for settings out of range.
         """
         self._check(n_players)
         orders = range(min(self.order, n_players), min(self.order, _LOWEST_ORDER) - 1, -1)
@@ -65,7 +68,7 @@ class SPEX:
                 f"a budget of {budget:,} measurements is too small for SPEX with {n_players} players: raise"
                 f" it to {least:,} or more, or choose the engine proxyspex or auto"
             )
-        order = next(t for t in orders if _needed(n_players, t, _FEWEST_BITS, self.groups) <= budget)
+        order = next(t for t in orders if _smallest(n_players, t, self.groups) <= budget)
         bits, groups = _FEWEST_BITS, self.groups
         while bits < n_players and _needed(n_players, order, bits + 1, groups) <= budget:
             bits += 1
@@ -92,42 +95,38 @@ class SPEX:
     def smallest_budget(self, n_players: int) -> int:
         """What `plan` accepts: with 3 groups the published 24 (P + 1), P the parity bits for sets of 2."""
         self._check(n_players)
-        return _needed(n_players, min(self.order, _LOWEST_ORDER), _FEWEST_BITS, self.groups)
+        return _smallest(n_players, min(self.order, _LOWEST_ORDER), self.groups)
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
         """The planned masks that were not measured yet, in order; failed ones not again."""
         return design.masks[len(seen) : len(seen) + max(0, remaining)]
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
-        """Terms by decoding and peeling, their sizes by ridge on all masks; time tenths of a second to a few.
+        """Terms by decoding and peeling, their sizes by ridge on all masks; tenths of a second to a few.
 
-        Failed masks count in the transform as what the fit says without them. A run stopped before two
-        groups are known to three quarters is fitted by ProxySPEX on what there is. The predictions out of
-        fold are those of uniform masks only: no choice of terms saw them.
+        Failed masks count in the transform as what the fit says without them. A run of which less than two
+        groups have values enough is fitted by ProxySPEX on what there is. The predictions out of fold are
+        those of uniform masks only: no choice of terms saw them.
         """
         masks, values, row = _means(seen)
         hashing = _hashing(design)
-        if len(values) < 2 or not values.std() > 1e-12 * np.abs(values).max():
+        centre, scale = _spread(values)
+        if not scale:
             return ProxySPEX().fit(design, seen)
         inside, there = _look_up(hashing.masks(), masks)
-        centre, scale = float(values.mean()), float(values.std())
-        standard = (values - centre) / scale
-        asked = np.where(inside >= 0, standard[inside], np.nan)
-        share = np.isfinite(asked.reshape(len(hashing.matrices), -1)).mean(axis=1)
-        groups = np.flatnonzero(share >= _COMPLETE)
-        if len(groups) < 2:
-            found = ProxySPEX().fit(design, seen)
-            note = f"{len(groups)} of {len(share)} groups of masks are complete enough to decode, and SPEX"
-            return replace(found, notes=(f"{note} needs 2: this is ProxySPEX on what there is", *found.notes))
-        notes = _gaps(seen, int(np.isnan(asked).sum()), len(groups), len(share))
-        part = Hashing(hashing.matrices[groups], hashing.shift, hashing.code)
-        terms, _ = peel(part, asked.reshape(len(share), -1)[groups].ravel(), max(64, len(values) // 4))
-        notes.append(f"{len(terms) - 1} terms stand out of the noise in {len(values):,} masks")
         kept = masks.sum(axis=1)
         apart = ~there & (kept > 0) & (kept < design.n_players)
-        given = design.settings.get("seed")
-        seed = given if isinstance(given, int) else 0
-        sized = size(terms, masks, standard, apart, seed=seed, combined=self.combined)
+        standard = (values - centre) / scale
+        asked = np.where(inside >= 0, standard[inside], np.nan).reshape(len(hashing.matrices), -1)
+        share = np.isfinite(asked).mean(axis=1)
+        groups = np.flatnonzero(share >= _COMPLETE)
+        if len(groups) < 2:
+            return _without_codes(design, seen, (row >= 0) & apart[row], f"{len(groups)} of {len(share)}")
+        notes = _gaps(seen, int(np.isnan(asked).sum()), len(groups), len(share))
+        part = Hashing(hashing.matrices[groups], hashing.shift, hashing.code)
+        terms, _ = peel(part, asked[groups].ravel(), max(64, len(values) // 4))
+        notes.append(f"{len(terms) - 1} terms stand out of the noise in {len(values):,} masks")
+        sized = size(terms, masks, standard, apart, seed=_seed(design), combined=self.combined)
         spectrum = truncate(_in_units(design.n_players, sized.coef, centre, scale), _ENERGY)
         if sized.out_of_fold is None:
             return Fit(spectrum, notes=(*notes, sized.note))
@@ -143,15 +142,22 @@ class SPEX:
             raise InputError(f"groups is from 2 to {_MOST_GROUPS}, got {self.groups}")
 
 
-def _needed(n: int, order: int, bits: int, groups: int) -> int:
-    """The smallest budget that holds this design and the reserve.
+def _asked(n: int, order: int, bits: int, groups: int) -> int:
+    """Masks of a design, each once: those of number 0 are the same in all groups."""
+    return (bch(n, order).n_checks + 1) * (groups * (2**bits - 1) + 1)
 
-    The masks of number 0 are the same in all groups: of 3 groups of 8 bins they are a twelfth.
-    """
-    blocks = bch(n, order).n_checks + 1
-    asked = blocks * (groups * (2**bits - 1) + 1)
-    reserve = -(-asked // (_SHARE - 1))  # of a budget of asked + reserve, one in _SHARE
-    return max(groups * blocks * 2**bits, asked + max(_RESERVE, reserve))
+
+def _needed(n: int, order: int, bits: int, groups: int) -> int:
+    """The smallest budget that holds this design, the masks that keep all or nothing, and the reserve."""
+    asked = _asked(n, order, bits, groups) + 2
+    return asked + max(_RESERVE, -(-asked // (_SHARE - 1)))  # of that budget, one in _SHARE
+
+
+def _smallest(n: int, order: int, groups: int) -> int:
+    """The published price, which asks masks of number 0 in every group; what that saves is the reserve."""
+    asked = _asked(n, order, _FEWEST_BITS, groups)
+    published = groups * (bch(n, order).n_checks + 1) * 2**_FEWEST_BITS
+    return max(published, asked + max(_RESERVE, -(-asked // (_SHARE_OF_THE_SMALLEST - 1))))
 
 
 def _not_among(masks: Bools, others: Bools) -> Bools:
@@ -168,6 +174,33 @@ def _means(seen: Measurements) -> tuple[Bools, Floats, NDArray[np.intp]]:
     row[ok] = group
     values = np.bincount(group, weights=seen.values[ok]) / np.bincount(group)
     return seen.masks[ok[first]], values, row
+
+
+def _spread(values: Floats) -> tuple[float, float]:
+    """Mean and standard deviation; 0 where all are the same. Values of 1e200 have no squares."""
+    if len(values) < 2:
+        return 0.0, 0.0
+    centre = float(values.mean())
+    widest = float(np.abs(values - centre).max())
+    if widest <= 1e-12 * np.abs(values).max():
+        return centre, 0.0
+    return centre, widest * float(((values - centre) / widest).std())
+
+
+def _without_codes(design: Design, seen: Measurements, apart: Bools, complete: str) -> Fit:
+    """What ProxySPEX finds; it is judged on uniform masks only, since blocks of masks resemble each other."""
+    found = ProxySPEX().fit(design, seen)
+    note = (
+        f"{complete} groups of masks are complete enough to decode, and SPEX needs 2: this is ProxySPEX on"
+        " what there is"
+    )
+    guesses = None if found.out_of_fold is None else np.where(apart, found.out_of_fold, np.nan)
+    return replace(found, out_of_fold=guesses, notes=(note, *found.notes))
+
+
+def _seed(design: Design) -> int:
+    given = design.settings.get("seed")
+    return given if isinstance(given, int) else 0
 
 
 def _hashing(design: Design) -> Hashing:
