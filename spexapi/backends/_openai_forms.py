@@ -41,6 +41,7 @@ class Speech:
     length       name of the field for the most tokens written
     temperature  False where the model refuses the field (reasoning models)
     template     Jinja chat template for form completions; None: the turns follow each other on new lines
+    bos          what the template's bos_token stands for; "" where the endpoint's tokenizer adds it by itself
     joiner       between prompt and answer in form completions; None: one space where the text wants one
     extra        fields added to every body
     """
@@ -50,6 +51,7 @@ class Speech:
     length: str = "max_tokens"
     temperature: bool = True
     template: str | None = None
+    bos: str = ""
     joiner: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
@@ -95,7 +97,7 @@ def prompt_text(speech: Speech, messages: Sequence[Message], answer: str | None 
     if speech.template is None:
         prompt = "\n".join(message.content for message in messages if message.content)
     else:
-        prompt = _rendered(speech.template, messages, cue=True)
+        prompt = _rendered(speech, messages, cue=True)
     return prompt if answer is None else prompt + _joined_by(speech, messages, prompt, answer)
 
 
@@ -227,14 +229,14 @@ def _joined_by(speech: Speech, messages: Sequence[Message], prompt: str, answer:
         from spexapi.segments import joined_by_space
 
         return " " if joined_by_space(prompt, answer) else ""
-    whole = _rendered(speech.template, (*messages, Message("assistant", answer)), cue=False)
+    whole = _rendered(speech, (*messages, Message("assistant", answer)), cue=False)
     rest = whole[len(prompt) :] if whole.startswith(prompt) else ""
     at = rest.find(answer)
     return rest[:at] if at > 0 and rest[:at].isspace() else ""
 
 
-def _rendered(template: str, messages: Sequence[Message], *, cue: bool) -> str:
-    """The template's text; its beginning-of-sequence token is left to the endpoint's tokenizer."""
+def _rendered(speech: Speech, messages: Sequence[Message], *, cue: bool) -> str:
+    """The text that the chat template makes of the turns."""
     from jinja2 import TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -247,10 +249,10 @@ def _rendered(template: str, messages: Sequence[Message], *, cue: bool) -> str:
     given: Json = {
         "messages": turns(messages),
         "add_generation_prompt": cue,
-        "bos_token": "",
+        "bos_token": speech.bos,
         "eos_token": "",
     }
     try:
-        return house.from_string(template).render(**given, raise_exception=refuse)
+        return house.from_string(speech.template or "").render(**given, raise_exception=refuse)
     except TemplateError as error:
         raise InputError(f"the chat template refuses these turns: {error}") from error

@@ -13,6 +13,7 @@ from spexapi.errors import LogprobsMisplaced, Unavailable
 
 # vLLM and DeepSeek write -9999.0 where they mean "less than we can say".
 CLAMPED = -9000.0
+Spans = tuple[tuple[int, int], ...]
 _UNKNOWN = "\ufffd"  # a token that is only some bytes of a character reads like this
 _LEAST_REST = 2.0**-24  # a float32 probability is not known to be nearer to 1 than this
 
@@ -76,7 +77,7 @@ def bound(token: Token) -> float | None:
     return min(min(listed), float(np.log(rest)))
 
 
-def _score(tokens: Sequence[Token], offsets: tuple[tuple[int, int], ...]) -> AnswerScore:
+def _score(tokens: Sequence[Token], offsets: Spans) -> AnswerScore:
     values: list[float] = []
     bounded: list[bool] = []
     for token in tokens:
@@ -93,36 +94,33 @@ def _score(tokens: Sequence[Token], offsets: tuple[tuple[int, int], ...]) -> Ans
     return AnswerScore(np.array(values), offsets, tuple(bounded) if any(bounded) else ())
 
 
-def _from_the_start(
-    texts: Sequence[str], prompt: str, answer: str
-) -> tuple[list[int], tuple[tuple[int, int], ...]]:
+def _from_the_start(texts: Sequence[str], prompt: str, answer: str) -> tuple[list[int], Spans]:
     joined, wanted = "".join(texts), prompt + answer
     at = joined.find(wanted)
-    if at < 0 and _UNKNOWN not in joined:
-        raise LogprobsMisplaced(
-            f"the listed tokens spell {_cut(joined, -60)}, the text sent ends in {_cut(wanted, -60)}"
-        )
-    places = _exact(texts, at) if at >= 0 else _tolerant(texts, wanted)
+    places = _exact(texts, at) if at >= 0 else _loose(texts, wanted)
     return _inside(places, len(prompt), len(wanted))
 
 
-def _from_the_end(
-    texts: Sequence[str], answer: str, behind: str
-) -> tuple[list[int], tuple[tuple[int, int], ...]]:
+def _from_the_end(texts: Sequence[str], answer: str, behind: str) -> tuple[list[int], Spans]:
     joined = "".join(texts)
     for wanted in dict.fromkeys((answer, answer.rstrip(), answer.strip())):
-        # a character outside ASCII may be listed as some unknown bytes
-        letters = [re.escape(c) if c.isascii() else f"(?:{re.escape(c)}|{_UNKNOWN}{{1,4}})" for c in wanted]
-        if not wanted:
-            continue
-        if found := re.search(f"({''.join(letters)}){re.escape(behind)}\\Z", joined):
-            start = found.start(1)
-            text = joined[:start] + wanted
-            places = _exact(texts, 0) if joined.startswith(text) else _tolerant(texts, text)
-            rows, offsets = _inside(places, start, len(text))
+        if wanted and (
+            found := re.search(f"({_pattern(wanted)}){re.escape(behind)}\\Z", joined, re.IGNORECASE)
+        ):
+            text = joined[: found.start(1)] + wanted
+            places = _exact(texts, 0) if joined.startswith(text) else _loose(texts, text)
+            rows, offsets = _inside(places, found.start(1), len(text))
             lead = len(answer) - len(answer.lstrip()) if wanted != answer.rstrip() else 0
             return rows, tuple((a + lead, b + lead) for a, b in offsets)
     raise LogprobsMisplaced(f"the listed tokens end in {_cut(joined, -60)}, not in the answer {_cut(answer)}")
+
+
+def _pattern(text: str) -> str:
+    """The text with white space that may be lost, and characters outside ASCII that may be unknown bytes."""
+    return "".join(
+        r"\s*" if c.isspace() else re.escape(c) if c.isascii() else f"(?:{re.escape(c)}|{_UNKNOWN}{{1,4}})"
+        for c in text
+    )
 
 
 def _exact(texts: Sequence[str], at: int) -> list[tuple[int, int] | None]:
@@ -135,23 +133,37 @@ def _exact(texts: Sequence[str], at: int) -> list[tuple[int, int] | None]:
     return places
 
 
-def _tolerant(texts: Sequence[str], wanted: str) -> list[tuple[int, int] | None]:
-    """The same where some tokens are bytes of a character: all of these get the whole character.
+def _loose(texts: Sequence[str], wanted: str) -> list[tuple[int, int] | None]:
+    """The same without regard to white space and case, which some tokenizers lose when they list a token.
+
+    White space goes to the token behind it. Raises LogprobsMisplaced where the text is another.
+    """
+    at = [i for i, c in enumerate(wanted) if not c.isspace()]
+    ends = [0, *(i + 1 for i in at)]
+    places = _tolerant([_bare(text) for text in texts], _bare(wanted), _cut("".join(texts), -60))
+    return [None if p is None else (ends[p[0]], ends[p[1]]) for p in places]
+
+
+def _bare(text: str) -> str:
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text if not c.isspace())
+
+
+def _tolerant(texts: Sequence[str], wanted: str, listed: str) -> list[tuple[int, int] | None]:
+    """(start, end) where some tokens are bytes of a character: all of these get the whole character.
 
     Leading tokens that are not of the text (a beginning-of-sequence token) get None, and all after its end.
     """
     places: list[tuple[int, int] | None] = [None] * len(texts)
     reached, waiting = 0, list[int]()
     for i, text in enumerate(texts):
-        if reached == 0 and not waiting and text and not wanted.startswith(text) and _UNKNOWN not in text:
-            if i > 1:
-                break
-            continue
         if _UNKNOWN in text:
             waiting.append(i)
             continue
-        found = wanted.find(text, reached + bool(waiting), reached + 4 * len(waiting) + len(text))
+        most = reached + 4 * len(waiting) + len(text)
+        found = wanted.find(text, reached + bool(waiting), most)
         if found < 0 or (not waiting and found != reached):
+            if reached == 0 and i < 2:
+                continue
             break
         for k in waiting:
             places[k] = (reached, found)
@@ -160,15 +172,14 @@ def _tolerant(texts: Sequence[str], wanted: str) -> list[tuple[int, int] | None]
     rest = len(wanted[reached:].encode())
     for k in waiting[:rest]:
         places[k] = (reached, len(wanted))
-    reached = len(wanted) if waiting else reached
-    if reached < len(wanted):
-        raise LogprobsMisplaced(f"the listed tokens do not spell {_cut(wanted, -60)}")
+    if reached < len(wanted) and not waiting:
+        raise LogprobsMisplaced(
+            f"the listed tokens spell {listed}, the text sent ends in {_cut(wanted, -60)}"
+        )
     return places
 
 
-def _inside(
-    places: Sequence[tuple[int, int] | None], begin: int, end: int
-) -> tuple[list[int], tuple[tuple[int, int], ...]]:
+def _inside(places: Sequence[tuple[int, int] | None], begin: int, end: int) -> tuple[list[int], Spans]:
     """The tokens that share a character with begin:end, and their part of it, stretched over gaps.
 
     A token without text (the first bytes of a character that the next token ends) counts where it stands.
@@ -194,3 +205,10 @@ def _inside(
 def _cut(text: str, most: int = 40) -> str:
     short = text[most:] if most < 0 else text[:most]
     return repr(short)
+
+
+def spelled(texts: Sequence[str], answer: str) -> int:
+    """How many characters of the answer these tokens spell, without regard to white space and case."""
+    letters = len(_bare("".join(texts)))
+    at = [i for i, c in enumerate(answer) if not c.isspace()]
+    return at[min(letters, len(at)) - 1] + 1 if letters and at else 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from spexapi.backends._openai_endpoint import Endpoint, Scored, added, joined, reply_of
 from spexapi.backends._openai_errors import Unfit
 from spexapi.backends._openai_forms import Written, echoed, prompt_rows, prompt_text, read, turns
-from spexapi.backends._openai_tokens import Clamped, Token, answer_in
+from spexapi.backends._openai_tokens import Clamped, Token, answer_in, spelled
 from spexapi.backends.base import AnswerScore, Message, Reply, Request
 from spexapi.errors import LogprobsMisplaced, LogprobsMissing, Unavailable
 
@@ -112,16 +112,19 @@ class Forced:
 
     async def _one(self, endpoint: Endpoint, messages: Sequence[Message], answer: str) -> Scored:
         speech = endpoint.speech
-        prompt = prompt_text(speech, messages)
-        joiner = prompt_text(speech, messages, answer)[len(prompt) :]
+        prompt = prompt_text(speech, messages, answer)
+        joiner = prompt[len(prompt_text(speech, messages)) :]
         tokens: list[Token] = []
         used: list[Written] = []
+        said = ""  # of the answer
         for token in await endpoint.ids_of(joiner + answer):
-            forced, written = await force(endpoint, prompt + "".join(t.text for t in tokens), token)
+            forced, written = await force(
+                endpoint, (prompt + said).removesuffix("" if said else joiner), token
+            )
             tokens.append(forced)
             used.append(written)
-        found = answer_in([Token(prompt, 0.0), *tokens], answer, prompt + joiner)
-        return found, added(used)
+            said = answer[: spelled([t.text for t in tokens], answer)]
+        return answer_in(tokens, answer, ""), added(used)
 
 
 @dataclass(frozen=True, slots=True)

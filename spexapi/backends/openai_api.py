@@ -57,6 +57,7 @@ def open_openai(
     form: str = "auto",
     way: str = "auto",
     chat_template: str | None = None,
+    bos_token: str = "",
     joiner: str | None = None,
     temperature: float = 1.0,
     seed: int | None = None,
@@ -81,6 +82,7 @@ def open_openai(
     way            auto (the best that works), prompt_logprobs, echo, chosen_ids, first_token, systemone,
                    forced, sample
     chat_template  Jinja, for form completions; without one the turns follow each other on new lines
+    bos_token      for the template; leave it out where the endpoint's tokenizer adds it to every text
     joiner         between prompt and answer in form completions; None: what the template writes, or one space
     temperature, seed  of sampled replies
     timeout        seconds a call may take
@@ -106,7 +108,9 @@ def open_openai(
     key = read_key(api_key, key_env, url, headers or {})
     place = Place(url, headers or {}, query or {}, timeout)
     price = price_of(model, place.shown, price_in=price_in, price_out=price_out, price_cached=price_cached)
-    speech = Speech(model, chosen_form or "chat", template=chat_template, joiner=joiner, extra=extra or {})
+    speech = Speech(
+        model, chosen_form or "chat", template=chat_template, bos=bos_token, joiner=joiner, extra=extra or {}
+    )
     chosen = Chosen(chosen_form, chosen_way, temperature, seed, concurrency, placeholder, price)
     if batch:
         from spexapi.backends.openai_batch import BatchConnection, BatchedOpenAI
@@ -140,7 +144,7 @@ class OpenAI:
             return ""
         speech, ways = self._endpoint.speech, [f for f in (self._answers, self._options) if f]
         rest = {
-            "template": speech.template,
+            "template": (speech.template, speech.bos),
             "joiner": speech.joiner,
             "extra": dict(speech.extra),
             "query": dict(self._endpoint.connection.place.query),
