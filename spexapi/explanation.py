@@ -30,10 +30,12 @@ Path_ = str | Path
 class Cost:
     """What one run used.
 
-    calls         masks newly measured by the model
-    cached_calls  masks whose value was known already
+    calls         masks newly measured by the model; each of several replies to one mask counts
+    cached_calls  those whose reply was known already
     setup_calls   generations and probes, which the budget does not count
     saved_calls   masks that were planned and not needed: an adaptive engine had seen enough
+    helper_calls  asked of the model that helps a scorer (a judge, embeddings)
+    retries       tries that came to nothing (429, 5xx, cut connections) and were made again
     tokens_in, tokens_out   read and written
     seconds       wall time, measuring and fitting
     price         in US dollars; 0 for a local model, None where no price is known
@@ -43,6 +45,8 @@ class Cost:
     cached_calls: int = 0
     setup_calls: int = 0
     saved_calls: int = 0
+    helper_calls: int = 0
+    retries: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0
@@ -53,6 +57,7 @@ class Cost:
 class Recipe:
     """How a run was asked for: enough to fit the same observations again, the same way.
 
+    budget    in masks: where a mask takes several replies, what the user gave divided by them
     held_out  fresh uniform masks the audit asked for, part of the budget
     fitted    rows of the observations that the engine asked for; the audit's own rows follow them
     options   settings of the engine, as its dataclass has them

@@ -145,7 +145,7 @@ def test_the_model_writes_the_answer_once_a_game_and_it_is_counted_apart():
     assert backend.log.count("generate 9") == 1
     # the third mask's prompt is the first one's: known, not asked again
     assert (game.spent.setup_calls, game.spent.calls, game.spent.tokens_out) == (1, 2, 2)
-    assert game.spent.tokens_in == 7 + 4 + 1 + 4
+    assert game.spent.tokens_in == 7 + 4 + 1
 
 
 def test_choice_asks_for_every_option_and_explains_the_first():
