@@ -1,91 +1,126 @@
-"""The page: what is behind the form, and the page itself in a real browser."""
+"""Behind the page: forms and their limits, runs that end, what is shown is text. The browser is in
+test_page_browser.py."""
 
 from __future__ import annotations
 
+import ast
 import asyncio
-import os
-import re
-import shutil
-import socket
-import subprocess
-import sys
+import json
+import shlex
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
+import numpy as np
 import pytest
+import view_samples as sample
+from fake_backend import FakeBackend
+from test_report import HOSTILE, Page
 
 import spexapi
+from spexapi.measurements import exact_values
 
 pytest.importorskip("gradio")
 
-HERE = Path(__file__).parent
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-    " --no-first-run"
+from spexapi.views.ui import whatif
+from spexapi.views.ui.asking import Progress, Stops, ask
+from spexapi.views.ui.compare import differences
+from spexapi.views.ui.forms import Chat, Form, How, Inside, Model, Rag, documents_of, turns_of
+from spexapi.views.ui.held import Held, rest, top
+from spexapi.views.ui.keep import as_file, command, python
+from spexapi.views.ui.panel import banner, key_for, working
+from spexapi.views.ui.site import PUBLIC, Limits, Site
+from spexapi.views.ui.uploads import documents_from, explanation_from
+
+PAIR = (
+    "The key is in the box.",
+    "John has the coin.",
+    "The box is in the cellar.",
+    "The lamp is in the attic.",
 )
-QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
-PAIR = """\
-The key is in the box.
-
-John has the coin.
-
-The box is in the cellar.
-
-The lamp is in the attic.
-"""
+HOME = Site()
 
 
-def test_blocks_between_empty_lines_are_documents():
-    from spexapi.views.ui.asking import blocks
-
-    assert blocks("\n one\r\ntwo \n \n\nthree\n") == [" one\ntwo ", "three"]
-    assert blocks(" \n\n") == []
+# -- forms
 
 
-def test_a_documents_file_becomes_blocks(tmp_path):
-    from spexapi.views.ui.asking import as_text, blocks
-
-    path = tmp_path / "documents.jsonl"
-    path.write_text('{"title": "T", "text": "a\\n\\nb"}\n{"text": "c"}\n', encoding="utf-8")
-
-    assert blocks(as_text(str(path))) == ["T\na\nb", "c"]
+def test_boxes_hold_texts_and_nothing_else():
+    assert documents_of([" ", "a", 3, None, "b\n\nc"]) == ("a", "b\n\nc")
+    assert documents_of("not a list") == ()
+    assert turns_of([{"role": "system", "text": "s"}, {"text": ""}, 5]) == (("system", "s"),)
+    with pytest.raises(spexapi.InputError, match="not 'admin'"):
+        turns_of([{"role": "admin", "text": "x"}])
 
 
 def test_a_space_offers_only_the_models_its_owner_names():
-    from spexapi.views.ui.asking import Form, allowed_here
-
-    assert allowed_here({}) is None
-    assert allowed_here({"SPACE_ID": "me/page"}) == ("embedded",)
-    assert allowed_here({"SPACE_ID": "me/page", "SPEXAPI_BACKENDS": "embedded, hf:x/y"}) == (
-        "embedded",
-        "hf:x/y",
-    )
-    with pytest.raises(spexapi.InputError, match="this page runs embedded only"):
-        Form("q?", PAIR, backend="hf:somebody/large").game(("embedded",))
+    assert Site.here({}).kinds == ("embedded", "hf", "openai")
+    assert Site.here({"SPACE_ID": "me/page"}).kinds == ("embedded", "openai")
+    space = Site.here({"SPACE_ID": "me/page", "SPEXAPI_BACKENDS": "embedded, hf:x/y"})
+    assert space.kinds == ("embedded", "hf")
+    with pytest.raises(spexapi.InputError, match="this page runs embedded, hf:x/y only"):
+        Form(Rag("q?", PAIR), Model("hf", "somebody/large")).game(space)
 
 
 @pytest.mark.parametrize(
-    ("question", "documents", "message"), [(" ", PAIR, "no question yet"), ("q?", " \n", "no documents yet")]
+    ("asks", "message"),
+    [
+        (Rag(" ", PAIR), "no question yet"),
+        (Rag("q?", ()), "no documents yet"),
+        (Chat(()), "no prompt yet"),
+        (Rag("q?", ("x" * 60_001,)), "more than this page takes"),
+        (Rag("q?", ("x",) * 61), "61 documents"),
+        (Rag("q?", tuple("a b c d e f g" for _ in range(50))), "350 parts"),
+    ],
 )
-def test_an_empty_form_is_answered_in_plain_words(question, documents, message):
-    from spexapi.views.ui.asking import Form
-
+def test_what_cannot_be_asked_is_answered_in_plain_words(asks, message):
+    site = Site(("embedded",), PUBLIC, local_urls=False)
     with pytest.raises(spexapi.InputError, match=message):
-        Form(question, documents).game(None)
+        Form(asks, how=How("word")).game(site)
+
+
+def test_a_hosted_model_on_a_public_page_needs_the_visitors_own_key(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "the owner's")
+    site = Site(("openai",), PUBLIC, local_urls=False)
+    with pytest.raises(spexapi.InputError, match="needs a key"):
+        Form(Rag("q?", PAIR), Model("openai", "small")).game(site)
+    with pytest.raises(spexapi.InputError, match="own field"):
+        Form(Rag("q?", PAIR), Model("openai", "small", "https://me:secret@x.org/v1")).game(site, "k")
+
+
+def test_the_inside_of_a_unit_is_sentences_then_words():
+    form = Form(Rag("q?", ("One two. Three four.", "Five.")), how=How("document"))
+    inside = form.within(0)
+    assert inside.inside == Inside(0, 0, 20, "sentence")
+    words = inside.within(1)
+    assert words.inside == Inside(0, 9, 20, "word")
+    assert words.places() == [(0, 9, 14), (0, 15, 20)]
+    assert form.within(0).game(HOME).players[1].text == "Three four."
+    with pytest.raises(spexapi.InputError, match="single word"):
+        form.within(1)
+    with pytest.raises(spexapi.InputError, match="not there any more"):
+        form.within(7)
+
+
+def test_places_are_in_the_order_of_the_players():
+    for form in (
+        Form(Rag("q?", ("One two. Three four.", "Five six.")), how=How("sentence")),
+        Form(Chat((("system", "Be brief."), ("user", "One two. Three."))), how=How("word")),
+    ):
+        texts = [form.texts[part][a:b] for part, a, b in form.places()]
+        assert texts == [player.text for player in form.game(HOME).players]
+
+
+# -- runs
 
 
 class Numbers:
-    """A form whose game is a plain function, asked four masks at a time."""
+    """A game of six players asked four masks at a time; the first two count together."""
 
-    engine, index, seed, budget = "auto", "fbii", 0, 64
+    def __init__(self, wait: float = 0.0) -> None:
+        self.wait, self.asked = wait, 0
 
-    def __init__(self, at: float = 0.0) -> None:
-        self.wait, self.asked = at, 0
-
-    def game(self, allowed: object) -> spexapi.FunctionGame:
+    def __call__(self) -> spexapi.FunctionGame:
         def value(masks):
             self.asked += len(masks)
             time.sleep(self.wait)
@@ -94,11 +129,12 @@ class Numbers:
         return spexapi.FunctionGame(value, players=6, batch=4)
 
 
-def test_a_run_ends_with_the_final_explanation():
-    from spexapi.views.ui.asking import Progress, Stops, ask
+SOME = How(budget=64)
 
+
+def test_a_run_ends_with_the_final_explanation():
     async def run():
-        return [update async for update in ask(Numbers(), Stops(), "me", None)]
+        return [update async for update in ask(Numbers(), SOME, Event())]
 
     updates = asyncio.run(run())
 
@@ -109,18 +145,17 @@ def test_a_run_ends_with_the_final_explanation():
 
 @pytest.mark.parametrize("leaves", [False, True])
 def test_a_visitor_who_stops_or_leaves_ends_the_measuring(leaves):
-    from spexapi.views.ui.asking import Stops, ask
-
-    numbers, stops = Numbers(0.02), Stops()
+    numbers, stop = Numbers(0.02), Event()
 
     async def run():
-        updates = ask(numbers, stops, "me", None)
-        last = await anext(updates)
+        updates = ask(numbers, SOME, stop)
+        while not (last := await anext(updates)).done:
+            pass
         if leaves:
             await updates.aclose()
             await asyncio.sleep(0.6)
         else:
-            stops.ask("me")
+            stop.set()
             *_, last = [update async for update in updates]
         return last
 
@@ -130,188 +165,288 @@ def test_a_visitor_who_stops_or_leaves_ends_the_measuring(leaves):
     assert leaves or last.stopped
 
 
-def test_one_visitor_does_not_stop_another():
-    from spexapi.views.ui.asking import Stops
+def test_a_run_ends_when_its_time_is_over():
+    numbers = Numbers(0.05)
 
+    async def run():
+        return [update async for update in ask(numbers, SOME, Event(), seconds=0.2)]
+
+    assert asyncio.run(run())[-1].stopped
+    assert numbers.asked < 64
+
+
+def test_calls_in_flight_are_cancelled_when_a_stopped_run_does_not_end(monkeypatch):
+    monkeypatch.setattr("spexapi.views.ui.asking.PATIENCE", 0.1)
+    stop, ended = Event(), []
+
+    class Stuck(spexapi.FunctionGame):
+        concurrency = 8
+
+        async def measure(self, masks):
+            stop.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append("cancelled")
+
+    async def run():
+        return [u async for u in ask(lambda: Stuck(len, players=6, batch=4), SOME, stop)]
+
+    updates = asyncio.run(asyncio.wait_for(run(), 5))
+
+    assert ended
+    assert not [u for u in updates if isinstance(u, spexapi.Explanation)]
+
+
+def test_one_visitor_does_not_stop_another_and_a_new_run_ends_the_older():
     stops = Stops()
     mine, yours = stops.begin("me"), stops.begin("you")
     stops.ask("me")
     stops.ask("nobody")
-
     assert mine.is_set()
     assert not yours.is_set()
+    assert not stops.begin("you").is_set()
+    assert yours.is_set()
 
 
-def test_a_new_run_ends_the_older_one_of_the_same_visitor():
-    from spexapi.views.ui.asking import Stops
-
-    stops = Stops()
-    older, newer = stops.begin("me"), stops.begin("me")
-
-    assert older.is_set()
-    assert not newer.is_set()
+def test_progress_says_rate_and_money():
+    said = Page(working(None, Progress(60, 120, 2.0, 0.5))).text
+    assert "asked 60 of 120 times · 30 a second · about $0.5000" in said
 
 
-# -- in a browser
+# -- what is shown
 
 
-@contextmanager
-def served(*command: str) -> Iterator[str]:
-    """The address of a page served by a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, *command, str(port)],
-        cwd=HERE.parent,
-        env={**os.environ, **QUIET},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+def hostile() -> Held:
+    ex = sample.documents(
+        sample.and_of_two, texts=(*HOSTILE, *sample.TEXTS[2:]), answer=HOSTILE[1], question=HOSTILE[0]
     )
-    try:
-        _wait_for(process, f"http://127.0.0.1:{port}/")
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
+    tokens = np.stack([ex.observations.values] * 2, axis=1) / 2
+    seen = exact_values(ex.observations.masks, ex.observations.values, token_values=tokens)
+    ex = replace(ex, observations=seen, target=replace(ex.target, answer_offsets=((0, 5), (5, 40))))
+    return Held(Form(Rag(HOSTILE[0], HOSTILE)), ex, ex, HOSTILE[0])
 
 
-def _wait_for(process: subprocess.Popen[bytes], address: str) -> None:
-    for _ in range(240):
-        if process.poll() is not None:
-            pytest.fail(process.communicate()[0].decode(errors="replace"))
-        try:
-            urllib.request.urlopen(address, timeout=2).close()
-            return
-        except OSError:
-            time.sleep(0.25)
-    pytest.fail("the page did not start within a minute")
+def test_hostile_text_stays_text_in_every_part_of_the_page():
+    held = hostile()
+    inside = Held(held.form, held.whole, held.whole, HOSTILE[1], held)
+    found = whatif.Answered(whatif.smallest(held.whole), -0.1, True, HOSTILE[0])
+    parts = {
+        "top": top(inside),
+        "rest": rest(held),
+        "what if": whatif.asking(held),
+        "told": whatif.told(held, found),
+        "compared": differences(held.whole, held.whole),
+        "banner": banner(HOSTILE[1]),
+        "status": working(HOSTILE[0]),
+        "svg": json.loads(as_file("svg", held.whole))["text"],
+    }
+    from spexapi.views.table import table
+    from spexapi.views.upset import upset
+
+    parts |= {"table": table(held.whole), "sets": upset(held.whole)}
+    for name, written in parts.items():
+        page = Page(written)
+        assert not {"script", "img", "iframe", "a", "style", "link"} & {t for t, _ in page.elements}, name
+        assert not [a for _, a in page.elements if any(key.startswith("on") for key in a)], name
+        assert "${" not in written, name
+        assert "{{" not in written, name
 
 
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.fail("these tests need chromium (apt-get install chromium)") if os.environ.get(
-            "CI"
-        ) else pytest.skip("chromium is not installed")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS.split())
-        yield running
-        running.close()
+def test_the_script_gets_what_predicts_every_selection():
+    held = hostile()
+    page = Page(top(held))
+    data = json.loads(next(a["data-live"] for _, a in page.elements if a.get("data-live")))
+    masks = np.random.default_rng(0).random((20, 10)) < 0.5
+
+    for mask, value in zip(masks, held.whole.spectrum.predict(masks), strict=True):
+        kept = set(np.flatnonzero(mask).tolist())
+        mine = sum(c * (-1) ** len(kept & set(s)) for s, c in data["terms"])
+        assert mine == pytest.approx(value)
+    assert data["combos"][0]["words"] == "both needed"
+    assert data["likely"] == "exp"
 
 
-@pytest.fixture(scope="module")
-def address():
-    with served("-m", "spexapi", "ui", "--port") as found:
-        yield found
+def test_the_gauge_says_how_much_is_explained_and_warns_where_little_is():
+    from spexapi.views.gauge import gauge
+
+    good = Page(gauge(sample.documents(sample.and_of_two))).text
+    poor = Page(gauge(sample.documents(sample.and_of_two, found=sample.audit(0.3, 0.1, 0.5)))).text
+    assert "Explains 94% (90% interval 88–97%) of how the answer’s log-probability changes" in good
+    assert "too little to rely on" in poor
 
 
-@pytest.fixture
-def page(browser, address):
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.elsewhere = []
-    opened.on("request", lambda r: None if "127.0.0.1" in r.url or ":" not in r.url[:5] else note(r.url))
-
-    def note(url: str) -> None:
-        if url.startswith("http"):
-            opened.elsewhere.append(url)
-
-    opened.goto(address)
-    opened.wait_for_selector("#run")
-    yield opened
-    opened.close()
+def test_a_span_of_the_answer_and_back():
+    held = hostile()
+    part = held.of_span(0, 5)
+    assert part.shown.target.span == (0, 5)
+    assert part.whole is held.whole
+    assert part.of_span(0, len(HOSTILE[1])).shown.target.span is None
+    for start, end in ((5, 5), (-1, 3), (0, 10_000)):
+        with pytest.raises(spexapi.InputError, match="not in the answer"):
+            held.of_span(start, end)
 
 
-def explain(page, question: str, documents: str) -> None:
-    page.get_by_label("Question").fill(question)
-    page.get_by_label("Documents").first.fill(documents)
-    page.click("#run")
+# -- what if
 
 
-@pytest.mark.slow
-def test_the_page_finds_the_pair_and_asks_nobody_else(page):
-    explain(page, "Which room is the key in?", PAIR)
-    page.wait_for_selector("#report", timeout=60_000)
-    result = page.inner_text("#result")
+def test_a_selection_is_measured_on_the_model_which_answers_anew(monkeypatch):
+    def log_p(prompt, answer):
+        return -0.1 if "box." in prompt and "cellar" in prompt else -6.0
 
-    assert "The model said “cellar” because of documents 1 and 3" in result
-    assert "neither is enough alone" in result
-    assert page.locator("#result .arc.and").count() >= 1
-    assert page.elsewhere == []
+    backend = FakeBackend(log_p, writes="the attic")
+    monkeypatch.setattr(spexapi, "open_backend", lambda name: backend)
+    form = Form(Rag("Where is the key?", PAIR, "the cellar"), how=How(budget=16))
+    ex = spexapi.explain(form.game(HOME), budget=16)
+    held = Held(form, ex, ex)
 
+    found = asyncio.run(whatif.answer(held, whatif.chosen(ex, [1, 2, 3, "x", 99]), HOME, ""))
+    enough = asyncio.run(whatif.answer(held, whatif.smallest(ex), HOME, ""))
+    fewest = whatif.fewest(ex)
 
-@pytest.mark.slow
-def test_the_downloads_are_the_report_and_the_data(page, tmp_path):
-    explain(page, "Which room is the key in?", PAIR)
-    page.wait_for_selector("#report", timeout=60_000)
-    for button, name in (("#report", "report.html"), ("#data", "explanation.json")):
-        with page.expect_download() as download:
-            page.click(button)
-        assert download.value.suggested_filename == name
-        download.value.save_as(tmp_path / name)
-
-    assert "documents 1 and 3" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert spexapi.Explanation.from_json(tmp_path / "explanation.json").n_players == 4
+    assert found.measured == pytest.approx(-6.0)
+    assert "It now answers" in whatif.told(held, found)
+    assert "the attic" in whatif.told(held, found)
+    assert enough.optimum.players == (0, 2)
+    assert enough.measured == pytest.approx(-0.1)
+    assert fewest.players in ((0,), (2,))
+    assert "1 of the top 1" in asyncio.run(whatif.verified(Held(form, ex, lead(ex)), HOME, ""))
 
 
-@pytest.mark.slow
-def test_empty_documents_are_answered_with_a_banner(page):
-    explain(page, "Which room is the key in?", "")
-    page.wait_for_selector(".banner", timeout=20_000)
-
-    assert "There are no documents yet" in page.inner_text(".banner")
-    assert "Traceback" not in page.inner_text("body")
-    page.wait_for_selector("#run:not([disabled])", timeout=20_000)
+def lead(ex):
+    """The explanation with its strongest interaction alone."""
+    (strongest,) = ex.top(1)
+    return replace(ex, interactions=dict([strongest]))
 
 
-@pytest.mark.slow
-def test_hostile_documents_stay_text(page):
-    hostile = "The key is <img src=x onerror=\"document.title='owned'\"> ${document.title='owned'} {{title}}"
-    explain(page, "Which room is the key in?", PAIR + "\n\n" + hostile)
-    page.wait_for_selector("#report", timeout=60_000)
-
-    assert page.locator("#result img").count() == 0
-    assert page.title() == "spexapi"
-    assert "${document.title='owned'} {{title}}" in page.inner_text("#result")
+def test_an_explanation_from_a_file_asks_no_model():
+    held = replace(hostile(), form=None)
+    assert "Ask the model" not in whatif.asking(held)
+    with pytest.raises(spexapi.InputError, match="came from a file"):
+        held.inside(0)
 
 
-@pytest.mark.slow
-def test_an_example_runs_at_a_press(page):
-    page.get_by_role("button", name="Either of two").click()
-    page.wait_for_selector("#report", timeout=60_000)
-
-    assert "either one is enough" in page.inner_text("#result .story")
+# -- files
 
 
-@pytest.mark.slow
-def test_it_fits_a_phone(browser, address):
-    phone = browser.new_page(viewport={"width": 400, "height": 800})
-    phone.goto(address)
-    phone.wait_for_selector("#run")
-    phone.click("#run")
-    phone.wait_for_selector("#report", timeout=60_000)
+def test_documents_come_from_files_of_known_kinds(tmp_path):
+    lines = tmp_path / "d.jsonl"
+    lines.write_text('{"title": "T", "text": "a"}\n{"text": "c"}\n', encoding="utf-8")
+    pdf = tmp_path / "d.pdf"
+    pdf.write_bytes(a_pdf("The key is in the box."))
 
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 400
-    phone.close()
+    assert documents_from(str(lines), Limits()) == ["T\na", "c"]
+    assert documents_from(str(pdf), Limits()) == ["The key is in the box."]
 
 
-@pytest.mark.slow
-def test_stop_ends_the_run_and_shows_what_is_known(browser):
-    with served(str(HERE / "slow_page.py")) as address:
-        page = browser.new_page()
-        page.goto(address)
-        page.wait_for_selector("#run")
-        documents = "\n\n".join(f"Document number {i}{' more' * i}." for i in range(12))
-        explain(page, "Which room is the key in?", documents)
-        page.wait_for_selector("#stop:not([disabled])", timeout=20_000)
-        page.wait_for_function("() => /asked [1-9][0-9]+ of/.test(document.body.innerText)", timeout=30_000)
-        page.click("#stop")
-        page.wait_for_selector("#report", timeout=20_000)
-        result = page.inner_text("#result")
-        page.close()
+@pytest.mark.parametrize(
+    ("name", "content", "limits", "message"),
+    [
+        ("d.exe", b"MZ", Limits(), "files here are"),
+        ("d.txt", b"x" * 100, Limits(upload_bytes=50), "MB"),
+        ("d.pdf", b"not one", Limits(), "is no PDF"),
+        ("d.pdf", b"%PDF-1.4 broken", Limits(), "cannot be read as a PDF"),
+        ("d.jsonl", b"{", Limits(), "line 1"),
+        ("d.txt", b"\xff\xfe", Limits(), "UTF-8"),
+        ("d.txt", b"a\n\nb\n\nc", Limits(documents=2), "3 documents"),
+    ],
+)
+def test_a_file_that_will_not_do_is_refused_in_plain_words(tmp_path, name, content, limits, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(spexapi.InputError, match=message):
+        documents_from(str(path), limits)
 
-    stopped = re.search(r"Stopped early: (\d+) of 128 masks", result)
-    assert stopped
-    assert int(stopped[1]) < 128
+
+def test_a_pdf_has_a_limit_of_pages(tmp_path):
+    path = tmp_path / "d.pdf"
+    path.write_bytes(a_pdf("one", "two", "three"))
+    with pytest.raises(spexapi.InputError, match="3 pages; at most 2"):
+        documents_from(str(path), Limits(pages=2))
+
+
+def test_a_kept_explanation_opens_again_and_a_broken_one_does_not(tmp_path):
+    path = tmp_path / "explanation.json"
+    hostile().whole.to_json(path)
+    assert explanation_from(str(path), Limits()).n_players == 10
+    data = json.loads(path.read_text(encoding="utf-8"))
+    for key, value in (("players", []), ("spectrum", [{"players": [77], "value": 1}]), ("target", None)):
+        path.write_text(json.dumps(data | {key: value}), encoding="utf-8")
+        with pytest.raises(spexapi.InputError) as failure:
+            explanation_from(str(path), Limits())
+        assert str(tmp_path) not in str(failure.value)
+
+
+def a_pdf(*pages: str) -> bytes:
+    """The smallest PDF with these lines, a page each."""
+    kids = " ".join(f"{3 + 2 * i} 0 R" for i in range(len(pages)))
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
+    ]
+    font = "<< /Font << /F << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >>"
+    for i, text in enumerate(pages):
+        stream = f"BT /F 12 Tf 20 100 Td ({text}) Tj ET"
+        objects += [
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 200] /Contents {4 + 2 * i} 0 R"
+            f" /Resources {font} >>",
+            f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream",
+        ]
+    out, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        places.append(len(out))
+        out += f"{number} 0 obj\n{body}\nendobj\n".encode()
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    end = f"trailer << /Size {len(places) + 1} /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF\n"
+    return out + f"xref\n0 {len(places) + 1}\n0000000000 65535 f \n{table}{end}".encode()
+
+
+# -- keep
+
+
+def test_the_code_of_a_run_holds_texts_as_texts(tmp_path):
+    nasty = "'); import os; os.system('x') #\n$(touch owned) `touch owned`\nEND"
+    form = Form(
+        Rag(nasty, (nasty, "b"), nasty), Model("openai", "m", "https://x.org/v1"), How(options=("a",))
+    )
+    calls = [n for n in ast.walk(ast.parse(python(form))) if isinstance(n, ast.Call)]
+    game = next(c for c in calls if getattr(c.func, "attr", "") == "RagGame")
+    assert {k.arg: ast.literal_eval(k.value) for k in game.keywords if k.arg == "question"} == {
+        "question": nasty
+    }
+    written = command(form)
+    here, _, rest_ = written.partition("\n")
+    end = here.split("'")[1]
+    body, _, line = rest_.partition(f"\n{end}\n")
+    assert [json.loads(text)["text"] for text in body.split("\n")] == [nasty, "b"]
+    words = shlex.split(line.replace("\\\n", " "))
+    assert words[words.index("--question") + 1] == nasty
+
+
+def test_files_to_keep_are_complete_and_a_table_holds_no_formula(tmp_path):
+    held = hostile()
+    shown = replace(
+        held.whole, players=(replace(held.whole.players[0], label="=1+1"), *held.whole.players[1:])
+    )
+    made = {kind: json.loads(as_file(kind, shown)) for kind in ("report", "data", "csv", "svg", "png")}
+    path = tmp_path / "e.json"
+    path.write_text(made["data"]["text"], encoding="utf-8")
+
+    assert spexapi.Explanation.from_json(path).n_players == 10
+    assert made["png"]["text"].startswith("<svg ")
+    assert "'=1+1" in made["csv"]["text"]
+    assert ",=" not in made["csv"]["text"]
+    assert made["data"]["number"] != json.loads(as_file("data", shown))["number"]
+
+
+def test_a_key_goes_only_to_the_address_the_explanation_was_made_at():
+    held = replace(hostile(), form=Form(Rag("q?", PAIR), Model("openai", "m", "https://a.org/v1")))
+    assert key_for(held, "https://a.org/v1", "secret") == "secret"
+    assert key_for(held, "https://b.org/v1", "secret") == ""
+    assert "secret" not in repr(held.form)
+
+
+def test_the_page_is_made_of_files_that_ship():
+    folder = Path(spexapi.__file__).parent / "views" / "ui"
+    assert {"page.css", "page.js"} <= {p.name for p in folder.iterdir()}
+    assert "innerHTML" not in (folder / "page.js").read_text(encoding="utf-8")

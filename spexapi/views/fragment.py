@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from spexapi.views.checked import checked
 from spexapi.views.drawing import Drawn, draw
 from spexapi.views.gauge import gauge
 from spexapi.views.panels import combinations, prompt, proof
@@ -40,6 +41,7 @@ def fragment(explanation: Explanation) -> str:
         cautions(explanation),
         proof(drawn),
         combinations(drawn),
+        checked(explanation),
         prompt(drawn),
         trusted(explanation),
         how_to_read(explanation),

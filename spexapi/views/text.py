@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spexapi.views.checked import mark, show_checked
 from spexapi.views.drawing import combinations_of
 from spexapi.views.reading import Reading
 from spexapi.views.story import tell
@@ -57,6 +58,7 @@ def show(explanation: Explanation, console: Console | None = None) -> None:
     _ends(explanation, console)
     _players(explanation, console)
     _combinations(explanation, console)
+    show_checked(explanation, console)
     console.print()
     console.print(Text("Trust: ", "bold").append(trust(explanation), ""))
     if level(explanation.audit) not in ("exact", "none"):
@@ -129,7 +131,9 @@ def _combinations(explanation: Explanation, console: Console) -> None:
     table.add_column(explanation.index.upper(), justify="right", no_wrap=True, min_width=8)
     for c in found:
         called = one_line(names(explanation.players, c.players, c.joiner), 120)
-        table.add_row(Text(called), Text(str(c.meaning)), Text(signed(c.value), "bold"))
+        said = mark(explanation, c.players)
+        meaning = f"{c.meaning}; {said}" if said else str(c.meaning)
+        table.add_row(Text(called), Text(meaning), Text(signed(c.value), "bold"))
     console.print(table)
     if n_found > len(found):
         console.print(Text(f"{n_found - len(found):,} weaker combinations are not shown.", "dim"))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, TypeVar, cast
 
 import spexapi
+from spexapi.errors import NothingMeasured
 from spexapi.games.base import Game, Target
 from spexapi.measurements import Bools, Measurements
 from spexapi.views.ui.forms import How
@@ -83,7 +85,8 @@ async def ask(
             if run.updates.empty() or isinstance(update, spexapi.Explanation):
                 yield update
         if not task.cancelled():
-            await task
+            with suppress(NothingMeasured) if stop.is_set() else nullcontext():
+                await task
     finally:
         stop.set()  # where the page went away, nothing more is asked
 

@@ -36,7 +36,7 @@ def public_addresses(found: list[str], host: str) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether this is an address of the public internet: not loopback, private, link-local or a tunnel there."""
+    """Whether this lies in the public internet: not loopback, private, link-local or a tunnel there."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
