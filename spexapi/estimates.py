@@ -54,14 +54,12 @@ class _Judged:
     pull      (m,) times the parities: the correction of the coefficients
     weight    (m,) of each value in an estimate, but for the sign
     residual  (m,) out of fold, NaN where there is none
-    factor    variance of an estimate for residuals of variance 1
     without   the fits that judged something
     """
 
     pull: Floats
     weight: Floats
     residual: Floats
-    factor: float
     without: list[Spectrum]
 
 
@@ -100,11 +98,16 @@ def estimate(
         part = slice(top, top + _BLOCK)
         pull += judged.pull[part] @ parities(rows.masks[part], support, np.float64)
     without = np.array([[found.coef.get(s, 0.0) for s in support] for found in judged.without])
-    coef = dict(zip(support, (without.mean(axis=0) + pull).tolist(), strict=True))
-    noise = rows.variance[known]
-    missed = max(0.0, float((judged.residual[known] ** 2).mean() - noise.mean()))
-    variance = judged.factor * missed + float((judged.weight**2 * rows.variance).sum())
-    return Estimates(Spectrum(reported.n_players, coef), variance, missed, float(known.sum() - 1))
+    centre = without.mean(axis=0) + pull
+    noise, count = rows.variance, int(known.sum())
+    unexplained = max(0.0, float((judged.residual[known] ** 2).mean() - noise[known].mean()))
+    share = max(0.0, 1 - len(rows.masks) / 2.0 ** min(reported.n_players, 1000))  # of all masks, not measured
+    variance = unexplained * share / count + float((judged.weight**2 * noise).sum())
+    # what the fits without a fold got wrong of these terms is no missed term
+    wrong = float(((without - centre) ** 2).sum(axis=1).mean()) - variance * len(support)
+    missed = max(0.0, unexplained - max(0.0, wrong))
+    coef = dict(zip(support, centre.tolist(), strict=True))
+    return Estimates(Spectrum(reported.n_players, coef), variance, missed, float(count - 1))
 
 
 def _distinct(seen: Measurements, again: Refits) -> _Rows:
@@ -124,7 +127,7 @@ def _judge(rows: _Rows, again: Refits) -> _Judged:
     m, n = rows.masks.shape
     every = 2.0 ** min(n, 1000)
     used = [k for k in range(len(again.spectra)) if (rows.fold == k).any()]
-    pull, weight, residual, factor = np.zeros(m), np.zeros(m), np.full(m, np.nan), 0.0
+    pull, weight, residual = np.zeros(m), np.zeros(m), np.full(m, np.nan)
     for k in used:
         there = rows.fold == k
         count = float(there.sum())
@@ -137,8 +140,7 @@ def _judge(rows: _Rows, again: Refits) -> _Judged:
         pull += share * missed / len(used)
         weight += share / len(used)
         residual[there] = missed[there]
-        factor += (left / every / len(used)) ** 2 / count * (1 - count / left)
-    return _Judged(pull, weight, residual, factor, [again.spectra[k] for k in used])
+    return _Judged(pull, weight, residual, [again.spectra[k] for k in used])
 
 
 def _beyond(rows: _Rows, asked: NDArray[np.intp], guess: Floats) -> Floats:

@@ -51,8 +51,8 @@ def intervals(
     sets = list(dict.fromkeys([*values, *also]))
     value = _at(values, sets)
     centre = _at(to_index(estimates.spectrum, name, order), sets)
-    each = _squares(dict.fromkeys(estimates.spectrum.coef, 1.0), name, order)
-    sampled = estimates.variance * _at(each, sets)
+    each = dict.fromkeys(estimates.spectrum.coef, estimates.variance)
+    sampled = _at(_squares(each, name, order), sets)
     unseen = estimates.missed * _missed_shares(reported, sets, name, order) if estimates.missed else 0.0
     special: Any = _special()
     half = special.stdtrit(min(estimates.freedom, 1e9), 1 - _TAIL) * np.sqrt(sampled + unseen)
