@@ -117,7 +117,9 @@ class App:
     def _refused(self, asked: Asked, call: Call) -> Answer | None:
         settings = self.settings
         if settings.key and not call.keyed:
-            return problem(401, "Incorrect API key provided.", "invalid_api_key")
+            # some servers say the whole key back
+            given = asked.headers.get("authorization", "").removeprefix("Bearer ")
+            return problem(401, f"Incorrect API key provided: {given}", "invalid_api_key")
         if 0 <= settings.quota <= self._answered:
             return problem(
                 429, "You exceeded your current quota, please check your plan.", "insufficient_quota"

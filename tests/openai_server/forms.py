@@ -43,6 +43,8 @@ def chat(ask: Ask) -> Json:
     answer = _envelope(ask, "chat.completion", "chatcmpl", choices, tokens, written)
     if body.get("prompt_logprobs") is not None and ask.serves("chat_prompt_logprobs"):
         answer["prompt_logprobs"] = of_prompt(ask, text, tokens, int(body["prompt_logprobs"]))
+    if body.get("echo") and ask.serves("chat_echo"):
+        answer["prompt"] = [{"text": text, "logprobs": legacy(ask, text, tokens, [], top, True)}]
     return answer
 
 

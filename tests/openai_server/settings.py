@@ -20,14 +20,15 @@ EVERY_WAY = [
     "echo",
     "prompt_logprobs",
     "chat_prompt_logprobs",
+    "chat_echo",
     "logit_bias",
     "chosen_ids",
 ]
 PRESETS = {
     "everything": EVERY_WAY,
     "openai": ["chat", "responses", "embeddings", "batches", "models", "logprobs", "logit_bias"],
-    "vllm": [way for way in EVERY_WAY if way != "batches"],
-    "together": ["chat", "completions", "models", "logprobs", "echo"],
+    "vllm": [way for way in EVERY_WAY if way not in ("batches", "chat_echo")],
+    "together": ["chat", "completions", "models", "logprobs", "echo", "chat_echo"],
     "llama.cpp": ["chat", "completions", "models", "tokenize", "logprobs", "logit_bias"],
     "anthropic": ["chat", "models"],
     "transformers": ["chat", "completions", "responses", "systemone", "models"],
@@ -65,15 +66,13 @@ FAULTS = {
     "refusal": "400 content_filter",
 }
 # What a run must get over by itself, and what marks one mask as failed for good.
-PASSING = (
-    "429 429-bare 500 503 502-html slow cut cut-mid truncated invalid no-logprobs null-logprobs wrong-length"
-)
+PASSING = [fault for fault in FAULTS if fault not in ("429-long", "quota", "-9999", "overflow", "refusal")]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """
-    ways      what is served; a name of PRESETS or a list of EVERY_WAY
+    ways      what is served; a name of PRESETS or a list of EVERY_WAY; at first all but chat_echo
     quirks    names of QUIRKS
     key       the key that is asked for, "" where any will do
     rpm, tpm  requests and tokens a minute, 0 for no limit; a bucket holds one second's worth
@@ -90,7 +89,7 @@ class Settings:
     table     {"base", "rules": [[words, nats], ...], "writes"}: model "table"
     """
 
-    ways: tuple[str, ...] = tuple(EVERY_WAY)
+    ways: tuple[str, ...] = tuple(way for way in EVERY_WAY if way != "chat_echo")
     quirks: tuple[str, ...] = ()
     key: str = ""
     rpm: float = 0
