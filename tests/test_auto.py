@@ -53,6 +53,14 @@ def test_auto_gives_what_the_engine_it_chose_gives():
     assert dict(Auto().fit(design, seen).spectrum.coef) == dict(ProxySPEX().fit(design, seen).spectrum.coef)
 
 
+def test_the_notes_say_which_engine_and_which_fits_carried_the_weight():
+    design = planned(9, 60)
+    notes = [*design.notes, *Auto().fit(design, exact_values(design.masks, pair(design.masks))).notes]
+
+    assert any("auto took proxyspex: a budget of 60 is less than the 2^9 masks" in note for note in notes)
+    assert any("weighed by what each predicts" in note and "% " in note for note in notes)
+
+
 def test_a_game_of_thousands_of_players_and_a_tiny_budget_is_refused_with_the_number():
     with pytest.raises(BudgetError, match="5002 or more"):
         planned(5000, 100)
@@ -65,7 +73,7 @@ def test_a_design_of_another_engine_is_refused():
         Auto().propose(design, exact_values(design.masks[:2], np.zeros(2)), 1)
 
 
-@pytest.mark.parametrize("name", ["auto", "exact", "proxyspex", "spex"])
+@pytest.mark.parametrize("name", ["auto", "exact", "gp", "proxyspex", "spex"])
 def test_engines_are_found_by_name(name: str):
     assert registry.find_engine(name).name == name
     assert name in registry.known_engines()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.errors import BudgetError, InputError, NothingMeasured
-from spexapi.measurements import exact_values
+from spexapi.measurements import Measurements, exact_values
 
 Value = Callable[[np.ndarray], np.ndarray]
 
@@ -245,3 +247,74 @@ def test_each_row_is_predicted_by_the_spectrum_of_its_fold():
         rows = fit.fold == k
         assert 11 <= rows.sum() <= 12
         assert spectrum.predict(design.masks[rows]) == pytest.approx(fit.out_of_fold[rows])
+
+
+def measured(design: Design, values: np.ndarray, variance: np.ndarray) -> Measurements:
+    reason = ("",) * len(values)
+    return Measurements(design.masks, values, variance, values.copy(), values.copy(), reason)
+
+
+def test_a_value_known_to_be_noisy_counts_less():
+    design = planned(8, 100)
+    loud = np.arange(100) % 2 == 0
+    values = small(design.masks) + np.where(loud, 4.0, 0.0) * np.random.default_rng(1).normal(size=100)
+    ignored = ProxySPEX().fit(design, exact_values(design.masks, values))
+    used = ProxySPEX().fit(design, measured(design, values, np.where(loud, 16.0, 0.0)))
+
+    assert r_squared(used, small, 8) > r_squared(ignored, small, 8) + 0.1
+
+
+def test_equal_masks_are_averaged_by_their_precision():
+    design = planned(8, 60)
+    truth = small(design.masks)
+    twice = replace(design, masks=np.concatenate([design.masks, design.masks]))
+    # the second measurement of each mask is nonsense, and says so
+    values = np.concatenate([truth, truth + np.random.default_rng(2).normal(size=60) * 50])
+    noise = np.concatenate([np.zeros(60), np.full(60, 2500.0)])
+
+    once = ProxySPEX().fit(design, exact_values(design.masks, truth))
+    both = ProxySPEX().fit(twice, measured(twice, values, noise))
+
+    assert dict(both.spectrum.coef) == pytest.approx(dict(once.spectrum.coef), abs=1e-4)
+
+
+def test_a_censored_value_is_read_as_its_bounds():
+    """Values below a floor are known as "at most the floor" only, which is more than the floor as a value."""
+    design = planned(8, 100)
+    values = small(design.masks)
+    floor = np.quantile(values, 0.25)
+    low = values < floor
+    shown = np.where(low, floor, values)
+    reason = ("",) * 100
+    bounds = np.where(low, -np.inf, shown)
+    seen = Measurements(design.masks, shown, np.zeros(100), bounds, shown.copy(), reason)
+    fit = ProxySPEX().fit(design, seen)
+    as_shown = ProxySPEX().fit(design, exact_values(design.masks, shown))
+
+    assert f"{low.sum()} values are known within bounds only: they were taken as what" in " ".join(fit.notes)
+    assert r_squared(fit, small, 8) > r_squared(as_shown, small, 8) + 0.01
+
+
+def test_a_censored_value_of_a_mask_measured_without_bounds_is_dropped():
+    design = planned(8, 60)
+    values = small(design.masks)
+    again = replace(design, masks=np.concatenate([design.masks, design.masks[:5]]))
+    shown = np.concatenate([values, np.full(5, 100.0)])
+    lower = np.concatenate([values, np.full(5, -100.0)])
+    reason = ("",) * 65
+    seen = Measurements(again.masks, shown, np.zeros(65), lower, shown.copy(), reason)
+
+    once = ProxySPEX().fit(design, exact_values(design.masks, values))
+    both = ProxySPEX().fit(again, seen)
+
+    assert dict(both.spectrum.coef) == pytest.approx(dict(once.spectrum.coef))
+
+
+def test_the_notes_say_what_carried_the_weight_in_falling_order():
+    fit, _ = explained(small, 8, 100)
+    shares = [int(number) for number in re.findall(r"(\d+)% [a-zG]", fit.notes[-1])]
+
+    assert fit.notes[-1].startswith("combined from 100 masks, weighed by what each predicts")
+    assert "Gaussian process" in fit.notes[-1]
+    assert shares == sorted(shares, reverse=True)
+    assert 95 <= sum(shares) <= 101

@@ -16,7 +16,6 @@ from spexapi.measurements import Bools, Floats
 from spexapi.spectrum import Interaction, parities
 
 _PATH = np.geomspace(1.0, 1e-3, 12)  # lasso penalties, as shares of the smallest that leaves nothing
-_SHARES = (0.95, 0.99, 0.999)  # of the energy of the trees' terms
 _CELLS = 5e7  # entries of a design matrix: float32, so 200 MB
 _MOST_TERMS = 1500  # columns of a regression: its eigendecomposition then takes a second or two
 _MOST_PLAYERS = 2000  # beyond, a ridge on every player costs more than all the rest
@@ -45,33 +44,54 @@ class Member:
         return np.concatenate(parts) if parts else np.zeros((0, self.coef.shape[1]))
 
 
-def fit_members(masks: Bools, values: Floats, growths: Sequence[Growth], seed: int) -> list[Member]:
+def fit_members(
+    masks: Bools, values: Floats, growths: Sequence[Growth], seed: int, weights: Floats | None = None
+) -> list[Member]:
     """All members, fitted to the same masks.
 
-    masks   (m, n) bool
-    values  (m,) of scale about 1
+    masks    (m, n) bool
+    values   (m,) of scale about 1
+    weights  (m,) above 0, of mean about 1; None where all count the same
 
     The same members with the same settings come back for any masks, so that they can be compared over folds.
     """
     n = masks.shape[1]
-    mean = values.mean()
-    found = [fourier(grow(masks, values - mean, growth, seed=seed)) for growth in growths]
-    members = [first_order(masks, values)] if n <= _MOST_PLAYERS else []
+    mean = float(np.average(values, weights=weights))
+    found = [fourier(grow(masks, values - mean, growth, seed=seed, weights=weights)) for growth in growths]
+    members = [first_order(masks, values, weights)] if n <= _MOST_PLAYERS else []
     for growth, terms in zip(growths, found, strict=True):
         label = f"depth {growth.depth}"
-        members.append(_trees_alone(terms, mean, f"trees of {label}"))
+        members.append(_trees_alone(terms, mean, f"boosted trees of {label}"))
         support, strength = _regressors(terms, n, len(masks))
         columns = parities(masks, support, np.float32)
-        members.append(_ridge_on_terms(columns, values, support, strength, f"ridge on the terms of {label}"))
-        members.append(_ridge_on_largest(columns, values, support, strength, f"largest terms of {label}"))
-        members.append(_lasso_on_terms(columns, values, support, strength, f"lasso on the terms of {label}"))
+        regression = _Regression(columns, values, weights, support, strength)
+        members.append(_ridge_on_terms(regression, f"ridge on the terms of trees of {label}"))
+        members.append(_lasso_on_terms(regression, f"lasso on the terms of trees of {label}"))
     return members
 
 
-def first_order(masks: Bools, values: Floats) -> Member:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Regression:
+    """What the regressions on the trees' terms are given.
+
+    columns   (m, s) float32 parities, the constant first
+    values    (m,)
+    weights   (m,) or None
+    support   s interactions
+    strength  (s,) how large each is expected to be
+    """
+
+    columns: Any
+    values: Floats
+    weights: Floats | None
+    support: list[Interaction]
+    strength: Floats
+
+
+def first_order(masks: Bools, values: Floats, weights: Floats | None = None) -> Member:
     """Ridge on single players, the penalty by leave-one-out."""
     support = [(), *((i,) for i in range(masks.shape[1]))]
-    found = ridge(parities(masks, support, np.int8), values, constant=0)
+    found = ridge(parities(masks, support, np.int8), values, constant=0, weights=weights)
     return Member("ridge on single players", support, found.coef[:, None])
 
 
@@ -103,45 +123,30 @@ def _regressors(terms: Terms, n: int, m: int) -> tuple[list[Interaction], Floats
     return [(), *ranked], np.array([1.0, *(size[s] / largest for s in ranked)])
 
 
-def _ridge_on_terms(
-    columns: Any, values: Floats, support: list[Interaction], strength: Floats, name: str
-) -> Member:
+def _ridge_on_terms(given: _Regression, name: str) -> Member:
     """Ridge whose prior variance of a coefficient is proportional to its size in the trees.
 
     In place of a cut at a share of the energy: weak terms are shrunk, not lost.
     """
-    scale = np.sqrt(strength).astype(np.float32)
-    found = ridge(columns * scale, values, constant=0)
-    return Member(name, support, (found.coef * scale)[:, None])
+    scale = np.sqrt(given.strength).astype(np.float32)
+    found = ridge(given.columns * scale, given.values, constant=0, weights=given.weights)
+    return Member(name, given.support, (found.coef * scale)[:, None])
 
 
-def _ridge_on_largest(
-    columns: Any, values: Floats, support: list[Interaction], strength: Floats, name: str
-) -> Member:
-    """Ridge on the terms that hold 95%, 99% or 99.9% of the energy: a setting each, the folds choose.
-
-    Steps 4 and 5 of ProxySPEX, whose fixed 95% always drops a term of a three-player AND.
-    """
-    energy: Floats = np.cumsum(strength[1:] ** 2)
-    coef = np.zeros((len(support), len(_SHARES)))
-    solved: dict[int, Floats] = {}
-    for j, share in enumerate(_SHARES):
-        count = 1 + int(np.searchsorted(energy, share * float(energy[-1]))) + 1 if len(energy) else 1
-        if count not in solved:
-            solved[count] = ridge(columns[:, :count], values, constant=0).coef
-        coef[: len(solved[count]), j] = solved[count]
-    return Member(name, support, coef)
-
-
-def _lasso_on_terms(
-    columns: Any, values: Floats, support: list[Interaction], strength: Floats, name: str
-) -> Member:
+def _lasso_on_terms(given: _Regression, name: str) -> Member:
     """Lasso path, cheaper for the terms that are strong in the trees (adaptive lasso, Zou 2006)."""
-    scale = np.sqrt(strength[1:])
-    mean, centre = values.mean(), columns[:, 1:].mean(axis=0, dtype=np.float64)
-    design = (columns[:, 1:] - centre) * scale
-    coef = _lasso(design, values - mean) * scale[:, None]
-    return Member(name, support, np.vstack([mean - centre @ coef, coef]))
+    scale = np.sqrt(given.strength[1:])
+    if given.weights is None:
+        mean, centre = given.values.mean(), given.columns[:, 1:].mean(axis=0, dtype=np.float64)
+        design, target = (given.columns[:, 1:] - centre) * scale, given.values - mean
+    else:
+        share = given.weights / given.weights.sum()
+        mean, centre = share @ given.values, share @ given.columns[:, 1:]
+        root = np.sqrt(given.weights)
+        design = (given.columns[:, 1:] - centre) * scale * root[:, None]
+        target = (given.values - mean) * root
+    coef = _lasso(design, target) * scale[:, None]
+    return Member(name, given.support, np.vstack([mean - centre @ coef, coef]))
 
 
 def _lasso(design: Floats, target: Floats) -> Floats:

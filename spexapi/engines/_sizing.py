@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +78,7 @@ def size(
     known = Known(terms, masks[~apart], values[~apart])
     guesses = _without_fold(known, there, target, fold)
     if combined:
-        found = stack(there, target, partial(known.fits, seed=seed), fold)
+        found = stack(there, target, lambda rows: known.fits(there[rows], target[rows], seed=seed), fold)
         ahead = (guesses - target) ** 2 - (found.out_of_fold - target) ** 2
         for k in range(_FOLDS):
             if _clear(ahead[fold != k]):

@@ -15,7 +15,7 @@ from spexapi.engines._members import Member
 from spexapi.measurements import Bools, Floats
 from spexapi.spectrum import Interaction
 
-Fitter = Callable[[Bools, Floats], list[Member]]
+Fitter = Callable[[NDArray[np.intp]], list[Member]]  # the rows to fit to
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,40 +39,55 @@ def folds(m: int, count: int, rng: Generator) -> NDArray[np.intp]:
     return rng.permutation(m) % count
 
 
-def stack(masks: Bools, values: Floats, fit: Fitter, fold: NDArray[np.intp]) -> Stack:
+def stack(
+    masks: Bools, values: Floats, fit: Fitter, fold: NDArray[np.intp], weights: Floats | None = None
+) -> Stack:
     """Fits the members on all masks and on all but each fold; weighs them by their out-of-fold predictions.
 
-    masks   (m, n) bool, no mask twice
-    values  (m,)
-    fold    (m,)
+    masks    (m, n) bool, no mask twice
+    values   (m,)
+    fold     (m,)
+    weights  (m,) above 0, how much each value counts; None where all count the same
 
     Non-negative least squares drawn towards equal weights, which sum to 1 with the weight of the mean. The
     weights of the fits without a fold leave its rows out too, so that they are an honest forecast of it.
     Wolpert (1992); Breiman (1996), "Stacked regressions".
     """
-    parts = [fit(masks[fold != k], values[fold != k]) for k in range(int(fold.max()) + 1)]
+    counts: Floats = np.ones(len(values)) if weights is None else weights
+    parts = [fit(np.flatnonzero(fold != k)) for k in range(int(fold.max()) + 1)]
     guesses = _out_of_fold(masks, parts, fold)
     without: list[dict[Interaction, float]] = []
     out_of_fold = np.empty(len(values))
     for k, part in enumerate(parts):
         rest = fold != k
-        chosen, weights = _weigh([g[rest] for g in guesses], values[rest])
-        without.append(_combined(part, chosen, weights, values[rest]))
-        mean = values[rest].mean()
-        there = np.column_stack([g[~rest, j] for g, j in zip(guesses, chosen, strict=True)])
-        out_of_fold[~rest] = mean + (there - mean) @ weights
-    chosen, weights = _weigh(guesses, values)
-    members = fit(masks, values)
-    shares = [(member.name, weight) for member, weight in zip(members, weights.tolist(), strict=True)]
-    return Stack(_combined(members, chosen, weights, values), shares, without, out_of_fold)
+        mix = _weigh([g[rest] for g in guesses], values[rest], counts[rest])
+        without.append(_combined(part, mix))
+        there = np.column_stack([g[~rest, j] for g, j in zip(guesses, mix.chosen, strict=True)])
+        out_of_fold[~rest] = mix.mean + (there - mix.mean) @ mix.weights
+    mix = _weigh(guesses, values, counts)
+    members = fit(np.arange(len(values)))
+    shares = [(member.name, weight) for member, weight in zip(members, mix.weights.tolist(), strict=True)]
+    return Stack(_combined(members, mix), shares, without, out_of_fold)
 
 
-def _combined(
-    members: Sequence[Member], chosen: Sequence[int], weights: Floats, values: Floats
-) -> dict[Interaction, float]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mix:
+    """How members are combined.
+
+    mean     of the values, which has the weight that is missing to 1
+    chosen   the best setting of each member
+    weights  one a member
+    """
+
+    mean: float
+    chosen: list[int]
+    weights: Floats
+
+
+def _combined(members: Sequence[Member], mix: _Mix) -> dict[Interaction, float]:
     """The weighted sum of the members at their chosen settings, the rest of the weight on the mean."""
-    coef: dict[Interaction, float] = {(): float(values.mean() * (1 - weights.sum()))}
-    for member, j, weight in zip(members, chosen, weights.tolist(), strict=True):
+    coef: dict[Interaction, float] = {(): mix.mean * (1 - float(mix.weights.sum()))}
+    for member, j, weight in zip(members, mix.chosen, mix.weights.tolist(), strict=True):
         if weight > 0:
             for s, value in zip(member.support, member.coef[:, j].tolist(), strict=True):
                 coef[s] = coef.get(s, 0.0) + weight * value
@@ -89,22 +104,23 @@ def _out_of_fold(masks: Bools, parts: Sequence[Sequence[Member]], fold: NDArray[
     return guesses
 
 
-def _weigh(guesses: Sequence[Floats], values: Floats) -> tuple[list[int], Floats]:
+def _weigh(guesses: Sequence[Floats], values: Floats, counts: Floats) -> _Mix:
     """The best setting of each member, and the members' weights: 0 or more, 1 at most in all.
 
     What is missing to 1 is the weight of the mean, so that noise is not explained.
     """
     nnls: Any = import_module("scipy.optimize").nnls  # scipy has no types
-    chosen = [int(np.argmin(((g - values[:, None]) ** 2).mean(axis=0))) for g in guesses]
-    mean = values.mean()
+    chosen = [int(np.argmin(counts @ (g - values[:, None]) ** 2)) for g in guesses]
+    mean = float(np.average(values, weights=counts))
+    root = np.sqrt(counts / counts.mean())
     count = len(chosen)
-    ahead = np.column_stack(
-        [*(g[:, j] for g, j in zip(guesses, chosen, strict=True)), np.full(len(values), mean)]
-    )
+    ahead = np.column_stack([g[:, j] - mean for g, j in zip(guesses, chosen, strict=True)]) * root[:, None]
     # the pull towards equal weights is worth two samples a member: it fades as samples come in
-    pull = np.sqrt(2 * count * (ahead[:, :count] - mean).var())
-    equal = np.append(np.full(count, 1 / count), 0.0)
+    pull = np.sqrt(2 * count * (ahead**2).mean())
     sum_to_one = 1e3 * np.sqrt(len(values)) * max(float(values.std()), 1e-9)
-    rows = np.vstack([ahead - mean, pull * np.eye(count + 1), np.full(count + 1, sum_to_one)])
-    weights: Floats = nnls(rows, np.concatenate([values - mean, pull * equal, [sum_to_one]]))[0]
-    return chosen, weights[:count]
+    ahead = np.column_stack([ahead, np.zeros(len(values))])
+    equal = np.append(np.full(count, 1 / count), 0.0)
+    rows = np.vstack([ahead, pull * np.eye(count + 1), np.full(count + 1, sum_to_one)])
+    target = np.concatenate([(values - mean) * root, pull * equal, [sum_to_one]])
+    weights: Floats = nnls(rows, target)[0]
+    return _Mix(mean, chosen, weights[:count])

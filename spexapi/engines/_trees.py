@@ -56,18 +56,23 @@ class Terms:
         return [tuple(i for i in row if i >= 0) for row in self.players[:count].tolist()]
 
 
-def grow(masks: Bools, values: Floats, growth: Growth, *, seed: int = 0) -> Any:
+def grow(
+    masks: Bools, values: Floats, growth: Growth, *, seed: int = 0, weights: Floats | None = None
+) -> Any:
     """An xgboost Booster that predicts values from masks; the same arguments give the same bits again.
 
-    masks   (m, n) bool
-    values  (m,) centred and of scale about 1: xgboost works in float32 and starts from 0
+    masks    (m, n) bool
+    values   (m,) centred and of scale about 1: xgboost works in float32 and starts from 0
+    weights  (m,) how much each value counts, of mean about 1; None where all count the same
 
     Time about O(m * n * trees * depth).
     """
     import xgboost
 
     xgb = cast("Any", xgboost)
-    data = xgb.DMatrix(masks.astype(np.float32), label=values.astype(np.float32), nthread=_THREADS)
+    data = xgb.DMatrix(
+        masks.astype(np.float32), label=values.astype(np.float32), weight=weights, nthread=_THREADS
+    )
     settings = {
         "max_depth": growth.depth,
         "eta": growth.rate,

@@ -1,4 +1,4 @@
-"""Which engine fits the game: exact where every mask can be paid for, else ProxySPEX."""
+"""Which engine fits the game: exact where every mask can be paid for, else ProxySPEX's stack of fits."""
 
 from __future__ import annotations
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from importlib import import_module
-from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.engines._members import first_order, fit_members
+from spexapi.engines._members import Member, first_order, fit_members
+from spexapi.engines._observed import Observed, as_they_stand, imputed, observed, predicted_by, weights_of
+from spexapi.engines._processes import MOST_MASKS, one_thread, process_members
 from spexapi.engines._published import published
 from spexapi.engines._stack import Stack, folds, stack
 from spexapi.engines._trees import Growth
 from spexapi.engines.base import Design, Fit
-from spexapi.errors import BudgetError, InputError, NothingMeasured
-from spexapi.masks import uniform_masks, unique_rows
-from spexapi.measurements import Bools, Floats, Measurements
-from spexapi.spectrum import Interaction, Spectrum, truncate
+from spexapi.errors import BudgetError, InputError
+from spexapi.masks import uniform_masks
+from spexapi.measurements import Bools, Measurements
+from spexapi.spectrum import Interaction, truncate
 
 _FOLDS = 5
 _FEWEST_FOR_TREES = 8
@@ -37,7 +36,8 @@ class ProxySPEX:
 
     Butler et al., "ProxySPEX", NeurIPS 2025, arXiv 2505.17495. Unlike it, nothing is searched or cut at 95%:
     trees on random parts of the samples and players need no grid; ridge and lasso take each term's size in
-    the trees as their prior; and the fits are weighed against each other by what they predict out of fold.
+    the trees as their prior; up to 2,000 masks, Gaussian processes over masks join them; and the fits are
+    weighed against each other by what they predict out of fold.
     """
 
     published: bool = False
@@ -68,81 +68,67 @@ class ProxySPEX:
     def fit(self, design: Design, seen: Measurements) -> Fit:
         """The combined spectrum with its out-of-fold predictions; time mostly trees, O(m n) of them.
 
-        Failed masks are left out, equal masks averaged. Fewer than 8 masks give single players, one a
+        Failed masks are left out, equal masks averaged, noisy values weighed by their variance, censored ones
+        replaced by what the others predict within their bounds. Fewer than 8 masks give single players, one a
         constant.
         """
-        ok = np.flatnonzero(seen.ok)
-        notes = _what_was_left_out(seen)
-        first, group = unique_rows(seen.masks[ok])
-        masks = seen.masks[ok[first]]
-        values = np.bincount(group, weights=seen.values[ok]) / np.bincount(group)
-        centre, scale = float(values.mean()), float(np.abs(values - values.mean()).max())
-        n = design.n_players
-        if len(values) < 2 or scale <= 1e-12 * np.abs(values).max():
-            return _constant(n, centre, len(values), notes)
-        standard = (values - centre) / scale
-        scale_up = float(standard.std())
-        standard, scale = standard / scale_up, scale * scale_up
-        if len(values) < _FEWEST_FOR_TREES:
-            member = first_order(masks, standard)
+        given = observed(seen)
+        if not given.scale:
+            return given.constant()
+        if len(given.values) < _FEWEST_FOR_TREES:
+            member = first_order(given.masks, given.values)
             found = dict(zip(member.support, member.coef[:, 0].tolist(), strict=True))
-            notes.append(f"{len(values)} values are enough for single players only, not for interactions")
-            return Fit(_in_units(n, found, centre, scale), notes=tuple(notes))
-        given = design.settings.get("seed")
-        seed = given if isinstance(given, int) else 0
+            note = f"{len(given.values)} values are enough for single players only, not for interactions"
+            return Fit(given.spectrum(found), notes=(*given.notes, note))
+        settled = design.settings.get("seed")
+        seed = settled if isinstance(settled, int) else 0
         if self.published:
-            found, growth = published(masks, standard, np.random.default_rng(seed))
+            rng = np.random.default_rng(seed)
+            spectrum, growth = published(given.masks, given.values, rng)
             chosen = f"{growth.trees} trees of depth {growth.depth}, rate {growth.rate}"
-            notes.append(f"the published recipe chose {chosen}")
-            return Fit(_in_units(n, found.coef, centre, scale), notes=tuple(notes))
-        fold = folds(len(values), _FOLDS, np.random.default_rng(seed))
-        combined = _combine(masks, standard, fold, seed)
-        spectrum = truncate(_in_units(n, combined.coef, centre, scale), _ENERGY)
-        without = [truncate(_in_units(n, coef, centre, scale), _ENERGY) for coef in combined.without]
-        folds_seen = np.full(len(seen), -1)
-        folds_seen[ok] = fold[group]
-        out_of_fold = np.full(len(seen), np.nan)
-        for k, part in enumerate(without):
-            out_of_fold[folds_seen == k] = part.predict(seen.masks[folds_seen == k])
-        parts = ", ".join(f"{weight:.2f} {name}" for name, weight in combined.shares if weight > 0.005)
-        notes.append(f"combined from {len(values)} masks: {parts or 'no fit beat the mean'}")
-        return Fit(
-            spectrum,
-            out_of_fold=out_of_fold,
-            notes=tuple(notes),
-            fold=folds_seen,
-            fold_spectra=tuple(without),
-        )
+            notes = (*given.notes, *as_they_stand(given), f"the published recipe chose {chosen}")
+            return Fit(given.spectrum(spectrum.coef), notes=notes)
+        return _combined(given, seen, seed)
 
 
-def _combine(masks: Bools, values: Floats, fold: NDArray[np.intp], seed: int) -> Stack:
-    limits: Any = import_module("threadpoolctl").threadpool_limits  # comes with scikit-learn, has no types
-    # many small products: threads that wait for each other cost several times what they save
-    with limits(limits=1, user_api="blas"):
-        return stack(masks, values, partial(fit_members, growths=_GROWTHS, seed=seed), fold)
+def _combined(given: Observed, seen: Measurements, seed: int) -> Fit:
+    def quick(certain: Observed) -> tuple[Mapping[Interaction, float], float]:
+        found = _stacked(certain, folds(len(certain.values), _FOLDS, np.random.default_rng(seed)), seed)
+        return found.coef, float(np.mean((found.out_of_fold - certain.values) ** 2))
+
+    with one_thread():
+        given = imputed(given, quick)
+        fold = folds(len(given.values), _FOLDS, np.random.default_rng(seed))
+        found = _stacked(given, fold, seed)
+    without = tuple(truncate(given.spectrum(coef), _ENERGY) for coef in found.without)
+    of_rows = given.rows(fold)
+    return Fit(
+        truncate(given.spectrum(found.coef), _ENERGY),
+        out_of_fold=predicted_by(without, of_rows, seen.masks),
+        notes=(*given.notes, _what_carried(found.shares, len(given.values))),
+        fold=of_rows,
+        fold_spectra=without,
+    )
 
 
-def _what_was_left_out(seen: Measurements) -> list[str]:
-    """Raises NothingMeasured, with the most frequent reason, where no value is finite."""
-    if not len(seen) - seen.n_failed:
-        reasons = [r for r in seen.reason if r]
-        why = max(set(reasons), key=lambda r: (reasons.count(r), r)) if reasons else "nothing was measured"
-        raise NothingMeasured(f"none of {len(seen)} measurements gave a value; most often: {why}")
-    notes: list[str] = []
-    if seen.n_failed:
-        notes.append(f"{seen.n_failed} of {len(seen)} measurements failed and were left out")
-    if bounded := int((seen.ok & (seen.lower < seen.upper)).sum()):
-        notes.append(f"{bounded} values are known within bounds only and were taken as they stand")
-    return notes
+def _stacked(given: Observed, fold: NDArray[np.intp], seed: int) -> Stack:
+    weights = weights_of(given)
+    process = len(given.values) <= MOST_MASKS
+
+    def fit(rows: NDArray[np.intp]) -> list[Member]:
+        masks, values = given.masks[rows], given.values[rows]
+        members = fit_members(masks, values, _GROWTHS, seed, None if weights is None else weights[rows])
+        if process:
+            members += process_members(masks, values, given.variance[rows], seed)
+        return members
+
+    return stack(given.masks, given.values, fit, fold, weights)
 
 
-def _constant(n: int, value: float, count: int, notes: list[str]) -> Fit:
-    why = "only one mask has a value" if count == 1 else f"all {count} masks have the same value"
-    return Fit(Spectrum(n, {(): value}), notes=(*notes, f"{why}: there is nothing to explain"))
-
-
-def _in_units(n: int, coef: Mapping[Interaction, float], centre: float, scale: float) -> Spectrum:
-    """From standardised values back to the game's own."""
-    scaled = {s: scale * value for s, value in coef.items()}
-    scaled[()] = centre + scaled.get((), 0.0)
-    return Spectrum(n, scaled)
+def _what_carried(shares: list[tuple[str, float]], count: int) -> str:
+    """Which members carried the weight, the heaviest first, in words."""
+    heard = sorted((share for share in shares if share[1] > 0.005), key=lambda share: -share[1])
+    parts = ", ".join(f"{100 * weight:.0f}% {name}" for name, weight in heard)
+    if not heard:
+        return f"combined from {count} masks: no fit predicted masks it had not seen better than the mean"
+    return f"combined from {count} masks, weighed by what each predicts for masks it had not seen: {parts}"

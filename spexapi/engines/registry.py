@@ -16,6 +16,7 @@ _BUILT_IN = {
     "auto": "spexapi.engines.auto:Auto",
     "contextcite": "spexapi.engines.first_order:ContextCite",
     "exact": "spexapi.engines.exact:Exact",
+    "gp": "spexapi.engines.gaussian_process:GaussianProcess",
     "kernelshap": "spexapi.engines.kernel_shap:KernelShap",
     "lime": "spexapi.engines.first_order:Lime",
     "loo": "spexapi.engines.first_order:LeaveOneOut",

@@ -1,0 +1,123 @@
+"""The Gaussian process engine: for small budgets, with an interval for each coefficient in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from spexapi.engines._kernel import Process, condition, scales_of, spreads
+from spexapi.engines._observed import Observed, imputed, observed, predicted_by
+from spexapi.engines._processes import MOST_MASKS, largest, one_thread
+from spexapi.engines._stack import folds
+from spexapi.engines.base import Design, Fit
+from spexapi.engines.proxyspex import ProxySPEX
+from spexapi.errors import InputError
+from spexapi.measurements import Bools, Measurements
+from spexapi.spectrum import Interaction
+
+_FOLDS = 5
+_SPREAD = (1.0,)
+_SETS = 16_384  # all of 14 players
+_SAID = 0.01  # of the energy: more than that left out is said
+_HALF_WIDTH = 1.645  # standard deviations of a 90% interval
+
+
+@dataclass(frozen=True, slots=True)
+class GaussianProcess:
+    """Uniform masks; a Gaussian process with a product kernel, one rate for each player.
+
+    Its prior is a spectrum whose interactions get weaker with each player they have, by a factor that the
+    player decides (see `_kernel.Process`). The coefficients and their intervals are those of the posterior at
+    the rates of largest density. The intervals are as good as that prior: they hold nine times of ten in
+    games that look like it, less often for the few strong terms of a game that has nothing else. Rasmussen &
+    Williams (2006), chapters 2 and 5.
+    """
+
+    @property
+    def name(self) -> str:
+        return "gp"
+
+    def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
+        """As ProxySPEX plans. InputError above 2,000 masks, whose matrices grow with the square."""
+        if budget > MOST_MASKS:
+            raise InputError(
+                f"the Gaussian process takes {MOST_MASKS:,} measurements at most, got a budget of {budget:,}:"
+                " lower it, or choose proxyspex"
+            )
+        return ProxySPEX().plan(n_players, budget, rng)
+
+    def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
+        """The planned masks that were not measured yet, in order."""
+        return ProxySPEX().propose(design, seen, remaining)
+
+    def fit(self, design: Design, seen: Measurements) -> Fit:
+        """The posterior's largest coefficients with their 90% intervals; time O(m³).
+
+        Out of fold, the rates are estimated again: leave-one-out at rates that saw the row would promise too
+        much at few masks. More than 2,000 masks are a random 2,000 of them, which is said.
+        """
+        settled = design.settings.get("seed")
+        seed = settled if isinstance(settled, int) else 0
+        given, row = _at_most(observed(seen), seed)
+        if not given.scale:
+            return given.constant()
+        with one_thread():
+            given = imputed(given, lambda certain: _quick(certain, seed))
+            process = _process(given, seed)
+            support, coef, prior, left = largest(process, _SETS)
+            fold = folds(len(given.values), _FOLDS, np.random.default_rng(seed))
+            rest = [np.flatnonzero(fold != k) for k in range(min(_FOLDS, len(fold)))]
+            parts = [largest(_process(given.take(rows), seed), _SETS) for rows in rest]
+            spread = spreads(process, support, prior)
+        without = tuple(given.spectrum(dict(zip(s, c.tolist(), strict=True))) for s, c, _, _ in parts)
+        spectrum = given.spectrum(dict(zip(support, coef.tolist(), strict=True)))
+        half = given.scale * _HALF_WIDTH * spread
+        of_rows = np.where(row >= 0, fold[row], -1)
+        return Fit(
+            spectrum,
+            intervals={
+                s: (spectrum.coef[s] - h, spectrum.coef[s] + h)
+                for s, h in zip(support, half.tolist(), strict=True)
+            },
+            out_of_fold=predicted_by(without, of_rows, seen.masks),
+            notes=(*given.notes, *_notes(process, len(support), left)),
+            fold=of_rows,
+            fold_spectra=without,
+        )
+
+
+def _process(given: Observed, seed: int) -> Process:
+    (scales,) = scales_of(given.masks, given.values, given.variance, _SPREAD, seed)
+    return condition(given.masks, given.values, given.variance, scales)
+
+
+def _quick(certain: Observed, seed: int) -> tuple[Mapping[Interaction, float], float]:
+    process = _process(certain, seed)
+    support, coef, _, _ = largest(process, _SETS)
+    error = float(np.mean((process.left_out - certain.values) ** 2))
+    return dict(zip(support, coef.tolist(), strict=True)), error
+
+
+def _at_most(given: Observed, seed: int) -> tuple[Observed, NDArray[np.intp]]:
+    """2,000 of the masks at most; and for each row of the measurements which of these it is, or -1."""
+    count = len(given.values)
+    if count <= MOST_MASKS:
+        return given, given.group
+    drawn = np.sort(np.random.default_rng([seed, count]).permutation(count)[:MOST_MASKS])
+    place = np.full(count + 1, -1)
+    place[drawn] = np.arange(MOST_MASKS)
+    note = f"of {count:,} masks a random {MOST_MASKS:,} were used: proxyspex takes them all"
+    return replace(given.take(drawn), notes=(*given.notes, note)), place[given.group]
+
+
+def _notes(process: Process, count: int, left: float) -> list[str]:
+    m = len(process.weights)
+    noise = process.scales.noise / (process.scales.noise + process.scales.height)
+    notes = [f"a Gaussian process over {m} masks: {count} coefficients, {100 * noise:.2g}% taken for noise"]
+    if left > _SAID:
+        notes.append(f"{100 * left:.0f}% of what it predicts lies in coefficients too small and many to list")
+    return notes
