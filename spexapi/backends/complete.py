@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spexapi.backends.base import Backend, Capabilities, Generated, Message, Reply, Request, Scoring
+from spexapi.backends.base import Backend, Capabilities, Generated, Limits, Message, Reply, Request, Scoring
 from spexapi.errors import BackendError
 
 
@@ -35,6 +35,10 @@ class _Completed:
     def capabilities(self) -> Capabilities:
         known = Capabilities(write=hasattr(self.own, "generate"), price=None, batch=1, keep=False)
         return getattr(self.own, "capabilities", known)
+
+    @property
+    def limits(self) -> Limits | None:
+        return getattr(self.own, "limits", None)
 
     async def open(self) -> None:
         if hasattr(self.own, "open"):

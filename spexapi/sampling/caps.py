@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from spexapi.backends.base import Price, Reply, Request
@@ -83,12 +84,12 @@ class Sizes:
     def learn(self, request: Request, reply: Reply) -> None:
         if reply.error or not reply.tokens_in:
             return
-        share = reply.tokens_in / _bytes(request)
-        self._a_byte = max(self._a_byte, share) if self._known else share
-        self._known = True
-        self._calls = float(reply.calls)
+        share, written = reply.tokens_in / _bytes(request), float(reply.tokens_out)
+        if not self._known:
+            self._a_byte, self._written, self._known = share, 0.0, True
+        self._a_byte, self._calls = max(self._a_byte, share), float(reply.calls)
         if not request.write:
-            self._written = max(self._written, float(reply.tokens_out))
+            self._written = max(self._written, written)
 
 
 def _bytes(request: Request) -> float:
@@ -104,15 +105,28 @@ class Ledger:
     def __init__(self, caps: Caps) -> None:
         self.caps = caps
         self.taken = self._held = Amount()
+        self._under_way = 0
+        self._waiting: list[asyncio.Future[None]] = []
 
-    def hold(self, expected: Amount) -> None:
-        """Sets an amount aside before a call. Raises CapReached where it would not fit."""
-        self.check(expected)
+    async def hold(self, expected: Amount) -> None:
+        """Sets an amount aside before a call. Raises CapReached where it would not fit.
+
+        Calls under way may take less than was set aside for them: it waits for those before it gives up.
+        """
+        while self._under_way:
+            try:
+                self.check(expected, self._held)
+                break
+            except CapReached:
+                self._waiting.append(asyncio.get_running_loop().create_future())
+                await self._waiting[-1]
+        self.check(expected, self._held)
         self._held = self._held + expected
+        self._under_way += 1
 
-    def check(self, expected: Amount) -> None:
-        """Raises CapReached where it would not fit."""
-        after = self.taken + self._held + expected
+    def check(self, expected: Amount, held: Amount = Amount()) -> None:
+        """Raises CapReached where it would not fit beside what was taken and what is held."""
+        after = self.taken + held + expected
         for what, cap, would, now in (
             ("calls", self.caps.calls, after.calls, self.taken.calls),
             ("tokens", self.caps.tokens, after.tokens, self.taken.tokens),
@@ -126,5 +140,10 @@ class Ledger:
 
     def settle(self, expected: Amount, taken: Amount) -> None:
         """The call has ended: what was set aside is free again, what it took is counted."""
-        self._held = self._held - expected
+        self._under_way -= 1
+        self._held = self._held - expected if self._under_way else Amount()
         self.taken = self.taken + taken
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)

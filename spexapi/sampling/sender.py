@@ -211,7 +211,7 @@ class Sender:
         expected = sum((self._sizes.expect(one.request) for one in parcel), Amount())
         sent = await self._pace.turn(expected.tokens, expected.calls)
         try:
-            self._ledger.hold(_capped(expected, parcel))
+            await self._ledger.hold(_capped(expected, parcel))
             return await self._on_wire(parcel, call, sent, expected)
         finally:
             self._pace.done()
