@@ -11,6 +11,7 @@ import numpy as np
 
 from spexapi.backends.base import Reply, Request, Scoring
 from spexapi.errors import InputError
+from spexapi.likeness import chrf, log_odds, mean, normal, rouge_l
 from spexapi.measurements import Floats
 
 # The nearest a probability comes to 1: closer than this, one minus it is no longer a float64.
@@ -117,6 +118,10 @@ def find_scorer(score: str | Scorer | Callable[[Reply], float]) -> Scorer:
         return Scorer(getattr(score, "__name__", "custom"), "", score)
     if score in _BUILT_IN:
         return _BUILT_IN[score]
+    if score.partition(":")[0] in _HELPED:
+        from spexapi.helped import helped  # it builds on this file
+
+        return helped(score)
     for point in entry_points(group="spexapi.scorers"):
         if point.name == score:
             found = cast("Scorer | Callable[[Reply], float]", point.load())
@@ -127,6 +132,7 @@ def find_scorer(score: str | Scorer | Callable[[Reply], float]) -> Scorer:
 def known_scorers() -> dict[str, str]:
     """Name -> "module:function" of every scorer found, the built-in ones first."""
     found = {name: f"{__name__}:{name}" for name in _BUILT_IN}
+    found |= {f"{name}:<model>": f"spexapi.helped:{name}" for name in _HELPED}
     for point in entry_points(group="spexapi.scorers"):
         found.setdefault(point.name, point.value)
     return found
@@ -149,9 +155,52 @@ def _logit(tokens: Floats) -> Floats:
     return log_p - log_rest
 
 
+def over_replies(
+    name: str,
+    unit: str,
+    alike: Callable[[str, str], float],
+    *,
+    samples: int,
+    total: Callable[[Sequence[float]], tuple[float, float]],
+) -> Scorer:
+    """A scorer that compares sampled replies with the answer.
+
+    alike  (reply, answer) -> likeness in 0 to 1
+    total  the likenesses of k replies -> value and the variance of its sampling noise
+    """
+
+    async def of_texts(texts: Sequence[str], answer: str, ask: Ask) -> Estimate:
+        return Estimate(*total([alike(text, answer) for text in texts]))
+
+    return Scorer(name, unit, no_reply(name), of_texts=of_texts, samples=samples)
+
+
+def no_reply(name: str) -> Callable[[Reply], float]:
+    """In the place of `of_reply`, for scorers that read replies as texts."""
+
+    def of_reply(reply: Reply) -> float:
+        raise InputError(f"score {name!r} compares sampled replies, it does not read log-probabilities")
+
+    return of_reply
+
+
+def agreeing(likenesses: Sequence[float]) -> tuple[float, float]:
+    """Log-odds that a reply agrees, in nats, and its variance."""
+    return log_odds(sum(likenesses), len(likenesses))
+
+
+_HELPED = ("embedding", "judge")
 _BUILT_IN = {
     "logprob": Scorer("logprob", "nats", logprob, _sum),
     "mean_logprob": Scorer("mean_logprob", "nats a token", mean_logprob, _mean),
     "logit": Scorer("logit", "nats", logit, _logit),
     "choice": Scorer("choice", "nats", choice, options=True),
+    "match": over_replies(
+        "match", "nats", lambda r, a: float(normal(r) == normal(a)), samples=8, total=agreeing
+    ),
+    "exact_match": over_replies(
+        "exact_match", "nats", lambda r, a: float(r.strip() == a.strip()), samples=8, total=agreeing
+    ),
+    "chrf": over_replies("chrf", "chrF", chrf, samples=4, total=mean),
+    "rouge": over_replies("rouge", "ROUGE-L", rouge_l, samples=4, total=mean),
 }

@@ -29,7 +29,9 @@ ORDER = [
     "backends",
     "_contracts",
     "testing",
+    "likeness",
     "scorers",
+    "helped",
     "sampling",
     "games",
     "_verification",
@@ -57,7 +59,7 @@ MATHEMATICS = {
     "intervals",
     "optimize",
 }
-MODEL_SIDE = {"prompt", "segments", "render", "backends", "scorers", "sampling"}
+MODEL_SIDE = {"prompt", "segments", "render", "backends", "likeness", "scorers", "helped", "sampling"}
 OWNERS = {
     "torch": {"backends/huggingface.py", "backends/_"},
     "transformers": {"backends/huggingface.py", "backends/_"},

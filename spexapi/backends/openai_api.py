@@ -129,6 +129,7 @@ class OpenAI:
         self._answers: Finding | None = None
         self._options: Finding | None = None
         self._sampled = Sampled(chosen.temperature)
+        self._one_at_a_time: tuple[object, asyncio.Lock] = (None, asyncio.Lock())
 
     def __repr__(self) -> str:
         return f"OpenAI({self._endpoint.speech.model!r}, {self._endpoint.connection.place.shown!r})"
@@ -197,8 +198,12 @@ class OpenAI:
         model, Unavailable where nobody answers.
         """
         self._endpoint.connection.open()
-        if self._probed is None:
-            await self.probe(thorough=False)
+        loop = asyncio.get_running_loop()
+        if self._one_at_a_time[0] is not loop:
+            self._one_at_a_time = (loop, asyncio.Lock())
+        async with self._one_at_a_time[1]:
+            if self._probed is None:
+                await self.probe(thorough=False)
 
     async def close(self) -> None:
         await self._endpoint.connection.close()
