@@ -277,3 +277,17 @@ def test_probabilities_have_the_digits_they_deserve(p, text):
 )
 def test_numbers_carry_their_sign(value, text):
     assert signed(value) == text
+
+
+def test_the_table_has_the_interval_of_a_combination_and_says_how_steady_the_fit_is():
+    steady = replace(sample.audit(), stability=0.8)
+    explanation = replace(
+        sample.documents(sample.and_of_two, found=steady), intervals={(0, 1): (4.51, 5.3), (0,): (0.0, 0.0)}
+    )
+    text = plain(explanation)
+
+    assert max(map(len, text.splitlines())) <= 80
+    assert "90% interval" in text
+    assert "+4.51 to +5.30" in text
+    assert "80% of its strongest effects" in " ".join(text.split())
+    assert "90% interval" not in plain(replace(explanation, intervals={})).replace("(90% interval", "")

@@ -11,7 +11,7 @@ from spexapi.views.drawing import Drawn, draw
 from spexapi.views.gauge import gauge
 from spexapi.views.panels import combinations, prompt, proof
 from spexapi.views.safe import safe, tag
-from spexapi.views.wording import how_checked, kind_plural, level, spent, trust, warnings
+from spexapi.views.wording import how_checked, kind_plural, level, spent, steady, trust, warnings
 
 if TYPE_CHECKING:
     from spexapi.explanation import Explanation
@@ -90,6 +90,8 @@ def trusted(ex: Explanation) -> str:
     rows = [("Trust", trust(ex))]
     if level(ex.audit) not in ("exact", "none"):
         rows.append(("How it was checked", how_checked(ex.audit)))
+    if again := steady(ex.audit):
+        rows.append(("How steady it is", again))
     rows.append(("Cost", spent(ex.cost)))
     made = f"{ex.engine} engine, {ex.index.upper()} index, seed {ex.seed}"
     rows.append(("Made with", made + (f", {ex.backend}" if ex.backend else "")))

@@ -15,8 +15,10 @@ from spexapi.views.wording import (
     name,
     names,
     one_line,
+    ranged,
     signed,
     spent,
+    steady,
     trust,
     valued,
     warnings,
@@ -63,6 +65,8 @@ def show(explanation: Explanation, console: Console | None = None) -> None:
     console.print(Text("Trust: ", "bold").append(trust(explanation), ""))
     if level(explanation.audit) not in ("exact", "none"):
         console.print(Text(f"       ({how_checked(explanation.audit)})", "dim"))
+    if words := steady(explanation.audit):
+        console.print(Text(f"       {words}", "dim"))
     console.print(Text("Cost:  ", "bold").append(spent(explanation.cost), ""))
     for warning in warnings(explanation):
         console.print(Text("Note:  ", "bold yellow").append(warning, "yellow"))
@@ -129,11 +133,15 @@ def _combinations(explanation: Explanation, console: Console) -> None:
     table.add_column("Combinations", ratio=4, overflow="fold")
     table.add_column("What it means", ratio=4, overflow="fold")
     table.add_column(explanation.index.upper(), justify="right", no_wrap=True, min_width=8)
-    for c in found:
+    ranges = [ranged(explanation.intervals.get(c.players)).strip(" ()") for c in found]
+    if any(ranges):
+        table.add_column("90% interval", justify="right", no_wrap=True)
+    for c, ends in zip(found, ranges, strict=True):
         called = one_line(names(explanation.players, c.players, c.joiner), 120)
         said = mark(explanation, c.players)
         meaning = f"{c.meaning}; {said}" if said else str(c.meaning)
-        table.add_row(Text(called), Text(meaning), Text(signed(c.value), "bold"))
+        cells = [Text(called), Text(meaning), Text(signed(c.value), "bold"), Text(ends, "dim")]
+        table.add_row(*cells[: len(table.columns)])
     console.print(table)
     if n_found > len(found):
         console.print(Text(f"{n_found - len(found):,} weaker combinations are not shown.", "dim"))

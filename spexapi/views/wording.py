@@ -184,6 +184,18 @@ def how_checked(audit: Audit) -> str:
     return f"R² = {audit.r2:.2f}: {words}; {audit.n_held_out:,} masks".replace("-", "−")
 
 
+def steady(audit: Audit) -> str:
+    """How many of the strongest interactions come out again on other masks; "" where nothing was refitted."""
+    if audit.stability is None or level(audit) in ("exact", "none"):
+        return ""
+    share = _whole(audit.stability)
+    if audit.stability >= 0.995:
+        share = "all"
+    return (
+        f"Fitted again without a fifth of the masks, {share} of its strongest effects come out on top again."
+    )
+
+
 def _interval(audit: Audit) -> str:
     if not audit.r2_interval:
         return ""
