@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -70,9 +70,10 @@ class Place:
 class Connection:
     """Posts JSON. `open` builds the client, `close` ends it; it can be opened again."""
 
-    def __init__(self, place: Place, key: Key) -> None:
+    def __init__(self, place: Place, key: Key, http_client: Callable[[], Any] | None = None) -> None:
         self.place = place
         self.key = key
+        self._http_client = http_client
         self._client: Any = None
 
     def __repr__(self) -> str:
@@ -95,6 +96,7 @@ class Connection:
             max_retries=0,
             default_headers=dict(self.place.headers) or None,
             default_query=dict(self.place.query) or None,
+            http_client=self._http_client() if self._http_client else None,
         )
 
     async def close(self) -> None:

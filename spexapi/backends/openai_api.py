@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,7 @@ def open_openai(
     placeholder: str = "...",
     batch: bool = False,
     poll: float = 10.0,
+    http_client: Callable[[], Any] | None = None,
 ) -> OpenAI:
     """A hosted model, not called yet: `open` probes what it can do with a few tokens.
 
@@ -91,6 +92,7 @@ def open_openai(
     price_*        US dollars a million tokens; None: from the table of genai-prices
     batch          True: through the Batch API, at half the price, within a day; poll: seconds between the
                    first looks
+    http_client    makes the client behind each connection, for a page that limits where it may connect to
 
     Raises InputError for a missing model or key, an unknown form or way.
     """
@@ -116,7 +118,7 @@ def open_openai(
         from spexapi.backends.openai_batch import BatchConnection, BatchedOpenAI
 
         return BatchedOpenAI(BatchConnection(place, key, poll), speech, chosen)
-    return OpenAI(Connection(place, key), speech, chosen)
+    return OpenAI(Connection(place, key, http_client), speech, chosen)
 
 
 class OpenAI:
@@ -203,7 +205,11 @@ class OpenAI:
             self._one_at_a_time = (loop, asyncio.Lock())
         async with self._one_at_a_time[1]:
             if self._probed is None:
-                await self.probe(thorough=False)
+                try:
+                    await self.probe(thorough=False)
+                except BaseException:  # who could not open does not close
+                    await self.close()
+                    raise
 
     async def close(self) -> None:
         await self._endpoint.connection.close()

@@ -43,8 +43,13 @@ def matrix(explanation: Explanation, *, dark: bool = False) -> Any:
         text=said, hoverinfo="text",
         colorbar={"title": {"text": explanation.target.unit or "value"}, "thickness": 12},
     )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", scaleanchor="x", showticklabels=len(shown) <= MOST_LABELS)
-    figure.update_xaxes(showticklabels=len(shown) <= MOST_LABELS)
+    named: dict[str, Any] = {
+        "showticklabels": len(shown) <= MOST_LABELS,
+        "automargin": True,
+        "showgrid": False,
+    }
+    figure.update_yaxes(autorange="reversed", **named)
+    figure.update_xaxes(**named)
     return _styled(figure, dark)
 
 

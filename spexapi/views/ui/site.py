@@ -91,7 +91,8 @@ class Site:
             options["base_url"] = base_url
         if not self.local_urls:
             check_address(base_url or OPENAI)
-            options["http_client"] = public_client
+            # never the owner's own address or proxy from the environment
+            options |= {"base_url": base_url or OPENAI, "http_client": public_client}
         return spexapi.open_backend(f"openai:{name}", **options)
 
 
