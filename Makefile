@@ -45,11 +45,15 @@ train: $(BIN)/.test
 PEER_PYTHON ?= python3.12
 .env-peers/bin/python:
 	$(PEER_PYTHON) -m venv .env-peers
-	.env-peers/bin/python -m pip install --quiet shapiq==1.8.0 xgboost-cpu lightgbm sparse-transform galois
+	.env-peers/bin/python -m pip install --quiet shapiq==1.8.0 spectralexplain==0.0.4 xgboost-cpu lightgbm galois
 
+# Hours. Each part goes on where it was stopped; BENCH="--seconds 600" ends each after ten minutes.
 bench: $(BIN)/.test .env-peers/bin/python
-	$(BIN)/python benchmarks/faithfulness_games.py
-	$(BIN)/python benchmarks/recovery.py
+	$(BIN)/python benchmarks/faithfulness.py recorded $(BENCH)
+	$(BIN)/python benchmarks/faithfulness.py planted $(BENCH)
+	$(BIN)/python benchmarks/recovery.py $(BENCH)
+	$(BIN)/python benchmarks/deletion.py $(BENCH)
+	$(BIN)/python benchmarks/speed.py $(BENCH)
 
 clean:
 	rm -rf $(VENV) .env-peers demo

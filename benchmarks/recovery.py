@@ -1,141 +1,144 @@
-"""Precision and recall on planted sparse functions in noise, SPEX beside shapiq's SPEX at equal samples.
+"""Precision and recall on planted sparse functions at 10 dB, SPEX beside shapiq's SPEX at equal samples.
 
-    python benchmarks/recovery.py [--seeds 3] [--no-peer] [--peer-python .env-peers/bin/python]
+    python benchmarks/recovery.py [--seeds 5] [--cells 32-8-672 ...] [--seconds 3600] [--no-run] [--again]
 
-A function is a sum of `terms` parities of 1 to 5 players drawn without hierarchy, sizes 0.5 to 1.5 with
-random signs, measured with noise 10 dB below it. A term counts as found where its size is 0.2 or more. R² is
-on 2,000 fresh masks without noise. Figures are means over seeds. Needs shapiq's Python: see README.md.
+A cell is n, terms and samples: the sparse games of planted.py, parities of 1 to 5 players without hierarchy.
+A term counts as found where its size is 0.2 or more, planted ones being 0.5 to 1.5. R² is on 4,000 fresh
+masks without noise. ProxySPEX of both stands beside, on as many uniform masks, which are ours and the same.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
-from typing import Any
+from collections import defaultdict
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+from kept import Clock, Kept, Peers, Row, markdown, write_table
+from planted import Terms, held_out, plant, r2
 
-from spexapi.engines.spex import SPEX
+from spexapi.engines.registry import find_engine
 from spexapi.measurements import exact_values
 
-HERE = Path(__file__).resolve().parent
-# n, terms, budget: shapiq's exact prices for 8 or 16 bins a group, sets of up to 5
-CELLS = [
-    (20, 10, 672),
-    (32, 8, 672),
-    (32, 16, 672),
-    (32, 24, 1344),
-    (100, 10, 984),
-    (100, 20, 1968),
-]
+# shapiq's exact prices for 8 or 16 bins a group, sets of up to 5; the last two for sets of up to 2 players
+CELLS = (
+    "20-10-672", "32-8-672", "32-16-672", "32-24-1344", "100-10-984", "100-20-1968", "500-10-1224",
+    "1000-10-1344", "32-8-312", "100-10-384",
+)  # fmt: skip
 STRONG = 0.2
-
-Terms = list[tuple[list[int], float]]
-
-
-def job(cell: tuple[int, int, int], seed: int) -> dict[str, Any]:
-    n, count, budget = cell
-    rng = np.random.default_rng([seed, n, count])
-    terms: dict[tuple[int, ...], float] = {}
-    while len(terms) < count:
-        players = rng.choice(n, int(rng.integers(1, 6)), replace=False)
-        terms[tuple(sorted(players.tolist()))] = float(rng.choice([-1, 1]) * rng.uniform(0.5, 1.5))
-    noise = float(np.sqrt(sum(size**2 for size in terms.values()) / 10))
-    listed = [(list(players), size) for players, size in terms.items()]
-    return {"n": n, "budget": budget, "seed": seed, "noise": noise, "terms": listed}
+WHO = ("spex", "shapiq_spex", "proxyspex", "shapiq_proxyspex")
 
 
-def value(masks: np.ndarray, terms: Terms) -> np.ndarray:
-    sign = np.where(masks, -1.0, 1.0)
-    return sum((size * sign[:, players].prod(axis=1) for players, size in terms), np.zeros(len(masks)))
+def score(truth: Terms, found: Terms) -> Row:
+    strong = {players for players, size in found.items() if players and abs(size) >= STRONG}
+    hit = len(truth.keys() & strong)
+    return {"precision": hit / len(strong) if strong else 1.0, "recall": hit / len(truth)}
 
 
-def ours(todo: dict[str, Any], engine: SPEX) -> dict[str, Any]:
-    rng = np.random.default_rng([todo["seed"], 1])
-    design = engine.plan(todo["n"], todo["budget"], rng)
-    values = value(design.masks, todo["terms"]) + rng.normal(size=len(design.masks)) * todo["noise"]
-    start = time.process_time()
-    fit = engine.fit(design, exact_values(design.masks, values))
-    cpu = time.process_time() - start
-    terms = [(list(players), size) for players, size in fit.spectrum.coef.items()]
-    return {"terms": terms, "calls": len(design.masks), "cpu": cpu}
+def fit(who: str, cell: str, seed: int, peers: Peers, about: Row) -> Row:
+    n, count, budget = map(int, cell.split("-"))
+    game, test = plant("sparse", n, seed, count), held_out(n, seed)
+    assert game.terms is not None
+    name = "proxyspex" if who == "shapiq_proxyspex" else who
+    if who == "shapiq_spex":
+        masks = np.zeros((0, n), dtype=bool)
+        values = np.zeros(0)
+    else:
+        engine = find_engine(name)
+        design = engine.plan(n, budget, np.random.default_rng([seed, 1]))
+        masks = design.masks
+        values = game.measure(masks, np.random.default_rng([seed, 2]))
+    if who in ("spex", "proxyspex"):
+        start = time.process_time()
+        found = engine.fit(design, exact_values(masks, values)).spectrum
+        cpu, calls = time.process_time() - start, len(masks)
+        terms, predicted = dict(found.coef), found.predict(test)
+    else:
+        arrays = {"masks": masks, "values": values, "test": test}
+        asked = {"seed": seed, "budget": budget, "limit": 900, "game": ["sparse", n, seed, count]}
+        answer = peers.ask(who, arrays, **asked)
+        if isinstance(answer, str):
+            return {"why": answer}
+        predicted, told = answer
+        about["peers"], cpu, calls = told["about"], told["cpu"], told["calls"]
+        terms = {tuple(sorted(players)): size for players, size in told["terms"]}
+    row = score(game.terms, terms) | {"r2": r2(game.value(test), predicted), "cpu": cpu}
+    return {key: round(value, 4) for key, value in row.items()} | {"calls": calls}
 
 
-def score(todo: dict[str, Any], answer: dict[str, Any]) -> dict[str, float]:
-    truth = {tuple(players) for players, _ in todo["terms"]}
-    found = {tuple(players) for players, size in answer["terms"] if players and abs(size) >= STRONG}
-    hit = len(truth & found)
-    fresh = np.random.default_rng([todo["seed"], 3]).random((2000, todo["n"])) < 0.5
-    values = value(fresh, todo["terms"])
-    left = values - value(fresh, answer["terms"])
-    return {
-        "precision": hit / len(found) if found else 1.0,
-        "recall": hit / len(truth),
-        "r2": float(1 - (left**2).sum() / ((values - values.mean()) ** 2).sum()),
-        "calls": answer["calls"],
-        "cpu": answer["cpu"],
-    }
+def report(kept: Kept) -> None:
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for key, row in kept.rows.items():
+        cell, _, who = key.split("/")
+        groups[cell, who].append(row)
+    lines: list[list[str]] = []
+    for cell in CELLS:
+        for who in WHO:
+            done = [row for row in groups[cell, who] if "r2" in row]
+            failed = len(groups[cell, who]) - len(done)
+            if not groups[cell, who]:
+                continue
+            mean = {key: float(np.mean([row[key] for row in done])) for key in (done[0] if done else {})}
+            n, count, budget = cell.split("-")
+            lines.append([
+                n, count, budget, who, f"{len(done)}" + (f" ({failed} failed)" if failed else ""),
+                *(f"{mean[key]:.2f}" if done else "" for key in ("precision", "recall")),
+                *(f"{mean[key]:.3f}" if done else "" for key in ("r2",)),
+                f"{mean['calls']:.0f}" if done else "", f"{mean['cpu']:.1f}" if done else "",
+            ])  # fmt: skip
+    head = ["n", "terms", "samples", "engine", "seeds", "precision", "recall", "R²", "calls made", "CPU s"]
+    write_table("recovery", markdown(head, lines) + "\n\n" + summary(kept))
 
 
-def ask_peer(python: str, jobs: list[dict[str, Any]]) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        given, answers = Path(folder) / "jobs.json", Path(folder) / "answers.json"
-        given.write_text(json.dumps(jobs))
-        subprocess.run(
-            [python, str(HERE / "peer_spex.py"), str(given), str(answers)], check=True, stdout=sys.stderr
+def summary(kept: Kept) -> str:
+    pairs = [
+        (row, other)
+        for key, row in kept.rows.items()
+        if key.endswith("/spex") and "r2" in row
+        if "r2" in (other := kept.rows.get(key.replace("/spex", "/shapiq_spex"), {}))
+    ]
+    if not pairs:
+        return "No run has both SPEX yet."
+    said: list[str] = []
+    for name in ("precision", "recall", "r2"):
+        gaps = np.array([row[name] - other[name] for row, other in pairs])
+        said.append(
+            f"{name} {np.mean(gaps >= 0):.0%} (worst {gaps.min():+.2f}, median {np.median(gaps):+.2f})"
         )
-        return json.loads(answers.read_text())
+    return f"Of {len(pairs)} runs with both, SPEX is at least shapiq's SPEX in: " + ", ".join(said) + "."
 
 
 def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--peer-python", default=str(HERE.parent / ".env-peers" / "bin" / "python"))
-    parser.add_argument("--cells", type=int, nargs="+", default=list(range(len(CELLS))), help="which rows")
-    parser.add_argument("--no-peer", action="store_true", help="our figures only")
-    parser.add_argument(
-        "--combined", action="store_true", help="let ours weigh trees in, as its default does"
-    )
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "recovery.json")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--cells", nargs="+", default=list(CELLS))
+    parser.add_argument("--who", nargs="+", default=list(WHO))
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--no-run", action="store_true")
+    parser.add_argument("--again", action="store_true", help="fit ours anew: the engines have changed")
     options = parser.parse_args()
-    cells_asked = [CELLS[i] for i in options.cells]
-    jobs = [job(cell, seed) for cell in cells_asked for seed in range(options.seeds)]
-    engine = SPEX(combined=options.combined)
-    runs = {"ours": [score(todo, ours(todo, engine)) for todo in jobs]}
-    about: dict[str, str] = {}
-    if not options.no_peer:
-        peer = ask_peer(options.peer_python, jobs)
-        runs["shapiq"] = [score(todo, answer) for todo, answer in zip(jobs, peer["answers"], strict=True)]
-        about = peer["about"]
-    print(f"{'n':>4} {'terms':>5} {'engine':8} {'calls':>6} {'precision':>9} {'recall':>7} {'R²':>7} "
-          f"{'CPU s':>7}")  # fmt: skip
-    cells: list[dict[str, Any]] = []
-    for i, (n, count, budget) in enumerate(cells_asked):
-        for name, rows in runs.items():
-            here = rows[i * options.seeds : (i + 1) * options.seeds]
-            mean = {key: float(np.mean([row[key] for row in here])) for key in here[0]}
-            cells.append({"n": n, "terms": count, "budget": budget, "engine": name, **mean})
-            print(f"{n:4} {count:5} {name:8} {mean['calls']:6.0f} {mean['precision']:9.2f} "
-                  f"{mean['recall']:7.2f} {mean['r2']:7.3f} {mean['cpu']:7.2f}")  # fmt: skip
-    options.out.parent.mkdir(exist_ok=True)
-    result = {
-        "seeds": options.seeds,
-        "combined": options.combined,
-        "peer": about,
-        "cells": cells,
-        "runs": runs,
-    }
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    kept, clock, missing = Kept.open("recovery"), Clock(options.seconds), 0
+    with Peers() as peers:
+        for seed in range(0 if options.no_run else options.seeds):
+            for cell in options.cells:
+                for who in options.who:
+                    key = f"{cell}/{seed}/{who}"
+                    if key in kept.rows and not (options.again and who in ("spex", "proxyspex")):
+                        continue
+                    if clock.over:
+                        missing += 1
+                        continue
+                    kept.put(key, fit(who, cell, seed, peers, kept.about))
+                    print(key, kept.rows[key], file=sys.stderr, flush=True)
+    if missing:
+        print(f"the time is over: {missing} fits are missing; the same command goes on", file=sys.stderr)
+    report(kept)
 
 
 if __name__ == "__main__":
