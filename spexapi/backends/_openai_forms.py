@@ -75,6 +75,7 @@ class Speech:
             body["temperature"] = temperature
         if self.form == "responses":
             body |= {"input": turns(messages), "max_output_tokens": most, "store": False}
+            body["stream"] = False  # `transformers serve` streams where nothing is said
             if top is not None:
                 body |= {"include": ["message.output_text.logprobs"], "top_logprobs": top}
         elif self.form == "completions":
