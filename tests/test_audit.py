@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spexapi.audit import Audit, audit
+from spexapi.audit import Audit, audit, stability
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.exact import Exact
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.measurements import Bools, Measurements, exact_values
+from spexapi.refits import Refits
 from spexapi.spectrum import Spectrum
 
 WEIGHTS = np.array([1.0, -0.7, 0.5, 0.3, -0.2, 0.1])
@@ -179,6 +180,68 @@ def test_sampling_noise_is_named_as_the_ceiling():
     found = audit(LeastSquares(), design, seen, fit, rng=np.random.default_rng(0))
 
     assert "no explanation can reach an R² above 0.5" in " ".join(found.notes)
+    assert found.noise_share == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_interval_holds_what_the_fit_to_all_masks_reaches():
+    """Fits without a fold are worse than the reported one: where masks are few, their R² alone is too low."""
+    held, below = [], []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        design = LeastSquares().plan(16, 40, rng)
+        weights = rng.normal(size=16)
+        noise = float((weights**2).sum()) / 4 / 10
+        values = design.masks @ weights + rng.normal(size=40) * noise**0.5
+        spread = np.full(40, noise)
+        seen = Measurements(design.masks, values, spread, values.copy(), values.copy(), ("",) * 40)
+        fit = LeastSquares().fit(design, seen)
+        found = audit(LeastSquares(), design, seen, fit, rng=rng)
+        missed = sum((fit.spectrum.coef[(i,)] + w / 2) ** 2 for i, w in enumerate(weights.tolist()))
+        missed += (fit.spectrum.coef[()] - weights.sum() / 2) ** 2
+        truth = 1 - (missed + noise) / (noise * 10 + noise)
+        assert found.r2 is not None
+        assert found.r2_interval is not None
+        held.append(found.r2_interval[0] <= truth <= found.r2_interval[1])
+        below.append(found.r2 < truth)
+
+    assert np.mean(below) > 0.6
+    assert 0.85 <= np.mean(held) <= 0.99
+
+
+def test_stability_is_the_share_of_strong_terms_that_come_out_again():
+    found = Spectrum(5, {(): 9.0, (0,): 3.0, (1, 2): -2.0, (3,): 1.0, (4,): 0.1})
+    same = Spectrum(5, {(): 1.0, (0,): 2.0, (1, 2): -1.0, (3,): 0.5})
+    other = Spectrum(5, {(): 1.0, (0,): 2.0, (1, 2): 1.0, (2, 4): 5.0})
+    fold = np.arange(10) % 2
+
+    assert stability(found, Refits(fold, (same, same))) == 1.0
+    assert stability(found, Refits(fold, (same, other))) == pytest.approx((1 + 2 / 3) / 2)
+    assert stability(Spectrum(5, {(): 1.0}), Refits(fold, (same, other))) is None
+
+
+def test_stability_tells_a_signal_from_noise():
+    steady = audited(LeastSquares(), lambda masks, _: masks @ WEIGHTS, 60)
+    shaky = audited(Memory(), lambda masks, rng: rng.normal(size=len(masks)), 100, n=12)
+
+    assert steady.stability == 1.0
+    assert shaky.stability is not None
+    assert shaky.stability < 0.9
+
+
+def test_a_value_known_within_bounds_counts_as_predicted_between_them():
+    rng = np.random.default_rng(4)
+    design = LeastSquares().plan(6, 80, rng)
+    values = design.masks @ WEIGHTS
+    floor = float(np.quantile(values, 0.3))
+    bounded = values < floor
+    shown = np.where(bounded, floor, values)
+    lower = np.where(bounded, floor - 9, shown)
+    seen = Measurements(design.masks, shown, np.zeros(80), lower, shown.copy(), ("",) * 80)
+    fit = Fit(Spectrum(6, {}), out_of_fold=values)
+    found = audit(LeastSquares(), design, seen, fit, rng=rng)
+
+    assert found.r2 == pytest.approx(1.0)
+    assert "within bounds" in " ".join(found.notes)
 
 
 @pytest.mark.parametrize(
