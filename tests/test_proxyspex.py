@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spexapi.engines import _stack
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.errors import BudgetError, InputError, NothingMeasured
@@ -124,6 +125,16 @@ def test_two_runs_are_equal_to_the_last_bit():
 
     assert dict(one.spectrum.coef) == dict(two.spectrum.coef)
     assert np.array_equal(one.out_of_fold, two.out_of_fold, equal_nan=True)
+
+
+def test_fits_side_by_side_are_equal_to_fits_in_turn(monkeypatch: pytest.MonkeyPatch):
+    in_turn = explained(small, 8, 60)[0]
+    monkeypatch.setattr(_stack, "_LARGE", 0)
+    monkeypatch.setattr(_stack, "_WORKERS", 2)
+    side_by_side = explained(small, 8, 60)[0]
+
+    assert dict(side_by_side.spectrum.coef) == dict(in_turn.spectrum.coef)
+    assert np.array_equal(side_by_side.out_of_fold, in_turn.out_of_fold, equal_nan=True)
 
 
 def test_the_plan_begins_with_all_and_none_and_repeats_no_mask():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -150,10 +149,12 @@ def _lasso_on_terms(given: _Regression, name: str) -> Member:
 
 
 def _lasso(design: Floats, target: Floats) -> Floats:
-    """(s, c) coefficients along the path of penalties; more rows than columns are first made as many."""
+    """(s, c) coefficients along the path of penalties; more rows than columns are first made as many.
+
+    Warns where the end of the path stops early.
+    """
     # scikit-learn has no types
     lasso_path: Any = import_module("sklearn.linear_model").lasso_path
-    unfinished: Any = import_module("sklearn.exceptions").ConvergenceWarning
     m, s = design.shape
     pull = design.T @ target
     if not s or not np.abs(pull).max() > 0:
@@ -165,8 +166,5 @@ def _lasso(design: Floats, target: Floats) -> Floats:
         design = np.asfortranarray(root.T.astype(np.float64))
         target = np.linalg.solve(root, pull).astype(np.float64)
     penalties = _PATH * np.abs(pull).max() / len(design)
-    with warnings.catch_warnings():
-        # the end of the path may stop early; the folds judge what it predicts
-        warnings.simplefilter("ignore", unfinished)
-        path = lasso_path(design, target, alphas=penalties, max_iter=300, tol=1e-3)
+    path = lasso_path(design, target, alphas=penalties, max_iter=300, tol=1e-3)
     return np.asarray(path[1], dtype=np.float64)

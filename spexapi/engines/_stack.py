@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -14,6 +17,9 @@ from numpy.typing import NDArray
 from spexapi.engines._members import Member
 from spexapi.measurements import Bools, Floats
 from spexapi.spectrum import Interaction
+
+_LARGE = 1_000_000  # entries of the masks above which fits run side by side
+_WORKERS = min(2, os.cpu_count() or 1)  # each holds a design matrix of up to 200 MB
 
 Fitter = Callable[[NDArray[np.intp]], list[Member]]  # the rows to fit to
 
@@ -54,7 +60,8 @@ def stack(
     Wolpert (1992); Breiman (1996), "Stacked regressions".
     """
     counts: Floats = np.ones(len(values)) if weights is None else weights
-    parts = [fit(np.flatnonzero(fold != k)) for k in range(int(fold.max()) + 1)]
+    rows = [np.arange(len(values)), *(np.flatnonzero(fold != k) for k in range(int(fold.max()) + 1))]
+    members, *parts = _fits(fit, rows, _WORKERS if masks.size > _LARGE else 1)
     guesses = _out_of_fold(masks, parts, fold)
     without: list[dict[Interaction, float]] = []
     out_of_fold = np.empty(len(values))
@@ -65,9 +72,21 @@ def stack(
         there = np.column_stack([g[~rest, j] for g, j in zip(guesses, mix.chosen, strict=True)])
         out_of_fold[~rest] = mix.mean + (there - mix.mean) @ mix.weights
     mix = _weigh(guesses, values, counts)
-    members = fit(np.arange(len(values)))
     shares = [(member.name, weight) for member, weight in zip(members, mix.weights.tolist(), strict=True)]
     return Stack(_combined(members, mix), shares, without, out_of_fold)
+
+
+def _fits(fit: Fitter, rows: Sequence[NDArray[np.intp]], workers: int) -> list[list[Member]]:
+    """One fit for each set of rows; the same bits whatever the number of workers."""
+    unfinished: Any = import_module("sklearn.exceptions").ConvergenceWarning
+    with warnings.catch_warnings():
+        # the end of a lasso path may stop early; the folds judge what it predicts. Set here and not in each
+        # fit, as filters belong to the process and not to a thread
+        warnings.simplefilter("ignore", unfinished)
+        if workers == 1:
+            return [fit(part) for part in rows]
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(fit, rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
