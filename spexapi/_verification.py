@@ -71,6 +71,32 @@ class Verification:
     def n_confirmed(self) -> int:
         return sum(check.confirmed is True for check in self.checks)
 
+    def verdict(self, players: Interaction) -> bool | None:
+        """Whether every background of this interaction that was measured confirms it; None where none was."""
+        found = [c.confirmed for c in self.checks if c.players == players and c.confirmed is not None]
+        return all(found) if found else None
+
+    def said(self, players: Interaction) -> str:
+        """The verdict in words, "" where the interaction was not chosen."""
+        found = [check.confirmed for check in self.checks if check.players == players]
+        measured = [c for c in found if c is not None]
+        if not measured:
+            return "not measured: a call failed" if found else ""
+        if all(measured):
+            return "confirmed"
+        return f"NOT confirmed: {sum(measured)} of {len(measured)} measurements agree"
+
+    @property
+    def interactions(self) -> tuple[Interaction, ...]:
+        """Those measured, strongest first."""
+        return tuple(dict.fromkeys(check.players for check in self.checks))
+
+    def summary(self) -> str:
+        """ "3 of 5 strongest interactions confirmed by measuring them (40 model calls)"."""
+        known = [v for v in map(self.verdict, self.interactions) if v is not None]
+        which = f"{sum(known)} of the {len(known)} strongest interactions"
+        return f"{which} confirmed by measuring them directly ({self.calls:,} model calls)"
+
     def __str__(self) -> str:
         rows = [("Interaction", "Others kept", "Measured", "Predicted", "", "")]
         rows += [self._row(check) for check in self.checks]

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from spexapi._verification import Verification
 from spexapi.audit import Audit
 from spexapi.engines.base import Design, Engine, Fit
 from spexapi.engines.registry import find_engine
@@ -83,6 +84,7 @@ class Explanation:
     observations  the masks and values the spectrum was fitted to, the audit's own masks last
     stopped       True where the run ended before the design was measured
     fitted_by     the engine itself, for span(); a saved explanation finds it by name instead
+    verification  the strongest interactions measured directly, where that was asked for
     estimates     what the intervals rest on, for in_index(); None where there are none
     """
 
@@ -103,6 +105,7 @@ class Explanation:
     notes: tuple[str, ...] = ()
     stopped: bool = False
     fitted_by: Engine | None = field(default=None, repr=False)
+    verification: Verification | None = field(default=None, repr=False)
     estimates: Estimates | None = field(default=None, repr=False)
 
     @property

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from spexapi import masks as bits
+from spexapi._verification import Check, Verification
 from spexapi.audit import Audit
 from spexapi.errors import InputError
 from spexapi.estimates import Estimates
@@ -34,7 +35,7 @@ def dump(ex: Explanation, path: str | Path | None = None) -> str:
         "index": ex.index,
         "max_order": ex.max_order,
         "spectrum": _terms(ex.spectrum.coef),
-        "interactions": _terms(ex.interactions, ex.intervals),
+        "interactions": _terms(ex.interactions, ex.intervals, ex.verification),
         "observations": _observations(ex.observations),
         "audit": asdict(ex.audit),
         "engine": ex.recipe.engine,
@@ -46,6 +47,7 @@ def dump(ex: Explanation, path: str | Path | None = None) -> str:
         "notes": list(ex.notes),
         "stopped": ex.stopped,
         "estimates": _estimates(ex.estimates),
+        "verification": _verification(ex.verification),
     }
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
     if path is not None:
@@ -84,6 +86,7 @@ def load(path: str | Path) -> Explanation:
         notes=tuple(data["notes"]),
         stopped=data["stopped"],
         estimates=_estimates_of(data.get("estimates"), n),
+        verification=_verified(data.get("verification")),
     )
 
 
@@ -106,13 +109,36 @@ def _checked(path: Path) -> Json:
 
 
 def _terms(
-    values: Mapping[Interaction, float], intervals: Mapping[Interaction, tuple[float, float]] | None = None
+    values: Mapping[Interaction, float],
+    intervals: Mapping[Interaction, tuple[float, float]] | None = None,
+    verification: Verification | None = None,
 ) -> list[Json]:
-    known = intervals or {}
+    known, measured = intervals or {}, verification.interactions if verification is not None else ()
     return [
-        {"players": list(s), "value": float(v)} | ({"interval": list(known[s])} if s in known else {})
+        {"players": list(s), "value": float(v)}
+        | ({"interval": list(known[s])} if s in known else {})
+        | ({"confirmed": verification.verdict(s)} if verification is not None and s in measured else {})
         for s, v in sorted(values.items(), key=lambda item: (len(item[0]), item[0]))
     ]
+
+
+def _verification(found: Verification | None) -> Json | None:
+    if found is None:
+        return None
+    checks = [asdict(c) | {"measured": None if c.confirmed is None else c.measured} for c in found.checks]
+    return asdict(found) | {"checks": checks}
+
+
+def _verified(data: Json | None) -> Verification | None:
+    if data is None:
+        return None
+    checks: list[Check] = []
+    for check in data["checks"]:
+        measured = float("nan") if check["measured"] is None else check["measured"]
+        sets: Json = {"players": tuple(check["players"]), "kept": tuple(check["kept"]), "measured": measured}
+        checks.append(Check(**(check | sets)))
+    whole: Json = {"checks": tuple(checks), "labels": tuple(data["labels"]), "notes": tuple(data["notes"])}
+    return Verification(**(data | whole))
 
 
 def _coef(terms: Sequence[Json]) -> dict[Interaction, float]:

@@ -56,10 +56,10 @@ async def averify(
 ) -> Verification:
     """verify() for notebooks and servers."""
     _same_players(game, ex)
-    if k < 1 or backgrounds < 0 or budget < 1:
+    if k < 1 or backgrounds < 0 or budget < 0:
         raise InputError(
-            f"k={k}, backgrounds={backgrounds}, budget={budget}: at least 1 interaction, 0 backgrounds and 1"
-            " mask"
+            f"k={k}, backgrounds={backgrounds}, budget={budget}: at least 1 interaction, 0 backgrounds and 0"
+            " masks"
         )
     cubes, skipped = _plan(ex, k, backgrounds, budget, np.random.default_rng(seed))
     masks = np.concatenate([cube.masks for cube in cubes])

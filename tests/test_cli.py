@@ -193,3 +193,31 @@ def test_ctrl_c_leaves_a_partial_result_and_no_traceback(tmp_path):
     assert process.returncode == 4, (out, err)
     assert "Traceback" not in err
     assert json.loads((tmp_path / "explanation-partial.json").read_text())["stopped"]
+
+
+def test_verify_measures_the_strongest_within_the_budget(documents, tmp_path):
+    done = rag(
+        documents,
+        "--budget",
+        "14",
+        "--verify",
+        "2",
+        "--json",
+        tmp_path / "e.json",
+        "--html",
+        tmp_path / "r.html",
+    )
+    assert done.returncode == 0, done.stderr
+    data = json.loads((tmp_path / "e.json").read_text())
+    assert data["cost"]["calls"] <= 14
+    assert {c["confirmed"] for c in data["verification"]["checks"]} <= {True, False}
+    pair = next(i for i in data["interactions"] if i["players"] == [0, 1])
+    assert pair["confirmed"] is True
+    assert "confirmed by measuring them directly" in " ".join(done.stdout.split())
+    assert "Measured directly" in (tmp_path / "r.html").read_text()
+
+
+def test_a_budget_too_small_beside_verify_says_so(documents):
+    done = rag(documents, "--budget", "6", "--verify", "3")
+    assert done.returncode == 2
+    assert "--verify keeps 1 of the 6 calls" in done.stderr

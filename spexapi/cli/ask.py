@@ -10,6 +10,10 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from spexapi.backends.base import Backend
+from spexapi.backends.registry import open_backend
+from spexapi.sampling.terms import Terms
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
@@ -23,7 +27,15 @@ class Ask:
     budget: Annotated[int, typer.Option(help="How many ablated prompts may be scored.")] = 256
     index: Annotated[str, typer.Option(help="fourier moebius sii stii fsii fbii bii sv bv")] = "fbii"
     max_order: Annotated[int | None, typer.Option(help="Largest combination reported.")] = None
-    score: Annotated[str, typer.Option(help="logprob, mean_logprob, logit or choice.")] = "logprob"
+    score: Annotated[
+        str | None,
+        typer.Option(
+            help="logprob, mean_logprob, logit, choice, match, chrf, ...; the best the backend can if not given."
+        ),
+    ] = None
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Replies of one prompt, for scores that read them.")
+    ] = None
     option: Annotated[
         list[str] | None, typer.Option(help="Another answer to weigh against (score choice); repeat it.")
     ] = None
@@ -36,21 +48,70 @@ class Ask:
     held_out: Annotated[
         int, typer.Option(help="Fresh masks of the budget set aside to measure R²; 0: cross-validation.")
     ] = 0
+    verify: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Measure so many of the strongest combinations directly, out of the budget."
+        ),
+    ] = 0
     seed: Annotated[int, typer.Option(help="The same seed gives the same masks.")] = 0
     json: Annotated[Path | None, typer.Option(help="Save the explanation here.")] = None
     html: Annotated[Path | None, typer.Option(help="Save a report here.")] = None
     max_calls: Annotated[
         int | None, typer.Option(min=1, help="Never score more prompts than this, whatever the budget.")
     ] = None
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Never use more tokens than this, read and written.")
+    ] = None
     max_cost: Annotated[float | None, typer.Option(help="Never spend more than this, in US dollars.")] = None
+    rpm: Annotated[
+        float | None, typer.Option(help="Requests a minute, beside what the endpoint's headers allow.")
+    ] = None
+    tpm: Annotated[float | None, typer.Option(help="Tokens a minute, likewise.")] = None
+    timeout: Annotated[float, typer.Option(help="Seconds one call may take.")] = 120.0
+    store: Annotated[
+        str | None,
+        typer.Option(help="Where paid replies are kept: a file, or off. SPEXAPI_STORE says so for all runs."),
+    ] = None
+    base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-shaped endpoint, up to /v1.")] = (
+        None
+    )
+    key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the key; OPENAI_API_KEY if not given.")
+    ] = None
+    way: Annotated[str | None, typer.Option(help="Way to score, see `spexapi probe`.")] = None
+    price_in: Annotated[float | None, typer.Option(help="US dollars a million tokens read.")] = None
+    price_out: Annotated[float | None, typer.Option(help="US dollars a million tokens written.")] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and ask nothing.")] = (
         False
     )
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no table.")] = False
 
+    def open(self) -> Backend:
+        """The backend, not called yet. Raises InputError where it takes no such option."""
+        names = ("base_url", "key_env", "way", "price_in", "price_out")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.backend.startswith("openai:"):
+            given["timeout"] = self.timeout
+        return open_backend(self.backend, **given)
+
+    def terms(self) -> Terms:
+        """Caps, limits, and the store: the default one, unless the user names another or none."""
+        return Terms(
+            max_calls=self.max_calls,
+            max_tokens=self.max_tokens,
+            max_cost=self.max_cost,
+            requests_per_minute=self.rpm,
+            tokens_per_minute=self.tpm,
+            timeout=self.timeout,
+            store=True if self.store is None else self.store,
+        )
+
     def of_text(self) -> dict[str, Any]:
         """The arguments of a game made of text."""
         return {
+            "samples": self.samples,
+            "terms": self.terms(),
             "answer": self.answer,
             "score": self.score,
             "options": self.option,

@@ -51,7 +51,7 @@ def rag(
 
     def build() -> Game:
         return spexapi.RagGame(
-            spexapi.open_backend(ask.backend),
+            ask.open(),
             question,
             spexapi.load_documents(documents),
             unit=unit,
@@ -78,7 +78,7 @@ def prompt(
 
     def build() -> Game:
         messages = spexapi.load_prompt(text, file)
-        return spexapi.PromptGame(spexapi.open_backend(ask.backend), messages, unit=unit, **ask.of_text())
+        return spexapi.PromptGame(ask.open(), messages, unit=unit, **ask.of_text())
 
     run(build, ask)
 

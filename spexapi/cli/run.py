@@ -22,7 +22,8 @@ from rich.progress import (
 )
 
 from spexapi.cli.ask import Ask
-from spexapi.errors import InputError, NothingMeasured, SpexError
+from spexapi.cli.checking import measured, set_aside
+from spexapi.errors import BudgetError, InputError, NothingMeasured, SpexError
 from spexapi.explain import Preview, explain, preview
 from spexapi.explanation import Explanation
 from spexapi.games.base import Game
@@ -39,49 +40,79 @@ def run(build: Callable[[], Game], ask: Ask) -> None:
         _writable(ask.json, ask.html)
         game = build()
         allowed = ask.budget if ask.max_calls is None else min(ask.budget, ask.max_calls)
+        kept = set_aside(game, ask.verify, allowed, ask.index, ask.max_order) if ask.verify else 0
         wanted: dict[str, Any] = {
             "engine": ask.engine,
-            "budget": allowed,
+            "budget": allowed - kept,
             "index": ask.index,
             "max_order": ask.max_order,
             "seed": ask.seed,
             "held_out": ask.held_out,
         }
-        if ask.dry_run:
-            _say_plan(preview(game, **wanted), ask.max_cost)
-            return
-        with _interruptible() as stop, _progress(ask.quiet) as report:
-            ex = explain(
-                game, on_progress=report, should_stop=lambda: stop() or _over(game, ask.max_cost), **wanted
-            )
-        capped = allowed < ask.budget and ex.audit.method != "exact"
-        json = ask.json or (PARTIAL if ex.stopped or capped else None)
-        present(ex, json, ask.html, ask.quiet)
-        if ex.stopped or capped:
-            why = (
-                "before the plan was measured"
-                if ex.stopped
-                else f"at --max-calls {allowed} of the {ask.budget} asked for"
-            )
-            err.print(
-                f"stopped {why}; {len(ex.observations)} measurements are saved in {json}",
-                highlight=False,
-                markup=False,
-            )
-            raise typer.Exit(STOPPED)
+        with _explaining(kept, allowed):
+            if ask.dry_run:
+                _say_plan(preview(game, **wanted), ask.max_cost, kept)
+                return
+            with _interruptible() as stop, _progress(ask.quiet) as report:
+                ex = explain(
+                    game,
+                    on_progress=report,
+                    should_stop=stop,
+                    **wanted,
+                )
+        if ask.verify:
+            ex = _verified(game, ex, ask, allowed)
+        _deliver(ex, ask, allowed)
 
 
-def _over(game: Game, max_cost: float | None) -> bool:
-    price = game.spent.price
-    return max_cost is not None and price is not None and price >= max_cost > 0
+def _verified(game: Game, ex: Explanation, ask: Ask, allowed: int) -> Explanation:
+    """With the strongest interactions measured, unless the run was stopped; says why where they were not."""
+    if ex.stopped:
+        why = "not verified: the run was stopped"
+    else:
+        ex, why = measured(game, ex, ask.verify, allowed)
+    if why:
+        err.print(why, highlight=False, markup=False)
+    return ex
 
 
-def _say_plan(plan: Preview, max_cost: float | None) -> None:
+def _deliver(ex: Explanation, ask: Ask, allowed: int) -> None:
+    """The table and the files; exit code 4 where there would have been more."""
+    capped = allowed < ask.budget and ex.audit.method != "exact" and not ex.cost.saved_calls
+    json = ask.json or (PARTIAL if ex.stopped or capped else None)
+    present(ex, json, ask.html, ask.quiet)
+    if ex.stopped or capped:
+        why = f"at --max-calls {allowed} of the {ask.budget} asked for"
+        if ex.stopped:
+            why = next((n.removeprefix("stopped: ") for n in ex.notes if n.startswith("stopped: ")), "")
+            why = f"before the plan was measured{': ' * bool(why)}{why}"
+        err.print(
+            f"stopped {why}; {len(ex.observations)} measurements are saved in {json}",
+            highlight=False,
+            markup=False,
+        )
+        raise typer.Exit(STOPPED)
+
+
+@contextmanager
+def _explaining(kept: int, allowed: int) -> Generator[None]:
+    """A budget that is too small beside --verify is told in the user's own numbers."""
+    try:
+        yield
+    except BudgetError as error:
+        if not kept:
+            raise
+        raise BudgetError(f"--verify keeps {kept} of the {allowed} calls: {error}") from error
+
+
+def _say_plan(plan: Preview, max_cost: float | None, kept: int) -> None:
     out.print(
         f"{plan.n_players} players: {', '.join(plan.labels[:8])}{', ...' if plan.n_players > 8 else ''}",
         markup=False,
     )
     out.print(f"engine {plan.engine}: {plan.calls} prompts would be scored", markup=False, highlight=False)
+    if kept:
+        out.print(f"{kept} more are kept to verify the strongest", markup=False, highlight=False)
     for note in plan.notes:
         out.print(f"  {note}", markup=False, highlight=False)
     if plan.tokens is not None:

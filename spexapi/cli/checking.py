@@ -1,0 +1,64 @@
+"""`--verify`: the strongest interactions measured directly, within the same budget."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from spexapi.errors import SpexError
+from spexapi.explanation import Explanation
+from spexapi.games.base import Game
+from spexapi.indices import check_index
+from spexapi.verify import verify
+
+_BACKGROUNDS = 2  # of each interaction are set aside for: the others all kept, and one choice of them
+_SHARE = 4  # one in so many of the budget at most
+_HIGHEST = 3  # players of an interaction that is set aside for
+_LISTED = 24
+
+
+def set_aside(game: Game, k: int, allowed: int, index: str, max_order: int | None) -> int:
+    """How many of the allowed calls to keep for verifying k interactions; 0 where all masks can be paid for.
+
+    Which ones they are is not known before the run: 2^3 masks each with all others kept and as many on one
+    other background, a quarter of the budget at most. What an engine leaves unspent comes on top.
+    """
+    n, each = len(game.players), calls_per_mask(game)
+    if n <= _LISTED and 2**n * each <= allowed:
+        return 0
+    _, order = check_index(index, max_order, n)
+    highest = min(_HIGHEST, n, order or _HIGHEST)
+    return min(_BACKGROUNDS * k * 2**highest * each, allowed // _SHARE)
+
+
+def measured(game: Game, ex: Explanation, k: int, allowed: int) -> tuple[Explanation, str]:
+    """The explanation with the verdicts and their cost, and "" or why there are none.
+
+    An error on the way leaves the explanation as it was: what is paid for is not lost.
+    """
+    before, started = game.spent, time.perf_counter()
+    left = max(0, allowed - ex.cost.calls) // calls_per_mask(game)
+    try:
+        found = verify(game, ex, k, budget=left, seed=ex.seed)
+    except SpexError as error:
+        found, why = None, f"not verified: {error}"
+    else:
+        why = ""
+    after, cost = game.spent, ex.cost
+    price = None
+    if cost.price is not None and before.price is not None and after.price is not None:
+        price = cost.price + after.price - before.price
+    cost = replace(
+        cost,
+        calls=cost.calls + after.calls - before.calls,
+        tokens_in=cost.tokens_in + after.tokens_in - before.tokens_in,
+        tokens_out=cost.tokens_out + after.tokens_out - before.tokens_out,
+        seconds=cost.seconds + time.perf_counter() - started,
+        price=price,
+        saved_calls=max(0, cost.saved_calls - (after.calls - before.calls)),
+    )
+    return replace(ex, verification=found, cost=cost, notes=(*ex.notes, why) if why else ex.notes), why
+
+
+def calls_per_mask(game: Game) -> int:
+    return max(1, int(getattr(game, "calls_per_mask", 1)))
