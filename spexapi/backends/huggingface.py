@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 from spexapi.backends._alignment import Alignment, Encoded
+from spexapi.backends._fingerprint import fingerprint
 from spexapi.backends._loading import checked_source, context_length, library, load_model, load_tokenizer
 from spexapi.backends.base import AnswerScore, Capabilities, Generated, Message, Reply, Request
 from spexapi.errors import BackendError, InputError
@@ -88,6 +89,7 @@ class HuggingFace:
         self._lock, self._loading = threading.Lock(), threading.Lock()
         self._texts: tuple[Alignment, Any, int | None] | None = None
         self._model: Any = None
+        self._identity = ""
         self._forcing: Any = None
         self._worker: ThreadPoolExecutor | None = None
 
@@ -97,13 +99,16 @@ class HuggingFace:
 
     @property
     def identity(self) -> str:
-        return "" if self._name == "embedded" else self._name
+        """Of the weights, not of the folder; empty until they are loaded."""
+        return self._identity
 
     @property
     def capabilities(self) -> Capabilities:
         hides = self._forcing is None or bool(self._forcing.keeps_positions)
         batch = 128 if self._model is not None and self._model.device.type == "cuda" else 32
-        return Capabilities(attention_mask=hides, placeholder=self._placeholder, batch=batch)
+        # the embedded model answers faster than a store
+        keep = self._name != "embedded"
+        return Capabilities(attention_mask=hides, placeholder=self._placeholder, batch=batch, keep=keep)
 
     async def open(self) -> None:
         await self._run(self._load)
@@ -172,6 +177,8 @@ class HuggingFace:
         model = load_model(self._source, revision, device=device, dtype=dtype)
         from spexapi.backends._teacher_forcing import TeacherForcing  # imports torch
 
+        own = (self._joiner, self._template)
+        self._identity = "" if self._name == "embedded" else fingerprint(model, tokenizer, own)
         self._model = model
         self._forcing = TeacherForcing(
             model,

@@ -29,9 +29,7 @@ class Ask:
     max_order: Annotated[int | None, typer.Option(help="Largest combination reported.")] = None
     score: Annotated[
         str | None,
-        typer.Option(
-            help="logprob, mean_logprob, logit, choice, match, chrf, ...; the best the backend can if not given."
-        ),
+        typer.Option(help="logprob, mean_logprob, logit, choice, match, chrf, ...; else the best it can."),
     ] = None
     samples: Annotated[
         int | None, typer.Option(min=1, help="Replies of one prompt, for scores that read them.")

@@ -41,7 +41,7 @@ class Senders:
 
     async def open(self) -> None:
         """The backend, then the store. Raises BackendError, InputError, StoreError."""
-        await self.main.backend.open()
+        await self.main.open()
         can, name = self.main.backend.capabilities, self.main.backend.name
         if self._terms.max_cost is not None and can.price is None:
             raise InputError(
@@ -62,7 +62,7 @@ class Senders:
         if self._helper is None:
             raise InputError("the scorer asks a helper but names none")
         if not self._helper.ready:
-            await self._helper.backend.open()
+            await self._helper.open()
             self._helper.begin(self._store)
         return await self._helper.send(request)
 

@@ -108,6 +108,10 @@ class Ledger:
         self._under_way = 0
         self._waiting: list[asyncio.Future[None]] = []
 
+    def charge(self, taken: Amount) -> None:
+        """Counts what nobody asked leave for: probing."""
+        self.taken = self.taken + taken
+
     async def hold(self, expected: Amount) -> None:
         """Sets an amount aside before a call. Raises CapReached where it would not fit.
 

@@ -87,6 +87,20 @@ class Sender:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ready = False
 
+    async def open(self) -> None:
+        """Opens the backend, with the same patience; what its probing took is counted. begin() comes next."""
+        before = getattr(self.backend, "setup", None)
+        policy = retrying(self._patience, answers=lambda: False, ends=lambda: False)
+        try:
+            await policy(self.backend.open)
+        finally:
+            setup = getattr(self.backend, "setup", None)
+            if isinstance(setup, Reply) and setup is not before:
+                self.used = self._with_tokens(setup)
+                self.used = replace(self.used, setup=self.used.setup + setup.calls)
+                cost = price_of(setup, self.backend.capabilities.price)
+                self._ledger.charge(Amount(0, setup.tokens_in + setup.tokens_out, cost))
+
     def begin(self, store: Store | None = None) -> None:
         """After the backend is open: what it can do and who it is are known, and the loop runs.
 
@@ -258,16 +272,19 @@ class Sender:
             self._sizes.learn(one.request, reply)
             cost = price_of(reply, self._sizes.price)
             taken = taken + Amount(reply.calls, reply.tokens_in + reply.tokens_out, cost)
-            self.used = replace(
-                self.used,
-                tokens_in=self.used.tokens_in + reply.tokens_in,
-                tokens_out=self.used.tokens_out + reply.tokens_out,
-                tokens_cached=self.used.tokens_cached + reply.tokens_cached,
-                cost=self.used.cost + cost,
-            )
+            self.used = self._with_tokens(reply)
         self._count(parcel)
         self._answered, self._given_up = True, 0
         return taken
+
+    def _with_tokens(self, reply: Reply) -> Used:
+        return replace(
+            self.used,
+            tokens_in=self.used.tokens_in + reply.tokens_in,
+            tokens_out=self.used.tokens_out + reply.tokens_out,
+            tokens_cached=self.used.tokens_cached + reply.tokens_cached,
+            cost=self.used.cost + price_of(reply, self.backend.capabilities.price),
+        )
 
     def _count(self, parcel: Sequence[_Asked]) -> None:
         if _is_setup(parcel):
