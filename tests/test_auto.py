@@ -86,7 +86,7 @@ def test_an_engine_object_is_taken_as_it_is():
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(InputError, match=r"'proxy-spex'; known are auto, .*exact, .*proxyspex"):
+    with pytest.raises(InputError, match=r"'proxy-spex'; known are .*auto, .*exact, gp, .*proxyspex"):
         registry.find_engine("proxy-spex")
     with pytest.raises(InputError, match="got int"):
         registry.find_engine(3)  # type: ignore[arg-type]
