@@ -4,6 +4,7 @@ of peers that answers one job after the other.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -35,10 +36,7 @@ class Kept:
     @classmethod
     def open(cls, name: str) -> Kept:
         kept = cls(name)
-        if kept.path.exists():
-            old = json.loads(kept.path.read_text())
-            kept.rows, kept.about = old["rows"], old["about"]
-        kept.about |= {"ours": versions(), "cores": os.cpu_count()}
+        kept._read()
         return kept
 
     @property
@@ -46,13 +44,26 @@ class Kept:
         return HERE / "results" / f"{self.name}.json"
 
     def put(self, key: str, row: Row) -> None:
-        self.rows[key] = row
+        """Other processes may write other rows to the same file meanwhile."""
         self.path.parent.mkdir(exist_ok=True)
-        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, row in sorted(self.rows.items()))
-        text = f'{{"about": {json.dumps(self.about)},\n"rows": {{\n{lines}\n}}}}\n'
-        new = self.path.with_suffix(".new")
-        new.write_text(text)
-        new.replace(self.path)
+        with self.path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._read()
+            self.rows[key] = row
+            lines = ",\n".join(
+                f"{json.dumps(key)}: {json.dumps(row)}" for key, row in sorted(self.rows.items())
+            )
+            text = f'{{"about": {json.dumps(self.about)},\n"rows": {{\n{lines}\n}}}}\n'
+            new = self.path.with_suffix(".new")
+            new.write_text(text)
+            new.replace(self.path)
+
+    def _read(self) -> None:
+        if self.path.exists():
+            old = json.loads(self.path.read_text())
+            self.rows |= old["rows"]
+            self.about = old["about"] | self.about
+        self.about |= {"ours": versions(), "cores": os.cpu_count()}
 
 
 def versions() -> dict[str, str]:
@@ -92,25 +103,28 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
 
 
 class Peers:
-    """Answers of peer_runner.py, which runs in the peers' own Python until this is closed."""
+    """Answers of peer_runner.py, which runs in the peers' own Python from the first question to the end."""
 
     def __init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.process: subprocess.Popen[str] | None = None
+
+    def _start(self) -> subprocess.Popen[str]:
         if not PEER_PYTHON.exists():
             raise SystemExit("the peers are not installed: make .env-peers/bin/python")
-        self.folder = tempfile.TemporaryDirectory()
         command = [str(PEER_PYTHON), str(HERE / "peer_runner.py")]
         one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | one
-        )
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=os.environ | one)
 
     def ask(self, peer: str, arrays: Mapping[str, np.ndarray], **asked: Any) -> tuple[np.ndarray, Row] | str:
         """Its predictions at arrays["test"] and what it tells; or why there are none, in words."""
+        self.process = self.process or self._start()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         job, answer = Path(self.folder.name) / "job.npz", Path(self.folder.name) / "answer.npz"
         np.savez(job, **arrays)
         line = {"job": str(job), "answer": str(answer), "peer": peer, **asked}
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(line) + "\n")
         self.process.stdin.flush()
         for word in self.process.stdout:  # peers print too; the answer is the line that is a JSON string
@@ -125,7 +139,7 @@ class Peers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
         self.folder.cleanup()
