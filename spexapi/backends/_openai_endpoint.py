@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from spexapi.backends._openai_client import Connection, Json
@@ -11,6 +11,8 @@ from spexapi.backends._openai_limits import limits_of
 from spexapi.backends.base import AnswerScore, Limits, Message, Reply, Request
 
 Scored = tuple[AnswerScore, Written]
+Sent = tuple[Json, Mapping[str, str]]
+Patiently = Callable[[Callable[[], Awaitable[Sent]]], Awaitable[Sent]]
 
 
 class Endpoint:
@@ -20,6 +22,8 @@ class Endpoint:
         self.connection = connection
         self.speech = speech
         self.limits: Limits | None = None
+        # while it is probed: sends a call again where it may work later
+        self.patiently: Patiently | None = None
         self.calls = self.tokens_in = self.tokens_out = 0
         self.doubted: set[tuple[Request, int]] = set()
         self.part_done: dict[Request, list[Scored]] = {}
@@ -30,13 +34,19 @@ class Endpoint:
         return self.calls, self.tokens_in, self.tokens_out
 
     async def post(self, path: str, body: Json, *, root: bool = False) -> Json:
-        self.calls += 1
-        data, headers = await self.connection.post(path, body, root=root)
+        if self.patiently is not None:
+            data, headers = await self.patiently(lambda: self._sent(path, body, root))
+        else:
+            data, headers = await self._sent(path, body, root)
         self.limits = limits_of(headers) or self.limits
         usage: Mapping[str, Any] = data.get("usage") or {}
         self.tokens_in += int(usage.get("prompt_tokens") or usage.get("input_tokens") or 0)
         self.tokens_out += int(usage.get("completion_tokens") or usage.get("output_tokens") or 0)
         return data
+
+    async def _sent(self, path: str, body: Json, root: bool) -> Sent:
+        self.calls += 1
+        return await self.connection.post(path, body, root=root)
 
     async def ask(self, messages: Sequence[Message], most: int, **fields: Any) -> Written:
         """A reply; `fields` as Speech.asking takes them."""

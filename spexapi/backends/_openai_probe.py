@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from spexapi.backends._openai_checks import ASKED, check_chosen, check_decision, check_forced, check_given
-from spexapi.backends._openai_endpoint import Endpoint, Way
+from spexapi.backends._openai_endpoint import Endpoint, Sent, Way
 from spexapi.backends._openai_errors import Unfit, Unsupported
 from spexapi.backends._openai_forms import FORMS, Speech, Written
 from spexapi.backends._openai_options import ChosenIds, Decision, FirstToken
@@ -16,8 +15,7 @@ from spexapi.backends._openai_tokens import CLAMPED, Token
 from spexapi.backends._openai_ways import Forced, GivenAnswer, Sampled
 from spexapi.errors import BackendError, LogprobsMisplaced, LogprobsMissing, RateLimited, Refused, Unavailable
 
-Result = TypeVar("Result")
-_TRIES, _LONGEST_WAIT = 6, 60.0
+_TRIES, _FIRST_CONTACT, _LONGEST_WAIT = 6, 3, 60.0
 _TOPS = (20, 5, 1)
 _MOST_NOISE = 0.5  # nats that a log-probability may stand above 0
 WAYS = ("prompt_logprobs", "echo", "chosen_ids", "first_token", "systemone", "forced", "sample")
@@ -77,6 +75,20 @@ class Probed:
         )
 
     @property
+    def rows(self) -> list[tuple[str, str, str, str, str]]:
+        """(form, way, what it gives, works or no, what it costs or what is wrong) for people."""
+        return [
+            (
+                f.speech.form,
+                f.way.name,
+                GIVES[f.way.gives],
+                "works" if f.works else "no",
+                "; ".join((COSTS[f.way.name], *f.notes)) if f.works else f.problem,
+            )
+            for f in self.findings
+        ]
+
+    @property
     def problems(self) -> str:
         """Why the ways that do not work do not, in one line."""
         return "; ".join(f"{f.speech.form} {f.way.name}: {f.problem}" for f in self.findings if f.problem)
@@ -89,12 +101,20 @@ class Probe:
         self._endpoint = endpoint
         self._form, self._way, self._thorough = form, way, thorough
         self._findings: list[Finding] = []
+        self._answered = False
 
     async def run(self) -> Probed:
         """Stops at the first form that scores a given answer, unless thorough.
 
         Raises Refused where no form writes a word, and what ends every run: a bad key, an unknown model.
         """
+        self._endpoint.patiently = self._patiently
+        try:
+            return await self._run()
+        finally:
+            self._endpoint.patiently = None
+
+    async def _run(self) -> Probed:
         template = self._endpoint.speech.template
         for form in FORMS if self._form is None else (self._form,):
             written = any(f.works and f.way.name == "sample" for f in self._findings)
@@ -145,9 +165,7 @@ class Probe:
             self._endpoint.speech = speech
             top = tops[0] if tops else None
             try:
-                written = await self._patiently(
-                    lambda top=top: self._endpoint.ask(ASKED, 4, temperature=1.0, top=top)
-                )
+                written = await self._endpoint.ask(ASKED, 4, temperature=1.0, top=top)
                 return speech, written, top or 0
             except Unsupported as error:
                 said = str(error).lower()
@@ -161,30 +179,34 @@ class Probe:
                     raise
 
     async def _try_way(self, name: str, speech: Speech, listed: Token, top: int) -> Finding:
-        """A way that sends nothing, or numbers of other tokens, gets a second chance: the first may be a
-        fault of the moment."""
-        way = _way(name, top)
-        for attempt in range(2):
+        """What a way lacks may be a fault of the moment: nothing sent is believed the second time, numbers of
+        other tokens and answers that cannot be read the third."""
+        way, missing, wrong = _way(name, top), 0, 0
+        while True:
             try:
                 way, notes = await self._check(way, listed)
                 return Finding(speech, way, "", notes)
-            except (LogprobsMissing, LogprobsMisplaced) as error:
-                if attempt or isinstance(error, NotAsked):
+            except LogprobsMissing as error:
+                missing += 1
+                if missing == 2 or isinstance(error, NotAsked):
                     return Finding(speech, way, _problem(error))
-            except (Unfit, Unavailable) as error:
+            except (LogprobsMisplaced, Unavailable) as error:
+                wrong += 1
+                if wrong == 3:
+                    return Finding(speech, way, _problem(error))
+            except Unfit as error:
                 return Finding(speech, way, _problem(error))
-        raise AssertionError("unreachable")
 
     async def _check(self, way: Way, listed: Token) -> tuple[Way, tuple[str, ...]]:
         endpoint = self._endpoint
         if isinstance(way, GivenAnswer):
-            return await self._patiently(lambda: check_given(endpoint, way, listed))
+            return await check_given(endpoint, way, listed)
         if isinstance(way, Forced):
-            return way, await self._patiently(lambda: check_forced(endpoint, way, listed))
+            return way, await check_forced(endpoint, way, listed)
         if isinstance(way, ChosenIds):
-            return way, await self._patiently(lambda: check_chosen(endpoint, way, listed))
+            return way, await check_chosen(endpoint, way, listed)
         if isinstance(way, Decision):
-            return way, await self._patiently(lambda: check_decision(endpoint, way))
+            return way, await check_decision(endpoint, way)
         if isinstance(way, FirstToken):
             return way, self._seen(way, listed)
         return way, ()
@@ -200,25 +222,29 @@ class Probe:
             raise NotAsked(f"the first tokens listed have log-probabilities {clear[:3]}")
         return (f"{len(listed.top)} tokens listed; others are bounded",)
 
-    async def _patiently(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        """The call, tried again while the endpoint says it may work later."""
+    async def _patiently(self, call: Callable[[], Awaitable[Sent]]) -> Sent:
+        """The call, sent again while the endpoint says it may work later."""
         for attempt in range(_TRIES):
+            last = attempt == (_TRIES if self._answered else _FIRST_CONTACT) - 1
             try:
-                return await call()
+                sent = await call()
+                self._answered = True
+                return sent
             except RateLimited as error:
                 wait = error.retry_after if error.retry_after is not None else 0.25 * 2**attempt
-                if attempt == _TRIES - 1 or wait > _LONGEST_WAIT:
+                if last or wait > _LONGEST_WAIT:
                     raise
-                await asyncio.sleep(wait)
             except Unavailable:
-                if attempt == _TRIES - 1:
+                wait = 0.05 * 2**attempt
+                if last:
                     raise
-                await asyncio.sleep(0.05 * 2**attempt)
             except Unsupported:
                 raise
             except Unfit:  # our few words are neither too long nor offensive: a fault of the moment
+                wait = 0.0
                 if attempt >= 2:
                     raise
+            await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 
 
@@ -244,17 +270,3 @@ def _problem(error: BackendError) -> str:
         else type(error).__name__.replace("Unsupported", "not taken")
     )
     return f"{name.replace('Unfit', 'refused')}: {error}"
-
-
-def table(findings: Sequence[Finding]) -> list[tuple[str, str, str, str, str]]:
-    """(form, way, what it gives, works or not, what it costs and what was seen) for people."""
-    return [
-        (
-            f.speech.form,
-            f.way.name,
-            GIVES[f.way.gives],
-            "works" if f.works else "no",
-            "; ".join((COSTS[f.way.name], *f.notes)) if f.works else f.problem,
-        )
-        for f in findings
-    ]

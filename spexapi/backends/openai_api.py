@@ -145,18 +145,17 @@ class OpenAI:
         """Empty until the probe has found how this endpoint is spoken to."""
         if self._probed is None:
             return ""
-        speech, ways = self._endpoint.speech, [f for f in (self._answers, self._options) if f]
+        speech, used = self._endpoint.speech, self._answers or self._options
         rest = {
             "template": (speech.template, speech.bos),
             "joiner": speech.joiner,
             "extra": dict(speech.extra),
-            "query": dict(self._endpoint.connection.place.query),
+            "version": self._endpoint.connection.place.query.get("api-version"),
             "temperature": self._chosen.temperature if speech.temperature else None,
             "seed": self._chosen.seed,
         }
-        # as a digest: a query may hold a secret
         digest = hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()[:16]
-        by = ",".join(f.way.name for f in ways) or "sample"
+        by = "sample" if used is None else used.way.name
         return f"{self.name} {self._endpoint.connection.place.shown} {speech.form} {by} {digest}"
 
     @property

@@ -12,6 +12,7 @@ import typer
 
 from spexapi.backends.base import Backend
 from spexapi.backends.registry import open_backend
+from spexapi.errors import InputError
 from spexapi.sampling.terms import Terms
 
 
@@ -77,7 +78,15 @@ class Ask:
     key_env: Annotated[
         str | None, typer.Option(help="Environment variable that holds the key; OPENAI_API_KEY if not given.")
     ] = None
+    form: Annotated[str | None, typer.Option(help="chat, completions or responses.")] = None
     way: Annotated[str | None, typer.Option(help="Way to score, see `spexapi probe`.")] = None
+    chat_template: Annotated[
+        Path | None, typer.Option(help="Jinja file that writes the turns for form completions.")
+    ] = None
+    bos_token: Annotated[str | None, typer.Option(help="What bos_token stands for in it.")] = None
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Through the Batch API: half the price, within a day.")
+    ] = False
     price_in: Annotated[float | None, typer.Option(help="US dollars a million tokens read.")] = None
     price_out: Annotated[float | None, typer.Option(help="US dollars a million tokens written.")] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and ask nothing.")] = (
@@ -87,8 +96,12 @@ class Ask:
 
     def open(self) -> Backend:
         """The backend, not called yet. Raises InputError where it takes no such option."""
-        names = ("base_url", "key_env", "way", "price_in", "price_out")
+        names = ("base_url", "key_env", "form", "way", "bos_token", "price_in", "price_out")
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.chat_template is not None:
+            given["chat_template"] = read_template(self.chat_template)
+        if self.batch:
+            given["batch"] = True
         if self.backend.startswith("openai:"):
             given["timeout"] = self.timeout
         return open_backend(self.backend, **given)
@@ -116,6 +129,14 @@ class Ask:
             "masking": self.masking,
             "placeholder": self.placeholder,
         }
+
+
+def read_template(path: Path) -> str:
+    """A chat template's text. Raises InputError where the file cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the chat template {path} cannot be read: {error}") from error
 
 
 def asks(command: Callable[..., None]) -> Callable[..., None]:

@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 import spexapi
-from spexapi.cli.ask import Ask, asks
+from spexapi.cli.ask import Ask, asks, read_template
 from spexapi.cli.run import out, plain_errors, present, run
+from spexapi.cli.store import app as store
 from spexapi.errors import InputError
 from spexapi.explanation import Explanation
 from spexapi.games.base import Game
@@ -24,6 +25,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+app.add_typer(store, name="store")
 
 
 @app.callback(invoke_without_command=True)
@@ -136,6 +140,40 @@ def show(
         if index is not None or max_order is not None:
             ex = ex.in_index(index or ex.index, max_order)
         present(ex, None, html, quiet=False)
+
+
+@app.command()
+def probe(
+    backend: Annotated[str, typer.Option(help="openai:<model>, or any other backend.")],
+    base_url: Annotated[
+        str | None, typer.Option(help="Address of an OpenAI-shaped endpoint, up to /v1.")
+    ] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the key; OPENAI_API_KEY if not given.")
+    ] = None,
+    form: Annotated[str | None, typer.Option(help="Only chat, completions or responses.")] = None,
+    chat_template: Annotated[
+        Path | None, typer.Option(help="Jinja file that writes the turns for form completions.")
+    ] = None,
+    bos_token: Annotated[str | None, typer.Option(help="What bos_token stands for in it.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds one call may take.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tries each way to score with a few tokens, checks the numbers, says what works and what each costs."""
+    from spexapi.cli.probe import probe as tried
+
+    with plain_errors():
+        template = None if chat_template is None else read_template(chat_template)
+        given = {
+            "base_url": base_url,
+            "key_env": key_env,
+            "form": form,
+            "timeout": timeout,
+            "chat_template": template,
+            "bos_token": bos_token,
+        }
+        wanted = {name: value for name, value in given.items() if value is not None}
+        tried(spexapi.open_backend(backend, **wanted), as_json=as_json)
 
 
 @app.command()

@@ -1,0 +1,246 @@
+"""The probe: what an endpoint can do is tried, and numbers that are not what they seem are named."""
+
+import asyncio
+
+import pytest
+from openai_server.settings import PASSING
+from typer.testing import CliRunner
+
+from spexapi.backends._openai_probe import Finding, Probed
+from spexapi.backends._openai_tokens import Token, answer_in, bound
+from spexapi.backends.openai_api import OpenAI, open_openai
+from spexapi.errors import LogprobsMisplaced, Unavailable
+
+ANSWERING = {("chat", "prompt_logprobs"), ("completions", "echo"), ("completions", "prompt_logprobs")}
+
+
+def at(server, **options) -> OpenAI:
+    return open_openai("table", base_url=server.base_url, api_key="sk-probing-123", **options)
+
+
+def probed(backend: OpenAI, *, thorough: bool = True) -> Probed:
+    async def run() -> Probed:
+        try:
+            return await backend.probe(thorough=thorough)
+        finally:
+            await backend.close()
+
+    return asyncio.run(run())
+
+
+def working(found: Probed) -> set[tuple[str, str]]:
+    return {(f.speech.form, f.way.name) for f in found.findings if f.works}
+
+
+def problem(found: Probed, form: str, way: str) -> str:
+    [finding] = [f for f in found.findings if (f.speech.form, f.way.name) == (form, way)]
+    return finding.problem
+
+
+OF_ALL = {("chat", "first_token"), ("completions", "first_token"), ("responses", "first_token")}
+WRITES = {("chat", "sample"), ("completions", "sample"), ("responses", "sample")}
+
+
+@pytest.mark.parametrize(
+    ("served", "wanted", "used"),
+    [
+        (
+            "vllm",
+            ANSWERING
+            | OF_ALL
+            | WRITES
+            | {("chat", "chosen_ids"), ("chat", "systemone"), ("completions", "forced")},
+            "chat prompt_logprobs",
+        ),
+        (
+            "openai",
+            {("chat", "first_token"), ("responses", "first_token")} | WRITES - {("completions", "sample")},
+            "chat first_token",
+        ),
+        (
+            "together",
+            {
+                ("chat", "echo"),
+                ("chat", "first_token"),
+                ("completions", "echo"),
+                ("completions", "first_token"),
+            }
+            | WRITES - {("responses", "sample")},
+            "chat echo",
+        ),
+        (
+            "llama.cpp",
+            {("chat", "first_token"), ("completions", "first_token"), ("completions", "forced")}
+            | WRITES - {("responses", "sample")},
+            "chat first_token",
+        ),
+        ("anthropic", {("chat", "sample")}, "chat sample"),
+        ("transformers", {("chat", "systemone")} | WRITES, "chat systemone"),
+    ],
+)
+def test_each_kind_of_endpoint_is_known_for_what_it_can_do(openai_server, served, wanted, used):
+    openai_server.set(ways=served)
+    backend = at(openai_server)
+    assert working(probed(backend)) == wanted
+    assert f" {used}" in backend.identity
+    assert backend.capabilities.score_answer == (used.split()[1] in ("prompt_logprobs", "echo"))
+    assert backend.capabilities.choose == (used != "chat sample")
+
+
+@pytest.mark.parametrize("refusing", [[], ["refuses"]])
+def test_logprobs_dropped_in_silence_are_missed(openai_server, refusing):
+    openai_server.set(quirks=["drops-logprobs", *refusing])
+    found = probed(at(openai_server))
+    assert problem(found, "chat", "prompt_logprobs").startswith("LogprobsMissing:")
+    assert problem(found, "chat", "first_token").startswith("LogprobsMissing: asked for top_logprobs=20")
+    assert not ANSWERING & working(found)
+
+
+@pytest.mark.parametrize("model", ["table", "embedded"])
+def test_logprobs_shifted_by_a_token_are_caught(openai_server, model):
+    openai_server.set(quirks=["shifted"])
+    found = probed(open_openai(model, base_url=openai_server.base_url, api_key="any"))
+    assert not ANSWERING & working(found)
+    for form, way in ANSWERING:
+        said = problem(found, form, way)
+        assert said.startswith("LogprobsMisplaced: given as an answer,"), said
+        assert "the list is shifted" in said
+
+
+def test_a_bias_that_shows_in_the_number_is_caught(openai_server):
+    openai_server.set(quirks=["biased"])
+    found = probed(at(openai_server))
+    assert "not the number before the bias" in problem(found, "completions", "forced")
+    assert working(found) >= ANSWERING
+
+
+@pytest.mark.parametrize("quirk", ["noisy", "no-null-first", "clamps"])
+def test_what_is_odd_but_right_is_noted(openai_server, quirk):
+    openai_server.set(quirks=[quirk])
+    found = probed(at(openai_server))
+    assert working(found) >= ANSWERING
+    [notes] = [f.notes for f in found.findings if f.way.name == "prompt_logprobs" and f.speech.form == "chat"]
+    said = "; ".join(notes)
+    assert ("repeats within" in said) == (quirk == "noisy")
+    assert ("first token has a number" in said) == (quirk == "no-null-first")
+
+
+def test_fewer_top_logprobs_than_asked_for_are_enough(openai_server):
+    openai_server.set(top=5)
+    backend = at(openai_server, way="first_token")
+    found = probed(backend).best("options", way="first_token")
+    assert found is not None
+    assert found.way.top == 5  # type: ignore[attr-defined]
+
+
+def test_faults_of_the_moment_do_not_hide_what_works(openai_server):
+    kinds = [*PASSING, "-9999", "overflow", "refusal"]
+    openai_server.set(faults={kind: 0.1 / len(kinds) for kind in kinds}, slow=0.01, wait=0.01)
+    for seed in range(4):
+        openai_server.set(seed=seed)
+        assert working(probed(at(openai_server))) >= ANSWERING, seed
+
+
+def test_opening_costs_four_calls_where_the_best_way_works(openai_server):
+    backend = at(openai_server)
+    probed(backend, thorough=False)
+    assert openai_server.counts()["calls"] == backend.setup.calls == 4
+    assert 0 < backend.setup.tokens_out < 12
+
+
+def test_every_finding_says_what_it_costs_or_what_is_wrong(openai_server):
+    openai_server.set(ways="openai")
+    found = probed(at(openai_server))
+    for (form, way, _, works, said), finding in zip(found.rows, found.findings, strict=True):
+        assert (form, way) == (finding.speech.form, finding.way.name)
+        assert said
+        assert ("call" in said) if works == "works" else not isinstance(finding, type(None))
+        assert "sk-probing" not in said
+    assert isinstance(found.findings[0], Finding)
+
+
+# --- tokens and the answer's characters
+
+
+def listed(*texts: str) -> list[Token]:
+    return [Token(text, None if i == 0 else -float(i)) for i, text in enumerate(texts)]
+
+
+def test_an_answer_is_found_by_the_characters_of_its_tokens():
+    found = answer_in(listed("<s>", "Where", "?", " the", " cell", "ar", " extra"), "the cellar", "Where? ")
+    assert found.logprobs.tolist() == [-3.0, -4.0, -5.0]
+    assert found.offsets == ((0, 3), (3, 8), (8, 10))
+
+
+def test_an_answer_at_the_end_is_not_taken_from_the_question():
+    tokens = listed("the", " cellar", "?", "\n", "the", " cellar", "<|end|>")
+    assert answer_in(tokens, "the cellar", behind="<|end|>").logprobs.tolist() == [-4.0, -5.0]
+    with pytest.raises(LogprobsMisplaced, match="not in the answer 'the cellar'"):
+        answer_in(tokens[:-1], "the cellar", behind="<|end|>")
+    with pytest.raises(LogprobsMisplaced, match="not in the answer"):
+        answer_in(tokens[:5], "the cellar")
+
+
+def test_bytes_of_one_character_all_get_it():
+    tokens = listed("<s>", "Q", "\ufffd", "\ufffd", " ok", "\ufffd")
+    found = answer_in(tokens, "é ok", "Q")
+    assert found.logprobs.tolist() == [-2.0, -3.0, -4.0]
+    assert found.offsets == ((0, 1), (0, 1), (1, 4))
+    assert answer_in(listed("Q", " ok", "\ufffd", "\ufffd"), "oké").logprobs.tolist() == [-1.0, -2.0, -3.0]
+
+
+def test_lost_white_space_and_case_do_not_matter():
+    found = answer_in(listed("where", "?", "the", "cellar"), "The cellar", "Where? ")
+    assert found.logprobs.tolist() == [-2.0, -3.0]
+    assert found.offsets == ((0, 3), (3, 10))
+
+
+def test_tokens_of_another_text_and_null_ones_are_no_answer():
+    with pytest.raises(LogprobsMisplaced, match="the text sent ends in"):
+        answer_in(listed("Where", "?", " an", " attic"), "the cellar", "Where? ")
+    with pytest.raises(Unavailable, match="came back as null"):
+        answer_in([Token("Q", None), Token(" a", None)], "a", "Q ")
+
+
+def test_a_bound_is_the_least_listed_or_what_the_list_leaves():
+    assert bound(Token("x", -9999.0, (("a", -1.0), ("b", -2.0)))) == -2.0
+    assert bound(Token("x", -9999.0, (("a", -0.1), ("b", -3.0)))) == pytest.approx(-3.0928, abs=1e-3)
+    assert bound(Token("x", -9999.0, (("a", -0.001),))) == pytest.approx(-6.908, abs=1e-2)
+    assert bound(Token("x", -9999.0, (("a", -9999.0),))) is None
+
+
+# --- the command
+
+
+def test_the_command_prints_what_works_and_what_it_costs(openai_server, monkeypatch):
+    from spexapi.cli.commands import app
+
+    monkeypatch.setenv("PROBE_KEY", "sk-probing-123")
+    openai_server.set(quirks=["shifted"])
+    done = CliRunner().invoke(
+        app,
+        [
+            "probe",
+            "--backend",
+            "openai:table",
+            "--base-url",
+            openai_server.base_url,
+            "--key-env",
+            "PROBE_KEY",
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "prompt_logprobs" in said
+    assert "LogprobsMisplaced" in said
+    assert "first_token" in said
+    assert "sk-probing" not in said
+    assert f"{openai_server.counts()['calls']} calls" in said
+
+
+def test_the_command_knows_local_models_too():
+    from spexapi.cli.commands import app
+
+    done = CliRunner().invoke(app, ["probe", "--backend", "embedded"])
+    assert done.exit_code == 0
+    assert "runs here" in done.output
