@@ -40,7 +40,7 @@ ORDER = [
     "planning",
     "explain verify",
     "views",
-    "cli.ask",
+    "cli.ask cli.checking",
     "cli.run",
     "cli",
 ]
