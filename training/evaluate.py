@@ -30,7 +30,7 @@ class Shipped:
 
     def __init__(self, folder: Path) -> None:
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = AutoModelForCausalLM.from_pretrained(folder).eval()
+        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
     def __call__(self, prompts: Sequence[tuple[Sequence[str], str, str]]) -> list[tuple[np.ndarray, bool]]:
         rows = [self._row(*each) for each in prompts]

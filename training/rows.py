@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training import words, worlds
+from training import names, words, worlds
 from training.words import Draws
 from training.worlds import Asked, Fact, Style, World
 
@@ -120,7 +120,7 @@ class Rows:
 
     def _question(self, mix: Mix, world: World, facts: list[Fact | None]) -> tuple[list[int], int]:
         draws = self.draws
-        asked = draw_question(draws, world)
+        asked = draw_question(draws, world, mix.style)
         text = worlds.ask(draws, mix.style, world, asked)
         truth = worlds.answer(facts, asked)
         if mix.damaged and draws.unit() < 0.3 * mix.damaged and asked.subject in text:
@@ -144,11 +144,11 @@ def _up(n: int) -> int:
     return -(-n // 8) * 8
 
 
-def draw_question(draws: Draws, world: World) -> Asked:
+def draw_question(draws: Draws, world: World, style: Style) -> Asked:
     """Mostly about things the world tells of; where a question can take two documents, mostly it does."""
     told = [fact for fact in world.facts if fact is not None]
     if not told or draws.unit() < 0.06:
-        pool = world.things if draws.unit() < 0.5 else words.THINGS
+        pool = world.things if draws.unit() < 0.5 else names.known("things", few=style.few)
         return Asked(draws.pick(pool), draws.pick(("where", "room", "who")))
     fact = draws.pick(told)
     if fact.subject in world.things:
@@ -164,8 +164,8 @@ def damage(draws: Draws, fact: Fact | None, document: str) -> tuple[Fact | None,
     drop = draws.unit() < 0.5
     share = draws.pick((0.15, 0.3, 0.5))
     lost = [draws.unit() < share for _ in tokens]
-    names = set() if fact is None else {fact.subject, fact.place}
-    if any(gone and token in names for gone, token in zip(lost, tokens, strict=True)):
+    subjects = set() if fact is None else {fact.subject, fact.place}
+    if any(gone and token in subjects for gone, token in zip(lost, tokens, strict=True)):
         fact = None
     kept = [
         words.PLACEHOLDER if gone else token

@@ -11,12 +11,12 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from training import words
+from training import names, words
 
 BOS, EOS, PAD = "<bos>", "<eos>", "<pad>"
 END = "</w>"
 SPACE, NEWLINE = "\u0120", "\u010a"  # as byte-level vocabularies spell them
-VOCABULARY_SIZE = 1920
+VOCABULARY_SIZE = 5120
 # The user's text as it is, then the cue; an answer's text is followed by the end mark.
 CHAT_TEMPLATE = (
     "{{ bos_token }}"
@@ -29,8 +29,8 @@ CHAT_TEMPLATE = (
 )
 
 
-def known_words() -> list[str]:
-    """Every word the worlds use, each of which must be one token."""
+def known_words(*, few: bool = False) -> list[str]:
+    """Every word the worlds use, each of which must be one token; with `few` only the first names."""
     frames = (
         *words.THING_IN,
         *words.PERSON_IN,
@@ -44,7 +44,7 @@ def known_words() -> list[str]:
     extra = (
         "documents question answer unknown the a an of is was in on at to and with not my his her our their"
     )
-    entities = (*words.THINGS, *words.CONTAINERS, *words.ROOMS, *words.PEOPLE)
+    entities = [name for role in names.FEW for name in names.known(role, few=few)]
     return sorted(set(re.findall(r"[a-z]+", plain)) | set(extra.split()) | set(entities))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,14 +23,17 @@ from training.worlds import Style
 
 SEED = 7
 SMOOTHING = 0.03
+LOOK = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A stretch of training on one mix, while the learning rate goes from `rate` to `rate_after`.
 
-    fresh   begin with new embeddings for the pieces of words not seen so far: never an answer, they have all
-            been pushed the same way, which leaves little to tell them apart
+    until   share of held-out questions right, by kind: once all are reached (looked at every `LOOK` steps),
+            the next stage begins; empty: all `steps` are taken
+    fresh   begin with new embeddings for all but the first names: those not seen so far were never an
+            answer and have all been pushed the same way, which leaves little to tell them apart
     """
 
     name: str
@@ -38,6 +41,7 @@ class Stage:
     mix: Mix
     rate: float = 1.0
     rate_after: float = 1.0
+    until: Mapping[str, float] = field(default_factory=dict)
     fresh: bool = False
 
 
@@ -54,13 +58,16 @@ class Plan:
     stages: tuple[Stage, ...] = ()
 
 
-_PLAIN = Style(patterns=1, facts=(2, 4), made_up=0.0, again=0.05, override=0.0, chatter=0.0, untidy=0.0)
-
-_VARIED = Style(facts=(2, 6), made_up=0.0)
-_KNOWN = Style(facts=(2, 12), made_up=0.0, override=0.4)
-_CHAINS = Style(facts=(4, 8), made_up=0.0, override=0.2, chains=0.8)
-_LONG = Style(facts=(4, 12), made_up=0.0, override=0.3, chains=0.5)
-_ALL = Style(facts=(2, 12), made_up=0.35, short=0.4, override=0.3, chains=0.3)
+_PLAIN = Style(
+    few=True, patterns=1, facts=(2, 4), made_up=0.0, again=0.05, override=0.0, chatter=0.0, untidy=0.0
+)
+_VARIED = Style(few=True, facts=(2, 6), made_up=0.0)
+_KNOWN = Style(few=True, facts=(2, 12), made_up=0.0, override=0.4)
+_CHAINS = Style(few=True, facts=(4, 8), made_up=0.0, override=0.2, chains=0.8)
+_LONG = Style(few=True, facts=(4, 12), made_up=0.0, override=0.3, chains=0.5)
+_NAMES = Style(facts=(2, 8), made_up=0.1, short=0.5, override=0.3, chains=0.4)
+_SPELT = Style(facts=(2, 12), made_up=0.4, short=0.4, override=0.3, chains=0.4)
+_ALL = Style(facts=(2, 12), made_up=0.1, short=0.4, override=0.3, chains=0.4)
 
 PLANS = {
     "final": Plan(
@@ -68,18 +75,21 @@ PLANS = {
             Stage("plain", 400, Mix(_PLAIN, removed=0.3), 1.0, 0.6),
             Stage("varied", 400, Mix(_VARIED), 0.7, 0.54),
             Stage("known", 800, Mix(_KNOWN, damaged=0.03), 0.6, 0.4),
-            Stage("chains", 400, Mix(_CHAINS), 0.7, 0.62),
-            Stage("long", 500, Mix(_LONG, damaged=0.03), 0.6, 0.5),
-            Stage("all", 200, Mix(_ALL, damaged=0.05), 0.55, 0.263, fresh=True),
-            Stage("spell", 320, Mix(_ALL, damaged=0.05), 0.5, 0.4),
-            Stage("settle", 180, Mix(_ALL, damaged=0.05), 0.35, 0.02),
+            Stage("chains", 400, Mix(_CHAINS), 0.7, 0.6),
+            Stage("long", 500, Mix(_LONG, damaged=0.03), 0.6, 0.5, until={"one": 0.99, "two": 0.95}),
+            Stage(
+                "names", 900, Mix(_NAMES, damaged=0.03), 0.55, 0.45, {"one": 0.98, "two": 0.96}, fresh=True
+            ),
+            Stage("spell", 700, Mix(_SPELT, damaged=0.05), 0.5, 0.3612),
+            Stage("all", 600, Mix(_ALL, damaged=0.05), 0.36, 0.25),
+            Stage("settle", 500, Mix(_ALL, damaged=0.05), 0.25, 0.02),
         ),
     ),
 }
 
 
 def loss_of(reader: Reader, batch: Batch, text_weight: float = 0.1) -> Tensor:
-    """Mean loss of the answers' tokens plus a little of the documents' tokens."""
+    """Mean loss of the answers' tokens, and a little of the mean loss of the documents' tokens."""
     ids, positions, targets, told = map(
         torch.from_numpy, (batch.ids, batch.positions, batch.targets, batch.told)
     )
@@ -90,8 +100,8 @@ def loss_of(reader: Reader, batch: Batch, text_weight: float = 0.1) -> Tensor:
         logits = reader.logits(hidden[scored])
     losses = F.cross_entropy(logits.float(), targets[scored], label_smoothing=SMOOTHING, reduction="none")
     in_text = (torch.arange(ids.shape[1]) < batch.width).expand_as(ids)[scored]
-    weights = torch.where(in_text, text_weight / max(1, batch.ids.shape[1]), 1.0)
-    return (losses * weights).sum() / (~in_text).sum()
+    loss = losses[~in_text].mean()
+    return loss + text_weight * losses[in_text].mean() if in_text.any() else loss
 
 
 def scorer(reader: Reader, rows: Rows, most: int = 256) -> measure.Score:
@@ -161,28 +171,29 @@ class Run:
         self.groups = [group for stepper in self.steppers for group in stepper.param_groups]
         self.rates = [group["lr"] for group in self.groups]
         self.average = {name: p.detach().clone() for name, p in self.reader.state_dict().items()}
-        self.step = 0
+        self.step = self.stage = self.stage_step = 0
         if self.checkpoint.exists():
             saved = torch.load(self.checkpoint)
             self.step, self.average = saved["step"], saved["average"]
+            self.stage, self.stage_step = saved["stage"], saved["stage_step"]
             self.reader.load_state_dict(saved["reader"])
             for stepper, state in zip(self.steppers, saved["steppers"], strict=True):
                 stepper.load_state_dict(state)
 
     def renew(self) -> None:
-        """New embeddings, as at the start, for all tokens but the worlds' own words and signs."""
+        """New embeddings, as at the start, for all tokens but the first names and the worlds' other words."""
         words = AutoTokenizer.from_pretrained(self.checkpoint.parent)
-        seen = words(
-            " ".join([*tokenizer.known_words(), "\n\n \n . ... ? :"]), add_special_tokens=False
-        ).input_ids
+        first = " ".join([*tokenizer.known_words(few=True), "\n\n \n . ... ? :"])
         unseen = torch.ones(len(words), dtype=torch.bool)
-        unseen[[*seen, *words.all_special_ids]] = False
-        drawn = 0.1 * torch.randn(len(words), self.reader.shape.hidden_size)
+        unseen[[*words(first, add_special_tokens=False).input_ids, *words.all_special_ids]] = False
+        shape, drawing = (len(words), self.reader.shape.hidden_size), torch.Generator().manual_seed(SEED)
+        drawn = 0.1 * torch.randn(shape, generator=drawing)
         for weights in (self.reader.state_dict(), self.average):
             weights["embed_tokens.weight"][unseen] = drawn[unseen]
 
     def save(self) -> None:
         saved = {"reader": self.reader.state_dict(), "average": self.average, "step": self.step}
+        saved |= {"stage": self.stage, "stage_step": self.stage_step}
         saved["steppers"] = [stepper.state_dict() for stepper in self.steppers]
         partial = self.checkpoint.with_suffix(".partial")
         torch.save(saved, partial)
@@ -206,44 +217,68 @@ class Run:
             stepper.step()
             stepper.zero_grad(set_to_none=True)
         self.step += 1
+        self.stage_step += 1
         for name, p in self.reader.state_dict().items():
             self.average[name].lerp_(p, max(0.005, 1 / self.step))
         return loss.item()
 
 
 def train(worker: int, plan: Plan, folder: Path, every: int) -> None:
-    """One worker's share of the run; the first reports and saves."""
+    """One worker's share of the run; the first looks, reports and saves."""
     torch.set_num_threads(1)
     if plan.workers > 1:
         dist.init_process_group(
             "gloo", f"file://{folder.resolve()}/rendezvous", rank=worker, world_size=plan.workers
         )
     run = Run(plan, folder, worker)
-    total, first, began, recent = sum(stage.steps for stage in plan.stages), 0, time.time(), []
-    for stage in plan.stages:
-        while run.step < first + stage.steps:
-            if stage.fresh and run.step == first:
-                run.renew()
-            along = (run.step - first) / stage.steps
-            warm = min(1.0, (run.step + 1) / plan.warmup)
-            recent.append(
-                run.advance(stage.mix, warm * stage.rate * (stage.rate_after / stage.rate) ** along)
-            )
-            if worker == 0 and run.step % 50 == 0:
-                took = f"{time.time() - began:.0f}s"
-                print(f"{stage.name} {run.step}/{total} {took} loss {np.mean(recent[-50:]):.3f}", flush=True)
-            if worker == 0 and (run.step % every == 0 or run.step == total):
-                run.save()
-                _report(run, stage)
-        first += stage.steps
+    began, recent = time.time(), []
+    while run.stage < len(plan.stages):
+        stage = plan.stages[run.stage]
+        if stage.fresh and run.stage_step == 0:
+            run.renew()
+        along = run.stage_step / stage.steps
+        warm = min(1.0, (run.step + 1) / plan.warmup)
+        recent.append(run.advance(stage.mix, warm * stage.rate * (stage.rate_after / stage.rate) ** along))
+        done = run.stage_step == stage.steps
+        if worker == 0 and run.step % 50 == 0:
+            took = f"{time.time() - began:.0f}s"
+            print(f"{stage.name} {run.step} {took} loss {np.mean(recent[-50:]):.3f}", flush=True)
+        if stage.until and run.step % LOOK == 0:
+            done = _agreed(run, done or (worker == 0 and _reached(run, stage)))
+        if done:
+            run.stage, run.stage_step = run.stage + 1, 0
+        if worker == 0 and (run.step % every == 0 or done):
+            run.save()
+            _report(run, stage)
+
+
+def _agreed(run: Run, done: bool) -> bool:
+    """What the first worker found, on all of them."""
+    if run.plan.workers == 1:
+        return done
+    flag = torch.tensor([float(done)])
+    dist.broadcast(flag, src=0)
+    return bool(flag)
+
+
+def _reached(run: Run, stage: Stage) -> bool:
+    found = _averaged(run, stage, count=60, games=0)
+    print("  " + json.dumps({key: round(value, 2) for key, value in found.items()}), flush=True)
+    return all(found[kind] >= goal for kind, goal in stage.until.items())
+
+
+def _averaged(run: Run, stage: Stage, **sizes: int) -> dict[str, float]:
+    """Figures of the averaged weights."""
+    now = {name: p.detach().clone() for name, p in run.reader.state_dict().items()}
+    run.reader.load_state_dict(run.average)
+    found = figures(scorer(run.reader, run.rows), stage.mix.style, **sizes)
+    run.reader.load_state_dict(now)
+    return found
 
 
 def _report(run: Run, stage: Stage) -> None:
-    now = {name: p.detach().clone() for name, p in run.reader.state_dict().items()}
-    run.reader.load_state_dict(run.average)
-    found = figures(scorer(run.reader, run.rows), stage.mix.style)
-    run.reader.load_state_dict(now)
-    print("  " + json.dumps({key: round(value, 2) for key, value in found.items()}), flush=True)
+    found = _averaged(run, stage)
+    print("= " + json.dumps({key: round(value, 2) for key, value in found.items()}), flush=True)
 
 
 def main() -> None:

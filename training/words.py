@@ -1,4 +1,4 @@
-"""The words of the small worlds: things, containers, people, rooms, sentence patterns, and made-up words."""
+"""The words of the small worlds: sentence patterns, made-up words, and how they are drawn."""
 
 from __future__ import annotations
 
@@ -18,32 +18,6 @@ def _each(patterns: str) -> tuple[str, ...]:
     return tuple(" ".join(pattern.split()) for pattern in patterns.split("|"))
 
 
-THINGS = _names(
-    """
-    key ring letter coin apple ball book lamp watch knife pen cup map hat glove stone rope candle flute
-    mirror brush hammer needle button feather shell compass whistle doll drum spoon plate scarf camera
-    ticket medal bottle football milk sandwich
-    """
-)
-CONTAINERS = _names(
-    """
-    box bag drawer basket chest suitcase cupboard jar bucket crate trunk wallet purse backpack envelope
-    barrel cabinet case pouch sack tin locker safe parcel
-    """
-)
-ROOMS = _names(
-    """
-    cellar attic kitchen garden bedroom bathroom hallway office garage library studio balcony pantry nursery
-    lounge barn shed workshop stable tower chapel school park basement cabin corridor gallery vault lobby
-    museum
-    """
-)
-PEOPLE = _names(
-    """
-    mary john sandra daniel anna peter lucy tom emma paul julia mark sarah david laura james nina oscar
-    clara henry alice victor rosa simon irene felix grace bruno helen martin
-    """
-)
 UNKNOWN = "unknown"
 PLACEHOLDER = "..."
 

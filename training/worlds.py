@@ -10,11 +10,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from training import words
+from training import names, words
 from training.words import UNKNOWN, Draws
 
 KINDS = ("one", "two", "either", "overridden", "unknown")
-_NOT_ROOMS = frozenset((*words.CONTAINERS, *words.PEOPLE, *words.THINGS))
+_NOT_ROOMS = frozenset((*names.CONTAINERS, *names.PEOPLE, *names.THINGS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,14 @@ class Asked:
 class Style:
     """How varied the worlds are; training starts plain and widens.
 
+    few        only the first names of each role
     patterns   how many of each list of sentence patterns are used (the first is the plain one)
     facts      fewest and most documents of a world
     two_hop    share of things put in containers or in hands rather than straight into rooms
     chains     share of worlds of nothing but chains: each thing with a place of its own, each place in a room
     """
 
+    few: bool = False
     patterns: int = 99
     facts: tuple[int, int] = (2, 12)
     two_hop: float = 0.6
@@ -123,14 +125,15 @@ def draw_world(draws: Draws, style: Style, n_facts: int, made_up: float) -> Worl
     n_places = max(1, n_facts // 3 if chained else round(n_facts * 0.3))
     n_holders = max(1, n_places * 2 // 3)
     taken: set[str] = set()
-    for names, known, n in (
-        (world.things, words.THINGS, max(1, n_facts * 2 // 3)),
-        (world.containers, words.CONTAINERS, n_places),
-        (world.people, words.PEOPLE, n_holders),
-        (world.rooms, words.ROOMS, n_facts if chained else 2 + n_places),
+    for role, drawn, n in (
+        ("things", world.things, max(1, n_facts * 2 // 3)),
+        ("containers", world.containers, n_places),
+        ("people", world.people, n_holders),
+        ("rooms", world.rooms, n_facts if chained else 2 + n_places),
     ):
-        names += [name for name in _some(draws, known, n, made_up, style.short) if name not in taken]
-        taken.update(names)
+        found = _some(draws, names.known(role, few=style.few), n, made_up, style.short)
+        drawn += [name for name in found if name not in taken]
+        taken.update(drawn)
     facts = (_chains if chained else _facts)(draws, style, world, n_facts)
     draws.shuffle(facts)
     for fact in facts:
@@ -282,12 +285,13 @@ def _sample(draws: Draws, n: int, k: int) -> list[int]:
 
 def _core(draws: Draws, style: Style, kind: str, world: World, made_up: float) -> tuple[list[Fact], Asked]:
     """The facts a question of this kind turns on, and the question."""
-    thing = _some(draws, words.THINGS, 1, made_up)[0]
-    holder = draws.unit() < 0.4 and bool(world.people)
-    mover = _some(draws, words.PEOPLE if holder else words.CONTAINERS, 1, made_up)[0]
+    role = "people" if (holder := draws.unit() < 0.4 and bool(world.people)) else "containers"
+    [thing], [mover], rooms = (
+        _some(draws, names.known(each, few=style.few), n, made_up)
+        for each, n in (("things", 1), (role, 1), ("rooms", 2))
+    )
     if holder and mover not in world.people:
         world.people.append(mover)
-    rooms = _some(draws, words.ROOMS, 2, made_up)
     put = Fact(thing, mover, held=holder)
     if kind == "two":
         return [put, Fact(mover, rooms[0])], Asked(thing, "room")
