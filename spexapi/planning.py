@@ -14,6 +14,7 @@ from spexapi.games.base import Game
 from spexapi.indices import check_index
 from spexapi.masks import uniform_masks
 from spexapi.measurements import Bools, Measurements
+from spexapi.sampling.forecast import Forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,9 @@ def audit_masks_of(run: Run, seen: Measurements) -> Bools:
 class Preview:
     """What a run would ask, before it asks anything.
 
-    calls   masks that would be scored, the audit's included; generating an answer comes on top
-    tokens  estimate of what the model would read, None where the game cannot know
+    calls     requests that would score masks, the audit's included; generating an answer comes on top
+    tokens    estimate of what the model would read, None where the game cannot know
+    forecast  tokens, time and price, with three of the prompts; None for a game without text
     """
 
     n_players: int
@@ -98,6 +100,7 @@ class Preview:
     calls: int
     tokens: int | None
     notes: tuple[str, ...]
+    forecast: Forecast | None = None
 
 
 def preview(
@@ -112,14 +115,16 @@ def preview(
 ) -> Preview:
     """Checks a run as explain() would and says what it would cost; asks nothing. Raises InputError."""
     run = plan(game, engine, budget, index, max_order, seed, held_out)
-    masks = run.design.masks if len(run.design.masks) else run.audit_masks
-    calls = min(run.recipe.budget - len(run.audit_masks), len(run.design.masks)) + len(run.audit_masks)
-    estimate = getattr(game, "estimate_tokens", None)
+    first = run.design.masks[: run.recipe.budget - len(run.audit_masks)]
+    masks = np.concatenate([first, run.audit_masks])
+    priced = getattr(game, "forecast", None)
+    expected: Forecast | None = priced(masks) if priced is not None else None
     return Preview(
         n_players=len(game.players),
         labels=tuple(p.label for p in game.players),
         engine=run.recipe.engine,
-        calls=calls,
-        tokens=int(estimate(masks)) if estimate is not None else None,
+        calls=len(masks) * run.calls_per_mask,
+        tokens=expected.tokens_in if expected is not None else None,
         notes=run.design.notes,
+        forecast=expected,
     )

@@ -21,9 +21,9 @@ def begin(server, store, out):
 
 def scored(server):
     """Each prompt that was scored, how often; the probe's own calls, of other words, left out."""
-    bodies = [call["body"] for call in server.log() if "messages" in call["body"]]
-    ours = [b for b in bodies if set(b["messages"][0]["content"].split()) <= set(TEXT.split())]
-    return Counter(json.dumps(body) for body in ours)
+    bodies = [call["body"] for call in server.log() if call["body"]]
+    turns = {body: json.loads(body).get("messages", [{"content": "?"}]) for body in bodies}
+    return Counter(b for b in bodies if set(turns[b][0]["content"].split()) <= set(TEXT.split()))
 
 
 def result(path):

@@ -53,6 +53,8 @@ def run(build: Callable[[], Game], ask: Ask) -> None:
             if ask.dry_run:
                 _say_plan(preview(game, **wanted), ask.max_cost, kept)
                 return
+            if not ask.quiet:
+                _say_forecast(preview(game, **wanted))
             with _interruptible() as stop, _progress(ask.quiet) as report:
                 ex = explain(
                     game,
@@ -105,6 +107,12 @@ def _explaining(kept: int, allowed: int) -> Generator[None]:
         raise BudgetError(f"--verify keeps {kept} of the {allowed} calls: {error}") from error
 
 
+def _say_forecast(plan: Preview) -> None:
+    """Before anything is paid; a local model costs nothing."""
+    if plan.forecast is not None and plan.forecast.paid:
+        err.print(f"forecast: {plan.forecast.line}", highlight=False, markup=False, soft_wrap=True)
+
+
 def _say_plan(plan: Preview, max_cost: float | None, kept: int) -> None:
     out.print(
         f"{plan.n_players} players: {', '.join(plan.labels[:8])}{', ...' if plan.n_players > 8 else ''}",
@@ -115,10 +123,15 @@ def _say_plan(plan: Preview, max_cost: float | None, kept: int) -> None:
         out.print(f"{kept} more are kept to verify the strongest", markup=False, highlight=False)
     for note in plan.notes:
         out.print(f"  {note}", markup=False, highlight=False)
-    if plan.tokens is not None:
-        out.print(
-            f"about {plan.tokens:,} tokens in all (half of the parts are removed on average)", markup=False
-        )
+    if plan.forecast is not None:
+        out.print(f"forecast: {plan.forecast.line}", markup=False, highlight=False, soft_wrap=True)
+        for number, messages in enumerate(plan.forecast.prompts, 1):
+            out.print(f"--- prompt {number} ---", markup=False, highlight=False)
+            for message in messages:
+                out.print(
+                    f"[{message.role}] {message.content}", markup=False, highlight=False, soft_wrap=True
+                )
+        out.print("---", highlight=False)
     if max_cost is not None:
         out.print(f"stops at {max_cost} US dollars", markup=False, highlight=False)
     out.print("nothing was asked", markup=False)

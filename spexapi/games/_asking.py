@@ -17,6 +17,7 @@ from spexapi.games._values import of_scores, of_texts
 from spexapi.games.base import Piece, Player, Spent, Target
 from spexapi.measurements import Bools, Measurements
 from spexapi.render import Layout, render
+from spexapi.sampling.forecast import Forecast, forecast
 from spexapi.sampling.terms import Terms
 from spexapi.scorers import Scorer
 
@@ -135,6 +136,20 @@ class Asking:
         sizes = np.array([count or 0 for count in counts])
         kept = masks.sum(axis=0) if self.chosen.masking == "drop" else np.full(len(sizes), len(masks))
         return int(max(0, whole - sizes.sum()) * len(masks) + kept @ sizes)
+
+    def forecast(self, layout: Layout, players: Sequence[Player], masks: Bools) -> Forecast:
+        """What these masks would take, and three of the prompts."""
+        can, k = self.backend.capabilities, self.calls_per_mask
+        tokens = self.estimate_tokens(layout, players, masks)
+        answers = "".join((self.chosen.answer or "", *self.chosen.options))
+        behind = (self.backend.count_tokens(answers) or 0) * len(masks) if k == 1 else 0
+        reads = self.chosen.scorer is not None and self.chosen.scorer.of_texts is not None
+        written = self.chosen.max_new_tokens if reads else int(can.concurrency > 1)
+        shown = [np.ones(layout.n_players, dtype=np.bool_), *masks[:2]]
+        filler = can.placeholder if self.chosen.placeholder is None else self.chosen.placeholder
+        prompts = tuple(render(layout, mask, self.chosen.masking, filler)[0] for mask in shown)
+        total = None if tokens is None else (tokens + behind) * k
+        return forecast(len(masks) * k, total, written, can, self.terms.limits, prompts)
 
     @property
     def _scorer(self) -> Scorer:

@@ -12,6 +12,7 @@ from spexapi.games.base import Player, Spent, Target
 from spexapi.measurements import Bools, Measurements
 from spexapi.prompt import Document, to_documents
 from spexapi.render import Layout, Part, Turn, parts_of
+from spexapi.sampling.forecast import Forecast
 from spexapi.sampling.terms import Terms
 from spexapi.scorers import Scorer
 from spexapi.segments import Segment, own_spans, shorten, split
@@ -126,6 +127,10 @@ class RagGame:
 
     async def close(self) -> None:
         await self._asking.close()
+
+    def forecast(self, masks: Bools) -> Forecast:
+        """What measuring these masks would take; no call is made."""
+        return self._asking.forecast(self._layout, self._players, masks)
 
     def estimate_tokens(self, masks: Bools) -> int | None:
         """Tokens the model would read for these masks, about; None where the backend cannot count."""

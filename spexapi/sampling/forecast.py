@@ -1,0 +1,70 @@
+"""What a run would take, said before it takes anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spexapi.backends.base import Capabilities, Limits, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """An estimate: no call was made for it.
+
+    calls       requests that score masks; equal prompts, and replies in the store, make them fewer
+    tokens_in, tokens_out   read and written; None where the backend cannot know
+    seconds     at the limits the user gave, None without any; the endpoint's own pace comes on top
+    price       US dollars, None where no price is known; source: where its figures are from
+    prompts     three of them as they would be sent: everything kept, then the first two masks
+    paid        False for a model in this process
+    """
+
+    calls: int
+    tokens_in: int | None
+    tokens_out: int | None
+    seconds: float | None
+    price: float | None
+    source: str
+    prompts: tuple[tuple[Message, ...], ...]
+    paid: bool
+
+    @property
+    def line(self) -> str:
+        """In words, on one line."""
+        parts = [f"{self.calls:,} calls"]
+        if self.tokens_in is not None:
+            parts.append(f"about {self.tokens_in:,} tokens read and {self.tokens_out or 0:,} written")
+        if self.seconds is not None:
+            parts.append(f"{self.seconds / 60:,.1f} minutes at these limits")
+        if self.paid:
+            known = f"about ${self.price:.2g} ({self.source})" if self.price is not None else "price unknown"
+            parts.append(known)
+        return ", ".join(parts)
+
+
+def forecast(
+    calls: int,
+    tokens_in: int | None,
+    written: int,
+    can: Capabilities,
+    limits: Limits,
+    prompts: tuple[tuple[Message, ...], ...],
+) -> Forecast:
+    """For so many calls that read `tokens_in` in all and write `written` each at most."""
+    tokens_out = written * calls
+    price = None
+    if can.price is not None and tokens_in is not None:
+        price = (tokens_in * can.price.tokens_in + tokens_out * can.price.tokens_out) / 1e6
+    times = [calls / limits.requests_per_minute] if limits.requests_per_minute else []
+    if limits.tokens_per_minute and tokens_in is not None:
+        times.append((tokens_in + tokens_out) / limits.tokens_per_minute)
+    return Forecast(
+        calls=calls,
+        tokens_in=tokens_in,
+        tokens_out=None if tokens_in is None else tokens_out,
+        seconds=60 * max(times) if times else None,
+        price=price,
+        source=can.price.source if can.price is not None else "",
+        prompts=prompts,
+        paid=can.concurrency > 1,
+    )
