@@ -35,8 +35,8 @@ class Adaptive:
     have explained, at 95% confidence, less than 2% more of the variance. max(16, 10%) of the budget are
     fresh masks for the audit, which no look has seen.
 
-    The masks stay uniform. Choosing them by information gain or disagreement was measured, see
-    benchmarks/README.md: it saved no calls, and R² is defined on uniform masks.
+    The masks stay uniform draws: R², its bound and the intervals rest on that. Masks chosen by information
+    gain predict some games better from as many calls, but then only the first round could be judged by.
     """
 
     target_r2: float = 0.9
@@ -84,8 +84,8 @@ class Adaptive:
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
         """The masks up to the next look, none where this look is the last one needed. Costs a fit or two."""
-        ends = _ends(design)
-        if len(seen) in ends and self._enough(design, seen, ProxySPEX().fit(design, seen))[0]:
+        ends = rounds(design)
+        if len(seen) in ends and self.verdict(design, seen, ProxySPEX().fit(design, seen))[0]:
             return design.masks[:0]
         end = next((end for end in ends if end > len(seen)), len(seen))
         return next_masks(design, seen, min(remaining, end - len(seen)))
@@ -95,12 +95,12 @@ class Adaptive:
         if design.exact and len(unique_rows(seen.masks[seen.ok])[0]) == 2**design.n_players:
             return Exact().fit(design, seen)
         found = ProxySPEX().fit(design, seen)
-        said = self._enough(design, seen, found)[1]
+        said = self.verdict(design, seen, found)[1]
         return replace(found, notes=(*found.notes, said)) if said else found
 
-    def _enough(self, design: Design, seen: Measurements, fit: Fit) -> tuple[bool, str]:
-        """Whether to end here, and the sentence about it."""
-        ends = _ends(design)
+    def verdict(self, design: Design, seen: Measurements, fit: Fit) -> tuple[bool, str]:
+        """Whether to end at these masks, and the sentence about it; fit is ProxySPEX's of them."""
+        ends = rounds(design)
         guesses = np.full(len(seen), np.nan) if fit.out_of_fold is None else fit.out_of_fold
         rng = np.random.default_rng([_seed(design), len(seen)])
         now = look(seen, guesses, (1 - self.confidence) / len(ends), rng)
@@ -139,7 +139,7 @@ def _learned_nothing(design: Design, seen: Measurements, fit: Fit, before: int) 
     )
 
 
-def _ends(design: Design) -> list[int]:
+def rounds(design: Design) -> list[int]:
     """At how many masks to look, the last being all there are. Before it, enough are left for the audit."""
     most = len(design.masks)
     ends = looks(design.n_players, most)
