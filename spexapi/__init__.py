@@ -9,6 +9,7 @@ from spexapi.backends.registry import open_backend
 from spexapi.errors import (
     BackendError,
     BudgetError,
+    CapReached,
     InputError,
     NothingMeasured,
     RateLimited,
@@ -25,6 +26,8 @@ from spexapi.games.function import FunctionGame
 from spexapi.games.prompt import PromptGame
 from spexapi.games.rag import RagGame
 from spexapi.prompt import Document, load_documents, load_prompt
+from spexapi.sampling.store import Store
+from spexapi.sampling.terms import Terms
 from spexapi.spectrum import Spectrum
 from spexapi.verify import acheck_sets, averify, check_sets, verify
 
@@ -33,6 +36,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BackendError",
     "BudgetError",
+    "CapReached",
     "Document",
     "Explanation",
     "FunctionGame",
@@ -46,7 +50,9 @@ __all__ = [
     "RunningLoopError",
     "Spectrum",
     "SpexError",
+    "Store",
     "StoreError",
+    "Terms",
     "Unavailable",
     "acheck_sets",
     "aexplain",

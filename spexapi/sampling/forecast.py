@@ -15,7 +15,7 @@ class Forecast:
     tokens_in, tokens_out   read and written; None where the backend cannot know
     seconds     at the limits the user gave, None without any; the endpoint's own pace comes on top
     price       US dollars, None where no price is known; source: where its figures are from
-    prompts     three of them as they would be sent: everything kept, then the first two masks
+    prompts     three as they would be sent: everything kept, then the first masks that remove something
     paid        False for a model in this process
     """
 
