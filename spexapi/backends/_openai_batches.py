@@ -6,9 +6,9 @@ import asyncio
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from spexapi.backends._openai_client import Connection, Json, Key, Place
 from spexapi.backends._openai_errors import Unfit, of_status
@@ -40,8 +40,10 @@ class BatchConnection(Connection):
     poll  seconds between looks at a batch at first; they grow to a minute
     """
 
-    def __init__(self, place: Place, key: Key, poll: float) -> None:
-        super().__init__(place, key)
+    def __init__(
+        self, place: Place, key: Key, poll: float, http_client: Callable[[], Any] | None = None
+    ) -> None:
+        super().__init__(place, key, http_client)
         self._poll = poll
         self.gathering = False
         self.waiting: list[_Waiting] = []

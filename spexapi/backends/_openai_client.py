@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,7 +46,21 @@ class Key:
         return text
 
 
-@dataclass(frozen=True, slots=True)
+class _Discreet(logging.Filter):
+    """Strikes secrets out of what the HTTP client logs: it writes whole addresses, at level INFO."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__()
+        self._key = key
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        if (hidden := self._key.hide(said)) != said:
+            record.msg, record.args = hidden, ()
+        return True
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Place:
     """Where requests go.
 
@@ -58,6 +73,9 @@ class Place:
     headers: Mapping[str, str]
     query: Mapping[str, str]
     timeout: float
+
+    def __repr__(self) -> str:
+        return f"Place({self.shown!r})"
 
     @property
     def shown(self) -> str:
@@ -75,6 +93,7 @@ class Connection:
         self.key = key
         self._http_client = http_client
         self._client: Any = None
+        self._discreet = _Discreet(key)
 
     def __repr__(self) -> str:
         return f"Connection({self.place.shown!r})"
@@ -98,9 +117,11 @@ class Connection:
             default_query=dict(self.place.query) or None,
             http_client=self._http_client() if self._http_client else None,
         )
+        logging.getLogger("httpx2").addFilter(self._discreet)
 
     async def close(self) -> None:
         client, self._client = self._client, None
+        logging.getLogger("httpx2").removeFilter(self._discreet)
         if client is not None:
             await client.close()
 
@@ -160,7 +181,13 @@ class Connection:
         return error
 
 
-def read_key(given: str | None, key_env: str, base_url: str, headers: Mapping[str, str]) -> Key:
+def read_key(
+    given: str | None,
+    key_env: str,
+    base_url: str,
+    headers: Mapping[str, str],
+    query: Mapping[str, str] | None = None,
+) -> Key:
     """The key from the argument or the environment. Raises InputError where OpenAI itself would get none."""
     text = given if given is not None else os.environ.get(key_env, "")
     text = text.strip()
@@ -169,7 +196,8 @@ def read_key(given: str | None, key_env: str, base_url: str, headers: Mapping[st
             f"no key: set the environment variable {key_env}, or name another with key_env (--key-env)"
         )
     password = urlsplit(base_url).password or ""
-    return Key(text, (*headers.values(), password))
+    asked = [value for name, value in (query or {}).items() if name != "api-version"]
+    return Key(text, (*headers.values(), *asked, password))
 
 
 def _json(content: bytes) -> object:

@@ -107,7 +107,7 @@ def open_openai(
     url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
     if not url.startswith(("http://", "https://")):
         raise InputError("base_url must begin with http:// or https://, such as http://127.0.0.1:8000/v1")
-    key = read_key(api_key, key_env, url, headers or {})
+    key = read_key(api_key, key_env, url, headers or {}, query or {})
     place = Place(url, headers or {}, query or {}, timeout)
     price = price_of(model, place.shown, price_in=price_in, price_out=price_out, price_cached=price_cached)
     speech = Speech(
@@ -117,7 +117,7 @@ def open_openai(
     if batch:
         from spexapi.backends.openai_batch import BatchConnection, BatchedOpenAI
 
-        return BatchedOpenAI(BatchConnection(place, key, poll), speech, chosen)
+        return BatchedOpenAI(BatchConnection(place, key, poll, http_client), speech, chosen)
     return OpenAI(Connection(place, key, http_client), speech, chosen)
 
 
