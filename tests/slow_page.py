@@ -1,4 +1,4 @@
-"""The page with a model that takes its time: python slow_page.py PORT. Started by test_page.py."""
+"""The page with a model that takes its time: python slow_page.py PORT. Started by test_page_browser.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spexapi.backends.base import AnswerScore, Capabilities, Generated, Message,
 
 
 class Slow:
-    """Says "cellar"; a fifth of a second for every four masks."""
+    """Says "the cellar"; a fifth of a second for every four masks."""
 
     name = "slow"
     capabilities = Capabilities(batch=4)
@@ -23,7 +23,7 @@ class Slow:
     async def close(self) -> None: ...
 
     async def generate(self, messages: Sequence[Message], max_tokens: int) -> Generated:
-        return Generated("cellar", 10, 1)
+        return Generated("the cellar", 10, 2)
 
     async def score(self, requests: Sequence[Request]) -> list[Reply]:
         await asyncio.sleep(0.2)
@@ -31,13 +31,18 @@ class Slow:
 
     def _reply(self, request: Request) -> Reply:
         value = -0.1 - 0.01 * (1000 - len(request.messages[-1].content))
-        return Reply((AnswerScore(np.array([value]), ((0, len(request.answers[0])),)),), tokens_in=10)
+        values = np.array([-0.05, value])
+        return Reply((AnswerScore(values, self._offsets(request.answers[0])),), tokens_in=10)
+
+    def _offsets(self, answer: str) -> tuple[tuple[int, int], ...]:
+        space = answer.find(" ")
+        return ((0, max(space, 1)), (max(space, 1), len(answer)))
 
     def check(self, request: Request) -> str:
         return ""
 
     def answer_offsets(self, messages: Sequence[Message], answer: str) -> tuple[tuple[int, int], ...]:
-        return ((0, len(answer)),)
+        return self._offsets(answer)
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())

@@ -194,14 +194,19 @@ def plugins() -> None:
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 7860) -> None:
+def ui(
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 7860,
+    mcp: Annotated[
+        bool, typer.Option("--mcp", help='Also serve agents (MCP); needs "spexapi[mcp]".')
+    ] = False,
+) -> None:
     """Opens the page in your browser's reach, at http://127.0.0.1:<port>."""
     with plain_errors():
         try:
             from spexapi.views.ui import launch
         except ModuleNotFoundError as error:
             raise InputError(f'the page needs {error.name}: pip install "spexapi[ui]"') from error
-        launch(port)
+        launch(port, mcp=mcp or None)
 
 
 def main() -> None:

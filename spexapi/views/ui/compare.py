@@ -104,10 +104,9 @@ def _side(elem_id: str) -> Any:
     )
 
 
-def _forms(
-    engine: str, question: str, other: bool, where: str, model: str, base_url: str, key: str, *fields: Any
-) -> list[tuple[Form, str]]:
+def _forms(engine: str, question: str, other: bool, *rest: Any) -> list[tuple[Form, str]]:
     """A as the Documents tab has it, and B. Raises InputError where B is no other."""
+    (*model, key), fields = rest[:5], rest[5:]
     first, first_key = form_of(*fields)
     second, second_key = first, first_key
     if engine != SAME:
@@ -115,7 +114,7 @@ def _forms(
     if question.strip() and isinstance(second.asks, Rag):
         second = replace(second, asks=replace(second.asks, question=question.strip()))
     if other:
-        second, second_key = replace(second, model=model_of(where, model, base_url)), key or ""
+        second, second_key = replace(second, model=model_of(*model)), key or ""
     if second == first:
         raise InputError("A and B are the same: choose another engine, question or model for B.")
     return [(first, first_key), (second, second_key)]

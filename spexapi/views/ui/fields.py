@@ -42,11 +42,12 @@ class ModelFields:
     where: Any
     name: Any
     base_url: Any
+    max_cost: Any
     key: Any
 
     @property
     def all(self) -> list[Any]:
-        return [self.where, self.name, self.base_url, self.key]
+        return [self.where, self.name, self.base_url, self.max_cost, self.key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +77,18 @@ def model_fields(site: Site) -> ModelFields:
     base_url = gr.Textbox(
         label="Address", info="Empty: api.openai.com", placeholder="https://…/v1", visible=False, max_lines=1
     )
+    max_cost = gr.Number(None, label="At most (US dollars)", info="Empty: no cap.", minimum=0, visible=False)
     key = gr.Textbox(
         label="Key", type="password", info="For this run only; it is not kept.", visible=False, max_lines=1
     )
 
-    def needs(kind: str) -> tuple[Any, Any, Any]:
-        hosted = kind == "openai"
-        return gr.update(visible=kind != "embedded"), gr.update(visible=hosted), gr.update(visible=hosted)
+    def needs(kind: str) -> list[Any]:
+        hosted = gr.update(visible=kind == "openai")
+        return [gr.update(visible=kind != "embedded"), hosted, hosted, hosted]
 
-    where.change(needs, where, [name, base_url, key], queue=False, api_visibility="private")
-    return ModelFields(where, name, base_url, key)
+    shown = [name, base_url, max_cost, key]
+    where.change(needs, where, shown, queue=False, api_visibility="private")
+    return ModelFields(where, *shown)
 
 
 def how_fields(site: Site, units: Sequence[tuple[str, str]]) -> HowFields:
@@ -113,9 +116,11 @@ def how_fields(site: Site, units: Sequence[tuple[str, str]]) -> HowFields:
     return HowFields(unit, budget, engine, index, seed, score, options)
 
 
-def model_of(where: str, name: str, base_url: str) -> Model:
+def model_of(where: str, name: str, base_url: str, max_cost: float | None) -> Model:
     """The model that was chosen, without its key."""
-    return Model(where) if where == "embedded" else Model(where, name or "", base_url or "")
+    if where == "embedded":
+        return Model()
+    return Model(where, name or "", (base_url or "").strip(), max_cost or None)
 
 
 def how_of(unit: str, budget: float, engine: str, index: str, seed: float, score: str, options: str) -> How:

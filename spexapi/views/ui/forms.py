@@ -11,6 +11,7 @@ from spexapi.backends.base import Backend
 from spexapi.errors import InputError
 from spexapi.games.base import Game
 from spexapi.prompt import ROLES
+from spexapi.sampling.terms import Terms
 from spexapi.segments import split
 from spexapi.views.ui.site import Site
 
@@ -21,11 +22,17 @@ FINER = {"document": "sentence", "turn": "sentence", "sentence": "word"}
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Which model answers. where: "embedded", "hf" or "openai"; base_url: of a hosted one, "" its default."""
+    """Which model answers.
+
+    where     "embedded", "hf" or "openai"
+    base_url  of a hosted one, "" its default
+    max_cost  US dollars it may take, None for no cap
+    """
 
     where: str = "embedded"
     name: str = ""
     base_url: str = ""
+    max_cost: float | None = None
 
     @property
     def spec(self) -> str:
@@ -155,6 +162,7 @@ class Form:
             "score": self.how.score,
             "options": self.how.options or None,
             "spans": spans,
+            "terms": Terms(max_cost=self.model.max_cost),
         }
         if isinstance(self.asks, Rag):
             return spexapi.RagGame(backend, self.asks.question.strip(), self.asks.documents, **rest)

@@ -39,5 +39,5 @@ def opened_tab(site: Site, stops: Stops) -> None:
             return {here.status: failed(error)}
 
     upload.upload(opened, upload, here.all, **QUIET)
-    fields = ModelFields(unused, unused, unused, unused)
+    fields = ModelFields(unused, unused, unused, unused, unused)
     alive(here, fields, site, stops, lambda asking: {}, [])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.resources import files
+from threading import Thread
 from typing import Any, cast
 
 import gradio
 
+from spexapi import open_backend
 from spexapi.views.fragment import styles
 from spexapi.views.safe import tag
 from spexapi.views.ui.api import endpoints
@@ -38,6 +42,7 @@ def launch(port: int = 7860, *, demo: Any = None, block: bool = True, mcp: bool 
     mcp    offers the named endpoints to agents (needs gradio[mcp]); None: as GRADIO_MCP_SERVER says
     """
     on_space = "SPACE_ID" in os.environ
+    Thread(target=_warm, daemon=True).start()
     folder = files("spexapi.views.ui")
     style = folder.joinpath("page.css").read_text(encoding="utf-8")
     script = folder.joinpath("page.js").read_text(encoding="utf-8")
@@ -58,6 +63,12 @@ def launch(port: int = 7860, *, demo: Any = None, block: bool = True, mcp: bool 
         mcp_server=mcp,
         max_file_size=Site.here(os.environ).limits.upload_bytes,
     )
+
+
+def _warm() -> None:
+    """Loads the embedded model while the visitor still reads: its libraries take seconds the first time."""
+    with suppress(Exception):  # whoever asks the model is told what is wrong with it
+        asyncio.run(open_backend("embedded").open())
 
 
 def build(backends: Sequence[str] | None = None, *, local_urls: bool | None = None) -> Any:

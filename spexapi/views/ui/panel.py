@@ -214,8 +214,6 @@ def _asks_the_model(
 ) -> None:
     async def inside(
         held: Held | None,
-        where: str,
-        name: str,
         base_url: str,
         key: str,
         event: gradio.EventData,
@@ -278,7 +276,7 @@ def _asks_the_model(
         (result.verify, verify),
     ):
         event(on(act), asks, here.outcome, **MODEL)
-    result.inside(inside, [here.held, *fields.all], [*here.all, *buttons], **MODEL)
+    result.inside(inside, asks, [*here.all, *buttons], **MODEL)
 
 
 def key_for(held: Held, base_url: str, key: str) -> str:

@@ -56,6 +56,6 @@ def prompt_tab(demo: Any, site: Site, stops: Stops) -> Panel:
 
 def form_of(turns: Any, answer: str, *rest: Any) -> tuple[Form, str]:
     """The form from the values of the fields, and the key, which is no part of it."""
-    *how, where, name, base_url, key = rest
+    *how, where, name, base_url, max_cost, key = rest
     asks = Chat(turns_of(turns), answer or "")
-    return Form(asks, model_of(where, name, base_url), how_of(*how)), key or ""
+    return Form(asks, model_of(where, name, base_url, max_cost), how_of(*how)), key or ""

@@ -60,9 +60,9 @@ def rag_tab(demo: Any, site: Site, stops: Stops) -> tuple[list[Any], Panel]:
 
 def form_of(question: str, documents: Any, answer: str, *rest: Any) -> tuple[Form, str]:
     """The form from the values of the fields, and the key, which is no part of it."""
-    *how, where, name, base_url, key = rest
+    *how, where, name, base_url, max_cost, key = rest
     asks = Rag(question or "", documents_of(documents), answer or "")
-    return Form(asks, model_of(where, name, base_url), how_of(*how)), key or ""
+    return Form(asks, model_of(where, name, base_url, max_cost), how_of(*how)), key or ""
 
 
 def _gallery() -> tuple[list[Any], Any]:
