@@ -6,8 +6,12 @@ import pytest
 from openai_server.settings import PASSING
 from typer.testing import CliRunner
 
-from spexapi.backends._openai_probe import Finding, Probed
+from spexapi.backends._openai_endpoint import Endpoint
+from spexapi.backends._openai_errors import Unsupported
+from spexapi.backends._openai_forms import Speech
+from spexapi.backends._openai_probe import Finding, Probe, Probed
 from spexapi.backends._openai_tokens import Token, answer_in, bound
+from spexapi.backends.base import Message, Request
 from spexapi.backends.openai_api import OpenAI, open_openai
 from spexapi.errors import LogprobsMisplaced, Unavailable
 
@@ -244,3 +248,50 @@ def test_the_command_knows_local_models_too():
     done = CliRunner().invoke(app, ["probe", "--backend", "embedded"])
     assert done.exit_code == 0
     assert "runs here" in done.output
+
+
+# --- models that take other fields
+
+
+class Picky:
+    """A connection to a reasoning model: other names for fields, no temperature, no log-probabilities."""
+
+    place = type("Place", (), {"shown": "http://picky"})
+
+    def __init__(self) -> None:
+        self.bodies: list[dict] = []
+
+    async def post(self, path, body, *, root=False):
+        self.bodies.append(body)
+        if path != "/chat/completions":
+            raise Unsupported("HTTP 404: no such route")
+        for field, said in (
+            (
+                "max_tokens",
+                "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+            ),
+            ("temperature", "'temperature' does not support 1 with this model."),
+            ("logprobs", "You are not allowed to request logprobs from this model."),
+        ):
+            if field in body:
+                raise Unsupported(f"HTTP 400: Unsupported parameter: {said}")
+        message = {"role": "assistant", "content": "In the cellar."}
+        usage = {"prompt_tokens": 20, "completion_tokens": 4}
+        return {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}, {}
+
+
+def test_a_reasoning_model_is_asked_as_it_wants_to_be():
+    picky = Picky()
+    endpoint = Endpoint(picky, Speech("o9", "chat"))  # type: ignore[arg-type]
+    found = asyncio.run(Probe(endpoint, form=None, way=None, thorough=False).run())
+    assert working(found) == {("chat", "sample")}
+    sampled = found.best("text")
+    assert sampled is not None
+    assert sampled.speech.length == "max_completion_tokens"
+    assert not sampled.speech.temperature
+    asyncio.run(sampled.way.score(endpoint, Request((Message("user", "Where?"),), (), write=9)))
+    assert picky.bodies[-1] == {
+        "model": "o9",
+        "messages": [{"role": "user", "content": "Where?"}],
+        "max_completion_tokens": 9,
+    }

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import spexapi
 from spexapi.backends.base import AnswerScore, Capabilities, Message, Reply, Request
+from spexapi.backends.embedded import FOLDER
 from spexapi.backends.embeddings import open_embeddings
 from spexapi.errors import BackendError, InputError
 from spexapi.helped import embedding, judge
@@ -173,6 +174,19 @@ def test_embeddings_of_the_api_are_compared(openai_server):
     cosines = [reply.scores[0].logprobs[0] for reply in asyncio.run(run())]
     assert cosines == pytest.approx([1.0, 0.5, 0.0], abs=1e-9)
     assert "sk-secret" not in f"{helper!r} {vars(helper)}"
+
+
+def test_embeddings_of_a_model_on_this_machine_are_compared():
+    helper = open_embeddings(f"hf:{FOLDER}")
+
+    async def run() -> list[Reply]:
+        await helper.open()
+        texts = ("the key is in the cellar", "the key is in the attic", "lamp")
+        return await helper.score([Request((Message("user", t),), (texts[0],)) for t in texts])
+
+    same, near, far = [float(reply.scores[0].logprobs[0]) for reply in asyncio.run(run())]
+    assert same == pytest.approx(1.0, abs=1e-6)
+    assert same > near > far
 
 
 def explained(openai_server, score, **options):
