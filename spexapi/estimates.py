@@ -110,6 +110,24 @@ def estimate(
     return Estimates(Spectrum(reported.n_players, coef), variance, missed, float(count - 1))
 
 
+def plain_estimates(seen: Measurements, spectrum: Spectrum, guesses: Floats) -> Estimates | None:
+    """Where no fit can be made without a fold: the coefficients as they stand, off by chance alone.
+
+    guesses  (m,) predictions of masks that their fit did not see, NaN for the others
+
+    For fits that end with least squares on all masks, which shrinks little; a term's variance is then that of
+    the residuals over the masks, those not seen standing for all. None where fewer than 8 have a prediction.
+    """
+    ok = seen.ok
+    judged = ok & np.isfinite(guesses)
+    count, m = int(judged.sum()), int(ok.sum())
+    if count < _FEWEST:
+        return None
+    noise = float(seen.variance[ok].mean())
+    missed = max(0.0, float(((seen.values - guesses)[judged] ** 2).mean()) - noise)
+    return Estimates(spectrum, (missed + noise) / m, missed, float(count - 1))
+
+
 def _distinct(seen: Measurements, again: Refits) -> _Rows:
     ok = np.flatnonzero(seen.ok)
     first, group = unique_rows(seen.masks[ok])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import spexapi
 from spexapi import intervals as subject
 from spexapi.engines.base import Design, Fit
+from spexapi.engines.spex import SPEX
 from spexapi.estimates import Estimates, estimate, exact_estimates
 from spexapi.indices import INDICES, to_index
 from spexapi.intervals import intervals
@@ -348,3 +349,24 @@ def test_a_mask_measured_twice_counts_once():
     assert second is not None
     assert dict(first.spectrum.coef) == pytest.approx(dict(second.spectrum.coef))
     assert (first.variance, first.freedom) == pytest.approx((second.variance, second.freedom))
+
+
+def test_spex_whose_masks_are_one_code_has_intervals_around_its_own_coefficients():
+    """No fit can be made without a fifth of a code; masks it did not see say how far off it is."""
+    rng = np.random.default_rng(0)
+
+    def measured(masks):
+        return value(masks) + rng.normal(size=len(masks)) * 0.3
+
+    game = spexapi.FunctionGame(measured, players=12)
+    found = spexapi.explain(game, engine=SPEX(order=3, combined=False), budget=600, index="fourier")
+
+    assert found.estimates is not None
+    assert found.estimates.variance == pytest.approx(0.3**2 / 600, rel=0.6)
+    assert all(
+        found.intervals[s][0] <= found.interactions[s] <= found.intervals[s][1] for s in found.interactions
+    )
+    assert (
+        sum(found.intervals[s][0] <= TRUTH[s] <= found.intervals[s][1] for s in TRUTH if s in found.intervals)
+        >= 5
+    )
