@@ -49,8 +49,15 @@ def planned(n: int, budget: int, engine: Adaptive | None = None, seed: int = 0) 
     return (engine or Adaptive()).plan(n, budget, np.random.default_rng(seed))
 
 
-def test_an_easy_game_ends_early_at_its_target_and_says_what_it_saved():
-    ex, value = run(documents, 12, 256)
+@pytest.fixture(scope="module")
+def easy():
+    """An easy game's run: the explanation, what was asked, the steps of its progress."""
+    steps: list[tuple[int, int]] = []
+    return *run(documents, 12, 256, on_progress=lambda done, of: steps.append((done, of))), steps
+
+
+def test_an_easy_game_ends_early_at_its_target_and_says_what_it_saved(easy):
+    ex, value, _ = easy
 
     assert len(value.asked) == ex.cost.calls < 160
     assert ex.cost.saved_calls == 256 - ex.cost.calls
@@ -63,15 +70,15 @@ def test_an_easy_game_ends_early_at_its_target_and_says_what_it_saved():
 
 
 def test_a_higher_target_takes_more_calls():
-    calls = [run(documents, 12, 300, Adaptive(target_r2=t))[0].cost.calls for t in (0.5, 0.99)]
+    calls = [run(documents, 10, 120, Adaptive(target_r2=t))[0].cost.calls for t in (0.5, 0.99)]
 
     assert calls[0] < calls[1]
 
 
 def test_a_game_that_is_not_understood_takes_the_budget_and_claims_nothing():
-    ex, value = run(parity, 16, 120)
+    ex, value = run(parity, 16, 70)
 
-    assert len(value.asked) == 120
+    assert len(value.asked) == 70
     assert ex.cost.saved_calls == 0
     assert ex.audit.r2 < 0.3
     assert "Do not trust it" in ex.audit.verdict
@@ -110,16 +117,15 @@ def test_where_every_mask_is_measured_in_the_end_the_result_is_exact():
 
 
 def test_ending_early_leaves_fresh_masks_for_the_audit_even_where_all_could_be_measured():
-    ex, value = run(documents, 9, 512)
+    ex, value = run(documents, 8, 256)
 
-    assert len(set(value.asked)) == len(value.asked) < 512
+    assert len(set(value.asked)) == len(value.asked) < 256
     assert ex.audit.method == "held-out"
-    assert ex.audit.n_held_out == 52
+    assert ex.audit.n_held_out == 26
 
 
-def test_the_plan_is_counted_down_when_the_run_ends_early():
-    steps: list[tuple[int, int]] = []
-    ex, _ = run(documents, 12, 256, on_progress=lambda done, of: steps.append((done, of)))
+def test_the_plan_is_counted_down_when_the_run_ends_early(easy):
+    ex, _, steps = easy
 
     assert steps[0] == (0, 256)
     assert steps[-1] == (ex.cost.calls, ex.cost.calls)
@@ -210,8 +216,8 @@ def test_a_game_that_always_fails_is_given_up_after_the_first_look():
     assert len(value.asked) == 30
 
 
-def test_the_same_seed_gives_the_same_run_and_a_saved_one_opens_again(tmp_path):
-    one, two = (run(documents, 12, 200, seed=4)[0] for _ in range(2))
+def test_the_same_seed_gives_the_same_run_and_a_saved_one_opens_again(easy, tmp_path):
+    one, two = easy[0], run(documents, 12, 256)[0]
 
     assert dict(one.interactions) == dict(two.interactions)
     one.to_json(tmp_path / "e.json")

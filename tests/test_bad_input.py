@@ -143,9 +143,8 @@ def test_one_player_is_a_named_error(engine: str):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_two_players_are_no_special_case(engine: str):
-    ex = spexapi.explain(
-        spexapi.FunctionGame(lambda m: 1.0 * (m[:, 0] & m[:, 1]), 2), engine=engine, budget=64
-    )
+    game = spexapi.FunctionGame(lambda m: 1.0 * (m[:, 0] & m[:, 1]), 2)
+    ex = spexapi.explain(game, engine=engine, budget=SPEX().smallest_budget(2))
     assert ex.cost.calls <= 4
     readable(ex)
 

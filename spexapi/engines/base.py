@@ -23,8 +23,8 @@ class Design:
     masks      (k, n) bool, k <= budget: what a one-shot engine proposes; adaptive engines start from it
     exact      True where the masks are all 2^n, so that the spectrum is not an estimate
     uniform    True where the masks are uniform draws (all kept and none kept apart), on which R² is defined
-    reserve    of the budget, how many fresh uniform masks the run sets aside for the audit; the engine is
-               given what is left and never sees them. 0: it asks for none
+    reserve    of the budget, how many fresh uniform masks the run sets aside for the audit, which the engine
+               never sees; none where an exact design is measured to its end
     settings   engine-specific values (seeds, codes); numbers, strings and arrays only
     notes      sentences for the audit: which engine, why
     """
