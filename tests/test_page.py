@@ -175,27 +175,47 @@ def test_a_run_ends_when_its_time_is_over():
     assert numbers.asked < 64
 
 
-def test_calls_in_flight_are_cancelled_when_a_stopped_run_does_not_end(monkeypatch):
+def test_calls_in_flight_are_given_up_and_what_was_measured_is_explained(monkeypatch):
     monkeypatch.setattr("spexapi.views.ui.asking.PATIENCE", 0.1)
     stop, ended = Event(), []
 
     class Stuck(spexapi.FunctionGame):
-        concurrency = 8
+        concurrency = 2
 
         async def measure(self, masks):
+            if self.spent.calls < 16:
+                return await super().measure(masks)
             stop.set()
             try:
                 await asyncio.Event().wait()
             finally:
-                ended.append("cancelled")
+                ended.append("given up")
+
+    def value(masks):
+        return masks[:, 0] * masks[:, 1] * 1.0
 
     async def run():
-        return [u async for u in ask(lambda: Stuck(len, players=6, batch=4), SOME, stop)]
+        return [u async for u in ask(lambda: Stuck(value, players=6, batch=4), SOME, stop)]
 
-    updates = asyncio.run(asyncio.wait_for(run(), 5))
+    last = asyncio.run(asyncio.wait_for(run(), 20))[-1]
 
     assert ended
-    assert not [u for u in updates if isinstance(u, spexapi.Explanation)]
+    assert last.stopped
+    assert last.observations.ok.sum() >= 16
+
+
+def test_a_model_that_never_gets_ready_can_be_left():
+    class Never(spexapi.FunctionGame):
+        async def prepare(self):
+            await asyncio.Event().wait()
+
+    stop = Event()
+    stop.set()
+
+    async def run():
+        return [u async for u in ask(lambda: Never(len, players=6), SOME, stop)]
+
+    assert asyncio.run(asyncio.wait_for(run(), 20)) == []
 
 
 def test_one_visitor_does_not_stop_another_and_a_new_run_ends_the_older():

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any, TypeVar, cast
+from typing import Any, cast
+
+import numpy as np
 
 import spexapi
 from spexapi.errors import NothingMeasured
 from spexapi.games.base import Game, Target
-from spexapi.measurements import Bools, Measurements
+from spexapi.measurements import Bools, Measurements, exact_values
 from spexapi.views.ui.forms import How
 
-PATIENCE = 1.5  # seconds that calls in flight may take to end by themselves once a run is stopped
+PATIENCE = 1.0  # seconds that calls in flight may take to end by themselves once a run is stopped
 _LOOK = 0.2  # seconds between looks at the stop flag
 
 
@@ -53,7 +55,6 @@ class Stops:
             flag.set()
 
 
-Answer = TypeVar("Answer")
 Update = Progress | spexapi.Explanation
 
 
@@ -131,29 +132,44 @@ class _Run:
                 self.stop.set()
             await asyncio.sleep(_LOOK)
         await asyncio.sleep(PATIENCE)
-        # a batch in this process ends by itself and cannot be cancelled; fitting what is known is no call
-        if self.game is None or (self.game.busy and getattr(self.game, "concurrency", 1) > 1):
+        if self.game is None or self.game.preparing:
             task.cancel()
+        elif getattr(self.game, "concurrency", 1) > 1:  # a batch in this process ends by itself
+            self.game.cut()
 
 
 class _Seen:
-    """A game that tells whether its model is being asked just now."""
+    """A game whose calls in flight can be given up: their masks come back without a value."""
 
     def __init__(self, game: Game) -> None:
-        self._game, self.busy = game, 0
+        self._game, self.preparing = game, False
+        self._calls: set[asyncio.Future[Measurements]] = set()
+        self._given_up = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._game, name)
 
     async def prepare(self) -> Target:
-        return await self._asking(self._game.prepare())
+        self.preparing = True
+        try:
+            return await self._game.prepare()
+        finally:
+            self.preparing = False
 
     async def measure(self, masks: Bools) -> Measurements:
-        return await self._asking(self._game.measure(masks))
-
-    async def _asking(self, call: Awaitable[Answer]) -> Answer:
-        self.busy += 1
+        call = asyncio.ensure_future(self._game.measure(masks))
+        self._calls.add(call)
         try:
             return await call
+        except asyncio.CancelledError:
+            if not self._given_up:
+                raise
+            return exact_values(masks, np.full(len(masks), np.nan), reason=["given up"] * len(masks))
         finally:
-            self.busy -= 1
+            self._calls.discard(call)
+
+    def cut(self) -> None:
+        """Gives up what is in flight."""
+        self._given_up = True
+        for call in self._calls:
+            call.cancel()
