@@ -273,6 +273,20 @@ def test_halting_lets_calls_under_way_end_and_sends_no_other():
     assert seconds == pytest.approx(5)
 
 
+def test_halting_at_once_is_a_cap_too():
+    endpoint = Endpoint()
+
+    async def work(sender):
+        call = asyncio.ensure_future(sender.send(request(1)))
+        await asyncio.sleep(0)
+        sender.halt("enough")
+        return await asyncio.gather(call, return_exceptions=True)
+
+    found, _, _ = sending(endpoint, work)
+    assert isinstance(found[0], CapReached)
+    assert endpoint.tried == []
+
+
 def test_who_waits_may_be_cancelled_and_the_reply_is_kept_all_the_same():
     endpoint = Endpoint(seconds=5)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 
-from spexapi.backends.base import AnswerScore, Reply, Request
+from spexapi.backends.base import AnswerScore, Message, Reply, Request
 
 _VERSION = 1
 
@@ -31,17 +32,21 @@ class Keys:
         start.update(text.encode())
         return start.digest(), text
 
-    def _start(self, whole: tuple[Any, ...]) -> Any:
+    def _start(self, whole: tuple[Message, ...]) -> Any:
         """What all masks of a prompt share is hashed once."""
         if self._fixed[0] is not whole:
-            shared = [_VERSION, self.identity, [(m.role, m.content) for m in whole]]
+            shared = [_VERSION, self.identity, _turns(whole)]
             self._fixed = (whole, hashlib.sha256(json.dumps(shared, ensure_ascii=False).encode()))
         return self._fixed[1].copy()
 
 
+def _turns(messages: Sequence[Message]) -> list[tuple[str, ...]]:
+    return [(m.role, m.content, m.call) if m.call else (m.role, m.content) for m in messages]
+
+
 def _plain(request: Request) -> dict[str, object]:
     plain: dict[str, object] = {
-        "messages": [(m.role, m.content) for m in request.messages],
+        "messages": _turns(request.messages),
         "answers": request.answers,
         "write": request.write,
         "sample": request.sample,

@@ -133,7 +133,7 @@ class Sender:
         asked = [_Asked(request, *self._keys.of(request)) for request in requests]
         self._launch(asked, self.backend.score)
         coming = [self._known.get(one.key) or self._flying[one.key] for one in asked]
-        return [one if isinstance(one, Reply) else (await asyncio.shield(one[0]))[one[1]] for one in coming]
+        return [one if isinstance(one, Reply) else (await self._landing(one[0]))[one[1]] for one in coming]
 
     async def generate(self, messages: Sequence[Message], max_tokens: int) -> Generated:
         """Backend.generate, paced, tried again, kept and counted like the rest. Raises BackendError."""
@@ -146,7 +146,7 @@ class Sender:
         one = _Asked(request, *self._keys.of(request))
         self._launch([one], call)
         if (reply := self._known.get(one.key)) is None:
-            [reply] = await asyncio.shield(self._flying[one.key][0])
+            [reply] = await self._landing(self._flying[one.key][0])
         if reply.error:
             raise BackendError(f"{self.backend.name} wrote no answer: {reply.error}")
         return Generated(reply.text, reply.tokens_in, reply.tokens_out)
@@ -193,6 +193,15 @@ class Sender:
             job = asyncio.get_running_loop().create_task(self._obtain(parcel, call))
             self._flying |= {one.key: (job, i) for i, one in enumerate(parcel)}
             job.add_done_callback(lambda job, parcel=parcel: self._landed(job, parcel))
+
+    async def _landing(self, job: _Job) -> list[Reply]:
+        """The replies of a job that goes on whatever becomes of who waits for it."""
+        try:
+            return await asyncio.shield(job)
+        except asyncio.CancelledError:
+            if job.cancelled() and self._halted:  # before it had begun
+                raise CapReached(self._halted) from None
+            raise
 
     def _landed(self, job: _Job, parcel: Sequence[_Asked]) -> None:
         for one in parcel:
