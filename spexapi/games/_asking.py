@@ -28,7 +28,7 @@ class Asking:
     def __init__(self, backend: Scoring | str, chosen: Settings, terms: Terms) -> None:
         self.backend = complete(open_backend(backend) if isinstance(backend, str) else backend)
         self.chosen, self.terms = chosen, terms
-        self.notes: tuple[str, ...] = ()
+        self._notes: tuple[str, ...] = ()
         self._senders = Senders(self.backend, terms)
         self._layout: Layout | None = None
         self._whole: tuple[Message, ...] = ()
@@ -48,6 +48,12 @@ class Asking:
         """Calls of measure() that keep the backend busy, the next one ready."""
         at_once = self.backend.capabilities.concurrency
         return at_once if self.calls_per_mask == 1 else at_once // self.calls_per_mask + 1
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """For the explanation: a score nobody named, replies the store could not take."""
+        trouble = self._senders.main.trouble
+        return (*self._notes, trouble) if trouble else self._notes
 
     @property
     def spent(self) -> Spent:
@@ -167,11 +173,12 @@ class Asking:
         if self.chosen.masking == "attention" and not can.attention_mask:
             raise InputError(f"{name} cannot hide text from attention: use masking='drop' or 'placeholder'")
         named = self.chosen.scorer is not None
-        self.chosen = fitting(self.chosen, can, name)
+        self.chosen = fitting(self.chosen, can, name, str(getattr(self.backend, "cannot", "")))
         if not named and not can.score_answer:
-            self.notes = (
-                f"{name} shows no log-probability of a given answer, so the score is {self._scorer.name}:"
-                f" {self.calls_per_mask} sampled replies a mask",
+            why = str(getattr(self.backend, "cannot", ""))
+            self._notes = (
+                f"{name} shows no log-probability of a given answer{f' ({why})' if why else ''}, so the score"
+                f" is {self._scorer.name}: {self.calls_per_mask} sampled replies a mask",
             )
         self._senders.help_with(self._scorer.helper)
         self._placeholder = can.placeholder if self.chosen.placeholder is None else self.chosen.placeholder

@@ -9,6 +9,7 @@ from spexapi.backends.base import Capabilities, Reply
 from spexapi.errors import InputError
 from spexapi.render import MASKINGS
 from spexapi.scorers import Scorer, find_scorer
+from spexapi.segments import shorten
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,10 @@ def settings(
     return Settings(scorer, answer, given, masking, placeholder, max_new_tokens, samples)
 
 
-def fitting(chosen: Settings, can: Capabilities, name: str) -> Settings:
+def fitting(chosen: Settings, can: Capabilities, name: str, why: str = "") -> Settings:
     """The settings with a scorer the backend can serve: the one that was named, else the best it can.
+
+    why  what the backend's probe saw of the ways that do not work
 
     Raises InputError naming what it can where the named one is beyond it.
     """
@@ -97,7 +100,7 @@ def fitting(chosen: Settings, can: Capabilities, name: str) -> Settings:
     if scorer.of_texts is None and not (can.score_answer or (scorer.options and can.choose)):
         raise InputError(
             f"{name} gives no log-probability of a given answer, which score {scorer.name!r} needs:"
-            f" {_instead(can)}"
+            f" {_instead(can)}{f' (tried: {shorten(why, 400)})' if why else ''}"
         )
     return chosen
 

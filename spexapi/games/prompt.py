@@ -126,11 +126,13 @@ class PromptGame:
         players: list[Player] = []
         for number, message in enumerate(messages):
             if self._units[number] == "turn" and number not in self._spans and number not in self._pinned:
-                turns.append(Turn(message.role, (Part(message.content, group=number),), len(players)))
+                parts = (Part(message.content, group=number),)
+                turns.append(Turn(message.role, parts, len(players), message.call))
                 label = shorten(f"{message.role}: {message.content}")
                 players.append(Player(label, "turn", message.content))
             else:
-                turns.append(Turn(message.role, tuple(self._parts(message.content, number, players))))
+                parts = tuple(self._parts(message.content, number, players))
+                turns.append(Turn(message.role, parts, call=message.call))
         return tuple(players), Layout(tuple(turns), len(players))
 
     def _parts(self, text: str, number: int, players: list[Player]) -> list[Part]:
