@@ -1,0 +1,85 @@
+"""The command line with a hosted model: a forecast, caps, a store that pays once, and no key anywhere."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+KEY = "sk-" + "n0b0dy-may-see-this"
+
+
+@pytest.fixture
+def spexapi(openai_server, tmp_path):
+    def run(*args, **env):
+        given = {"OPENAI_API_KEY": KEY, "SPEXAPI_STORE": str(tmp_path / "replies.sqlite"), "COLUMNS": "200"}
+        return subprocess.run(
+            [sys.executable, "-m", "spexapi", *map(str, args)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=300,
+            env={**os.environ, **given, **env},
+        )
+
+    return run
+
+
+def prompt(server, *more):
+    text = "the key is in the box and the box is in the cellar"
+    options = {"--backend": "openai:table", "--base-url": server.base_url, "--engine": "lime", "--budget": 40}
+    given = {**options, "--text": text, "--answer": "the cellar", "--price-in": 1.0, "--price-out": 2.0}
+    return ["prompt", *(part for pair in given.items() for part in pair), *more]
+
+
+def test_a_dry_run_shows_forecast_and_prompts_and_calls_nobody(openai_server, spexapi):
+    done = spexapi(*prompt(openai_server, "--dry-run", "--rpm", 60))
+    assert done.returncode == 0, done.stderr
+    assert "forecast: 40 calls, about" in done.stdout
+    assert "0.7 minutes at these limits, about $" in done.stdout
+    assert done.stdout.count("[user] ") == 3
+    assert "[user] the key is in the box and the box is in the cellar" in done.stdout
+    assert openai_server.counts()["calls"] == 0
+
+
+@pytest.mark.slow
+def test_a_second_run_is_free_a_cap_is_exit_code_4_and_the_key_is_nowhere(openai_server, spexapi, tmp_path):
+    openai_server.set(key=KEY)
+    first = spexapi(*prompt(openai_server, "--json", "one.json", "--html", "one.html"))
+    assert first.returncode == 0, first.stderr
+    assert "forecast: 40 calls" in first.stderr
+    again = spexapi(*prompt(openai_server, "--json", "two.json", "--quiet"))
+    assert again.returncode == 0, again.stderr
+    one, two = (json.loads((tmp_path / name).read_text()) for name in ("one.json", "two.json"))
+    assert one["cost"]["calls"] > 20 > two["cost"]["calls"] == 0
+    assert one["interactions"] == two["interactions"]
+
+    capped = spexapi(*prompt(openai_server, "--seed", 9, "--max-cost", 0.0002, "--json", "three.json"))
+    assert capped.returncode == 4, capped.stderr
+    three = json.loads((tmp_path / "three.json").read_text())
+    assert three["stopped"]
+    assert 0.00015 < three["cost"]["price"] <= 0.0002
+    assert "US dollars would be passed" in capped.stderr
+
+    wrong = spexapi(*prompt(openai_server, "--seed", 10), OPENAI_API_KEY=KEY + "-but-wrong")
+    assert wrong.returncode == 3
+    listed = spexapi("store", "stats")
+    assert "openai:table" in listed.stdout
+    assert spexapi("store", "export", "--out", "all.jsonl").returncode == 0
+    cleared = spexapi("store", "clear", "--yes")
+    assert f"forgot {one['cost']['calls'] + three['cost']['calls']} replies" in cleared.stdout
+    outputs = [done.stdout + done.stderr for done in (first, again, capped, wrong, listed, cleared)]
+    files = [path.read_bytes() for path in tmp_path.iterdir()]
+    assert len(files) >= 5
+    assert not any(KEY in text for text in outputs)
+    assert not any(KEY.encode() in data for data in files)
+
+
+def test_a_broken_store_is_told_before_anything_is_paid(openai_server, spexapi, tmp_path):
+    (tmp_path / "notes.txt").write_text("no database " * 200)
+    done = spexapi(*prompt(openai_server, "--store", "notes.txt"))
+    assert done.returncode == 3
+    assert "notes.txt cannot be used: it is broken" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert spexapi("store", "stats", SPEXAPI_STORE="off").returncode == 2
