@@ -42,11 +42,11 @@ def launch(port: int = 7860, *, demo: Any = None, block: bool = True, mcp: bool 
     mcp    offers the named endpoints to agents (needs gradio[mcp]); None: as GRADIO_MCP_SERVER says
     """
     on_space = "SPACE_ID" in os.environ
-    Thread(target=_warm, daemon=True).start()
     folder = files("spexapi.views.ui")
     style = folder.joinpath("page.css").read_text(encoding="utf-8")
     script = folder.joinpath("page.js").read_text(encoding="utf-8")
-    (demo or build()).launch(
+    page = demo or build()
+    page.launch(
         server_name="0.0.0.0" if on_space else "127.0.0.1",
         server_port=port,
         theme=gr.themes.Default(
@@ -58,11 +58,14 @@ def launch(port: int = 7860, *, demo: Any = None, block: bool = True, mcp: bool 
         # not css=: Gradio rewrites that and loses @container and :has()
         head=f"<style>\n{styles()}\n{style}\n</style>\n<script>\n{script}\n</script>",
         ssr_mode=False,
-        prevent_thread_lock=not block,
+        prevent_thread_lock=True,
         footer_links=["api", "settings"],
         mcp_server=mcp,
         max_file_size=Site.here(os.environ).limits.upload_bytes,
     )
+    Thread(target=_warm, daemon=True).start()  # not before: Gradio gives itself three seconds to answer
+    if block:
+        page.block_thread()
 
 
 def _warm() -> None:
