@@ -4,11 +4,18 @@ import asyncio
 import subprocess
 import sys
 import traceback
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import spexapi
+from spexapi.backends._openai_errors import Unfit, Unsupported, of_body, of_status, wait_of
+from spexapi.backends._openai_forms import Written, read
+from spexapi.backends._openai_limits import seconds_of
+from spexapi.backends._openai_ways import nothing_said
 from spexapi.backends.base import Message, Reply, Request
 from spexapi.backends.embedded import FOLDER, open_embedded
 from spexapi.backends.openai_api import OpenAI
@@ -121,8 +128,9 @@ def test_a_token_outside_the_list_is_a_bound_never_a_number(openai_server):
     assert planned.logprobs[0] == pytest.approx(min(np.log(min(listed)), np.log(1 - sum(listed))))
 
 
-def test_minus_9999_is_asked_again_then_kept_as_a_bound(openai_server):
-    backend = backend_at(openai_server, way="prompt_logprobs")
+@pytest.mark.parametrize(("form", "way"), [("chat", "prompt_logprobs"), ("completions", "echo")])
+def test_minus_9999_is_asked_again_then_kept_as_a_bound(openai_server, form, way):
+    backend = backend_at(openai_server, form=form, way=way)
     request = asking("where is it", "banana")
 
     async def run() -> Reply:
@@ -365,3 +373,62 @@ def test_importing_it_loads_no_client():
         cwd=Path(__file__).parent.parent,
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_a_score_the_endpoint_cannot_give_is_refused_with_what_was_tried(openai_server):
+    openai_server.set(quirks=["drops-logprobs"])
+    game = spexapi.PromptGame(backend_at(openai_server), "lamp key cellar", "the cellar", score="logprob")
+    with pytest.raises(InputError, match=r"it can .*'match'.*tried: chat prompt_logprobs: LogprobsMissing"):
+        spexapi.explain(game, engine="exact", budget=8)
+
+
+def said(**choice: object) -> Written:
+    usage = {"prompt_tokens": 9, "completion_tokens": 4}
+    message = {"role": "assistant", "content": None, **choice.pop("message", {})}  # type: ignore[dict-item]
+    return read("chat", {"choices": [{"message": message, **choice}], "usage": usage})
+
+
+def test_a_refusal_is_a_reply_and_an_empty_one_has_its_reason():
+    assert said(message={"refusal": "I cannot help."}, finish_reason="stop").text == "I cannot help."
+    assert "reasoning model" in nothing_said(said(finish_reason="length"), 64)
+    assert "content filter" in nothing_said(said(finish_reason="content_filter"), 64)
+    assert nothing_said(said(finish_reason="stop"), 64) == ""
+    assert nothing_said(said(message={"content": "so"}, finish_reason="length"), 1) == ""
+
+
+def test_waits_and_durations_are_read_as_servers_write_them():
+    assert wait_of({"retry-after-ms": "1500", "retry-after": "9"}) == 1.5
+    assert wait_of({"retry-after": "300"}) == 300.0
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    assert wait_of({"retry-after": later}) == pytest.approx(100, abs=3)
+    assert wait_of({"retry-after": "soon"}) is None
+    assert wait_of({}) is None
+    read_as = {"6m0s": 360.0, "12ms": 0.012, "1h2m3.5s": 3723.5, "17": 17.0, "soon": None, "5 parsecs": None}
+    assert {text: seconds_of(text) for text in read_as} == pytest.approx(read_as)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (429, {"code": "rate_limit_exceeded"}, RateLimited),
+        (429, {"code": "insufficient_quota"}, Refused),
+        (402, {"message": "Insufficient credits"}, Refused),
+        (401, {"code": "invalid_api_key"}, Refused),
+        (404, {"code": "model_not_found", "message": "The model does not exist"}, Refused),
+        (400, {"message": "unknown model: gpt-99"}, Refused),
+        (400, {"code": "context_length_exceeded"}, Unfit),
+        (413, {"message": "payload"}, Unfit),
+        (400, {"code": "content_filter"}, Unfit),
+        (422, {"message": "Extra inputs are not permitted"}, Unsupported),
+        (529, {"message": "Overloaded"}, Unavailable),
+        (409, {}, Unavailable),
+    ],
+)
+def test_each_answer_of_an_endpoint_is_known_for_what_it_means(status, error, kind):
+    assert type(of_status(status, {"error": error}, {})) is kind
+
+
+def test_an_error_inside_a_good_answer_is_an_error():
+    assert type(of_body({"error": {"code": 429, "message": "slow down"}})) is RateLimited
+    assert type(of_body({"error": {"message": "Provider returned error"}})) is Unavailable
+    assert of_body({"choices": [], "error": None}) is None

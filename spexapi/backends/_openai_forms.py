@@ -138,7 +138,7 @@ def echoed(data: Json) -> list[Token]:
 
 def _read_choice(form: str, data: Json) -> Written:
     choice = data["choices"][0]
-    text = choice["text"] if form == "completions" else choice["message"].get("content") or ""
+    text = choice["text"] if form == "completions" else _said(choice["message"])
     listed = _map(choice.get("logprobs"))
     tokens = _listed(listed["content"]) if listed.get("content") else _legacy(listed)
     usage = _map(data.get("usage"))
@@ -151,6 +151,11 @@ def _read_choice(form: str, data: Json) -> Written:
         tokens_out=int(usage.get("completion_tokens") or 0),
         tokens_cached=int(details.get("cached_tokens") or 0),
     )
+
+
+def _said(message: Json) -> str:
+    """A refusal is what the model said, under another name."""
+    return message.get("content") or message.get("refusal") or ""
 
 
 def _read_responses(data: Json) -> Written:

@@ -104,15 +104,23 @@ def _from_the_start(texts: Sequence[str], prompt: str, answer: str) -> tuple[lis
 def _from_the_end(texts: Sequence[str], answer: str, behind: str) -> tuple[list[int], Spans]:
     joined = "".join(texts)
     for wanted in dict.fromkeys((answer, answer.rstrip(), answer.strip())):
-        if wanted and (
-            found := re.search(f"({_pattern(wanted)}){re.escape(behind)}\\Z", joined, re.IGNORECASE)
-        ):
-            text = joined[: found.start(1)] + wanted
+        if (start := _start(joined, wanted, behind)) is not None:
+            text = joined[:start] + wanted
             places = _exact(texts, 0) if joined.startswith(text) else _loose(texts, text)
-            rows, offsets = _inside(places, found.start(1), len(text))
+            rows, offsets = _inside(places, start, len(text))
             lead = len(answer) - len(answer.lstrip()) if wanted != answer.rstrip() else 0
             return rows, tuple((a + lead, b + lead) for a, b in offsets)
     raise LogprobsMisplaced(f"the listed tokens end in {_cut(joined, -60)}, not in the answer {_cut(answer)}")
+
+
+def _start(joined: str, wanted: str, behind: str) -> int | None:
+    """Where the text begins that the tokens end with, None where they do not."""
+    if not wanted:
+        return None
+    if joined.endswith(wanted + behind):
+        return len(joined) - len(wanted) - len(behind)
+    found = re.search(f"({_pattern(wanted)}){re.escape(behind)}\\Z", joined, re.IGNORECASE)
+    return None if found is None else found.start(1)
 
 
 def _pattern(text: str) -> str:

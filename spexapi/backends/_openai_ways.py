@@ -142,14 +142,25 @@ class Sampled:
     async def score(self, endpoint: Endpoint, request: Request) -> Reply:
         fields = {} if self.seed is None else {"seed": self._seed_of(request)}
         written = await endpoint.ask(request.messages, request.write, temperature=self.temperature, **fields)
-        if written.finish == "content_filter" and not written.text:
-            return Reply(error="the endpoint's content filter held the reply back")
+        if why := nothing_said(written, request.write):
+            return Reply(error=why, tokens_in=written.tokens_in, tokens_out=written.tokens_out)
         return reply_of((), [written], written.text.strip())
 
     def _seed_of(self, request: Request) -> int:
         """Draws of different prompts stay independent: one seed for all would tie their noise together."""
         prompt = "\n".join(f"{m.role} {m.content}" for m in request.messages)
         return zlib.crc32(f"{self.seed} {request.sample} {prompt}".encode()) & 0x7FFFFFFF
+
+
+def nothing_said(written: Written, most: int) -> str:
+    """Why there is no text to compare, "" where the model meant to say nothing or said something."""
+    if written.text.strip():
+        return ""
+    if written.finish == "content_filter":
+        return "the endpoint's content filter held the reply back"
+    if written.finish == "length":
+        return f"no word within {most} tokens: a reasoning model needs a larger max_new_tokens"
+    return ""
 
 
 async def force(endpoint: Endpoint, prompt: str, token: int) -> tuple[Token, Written]:

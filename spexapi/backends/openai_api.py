@@ -16,7 +16,7 @@ from spexapi.backends._openai_errors import Unfit
 from spexapi.backends._openai_forms import FORMS, Speech
 from spexapi.backends._openai_options import distinct
 from spexapi.backends._openai_probe import WAYS, Finding, Probe, Probed
-from spexapi.backends._openai_ways import Sampled
+from spexapi.backends._openai_ways import Sampled, nothing_said
 from spexapi.backends.base import Capabilities, Generated, Limits, Message, Price, Reply, Request
 from spexapi.backends.prices import price_of
 from spexapi.errors import (
@@ -231,8 +231,8 @@ class OpenAI:
             written = await self._endpoint.ask(messages, max_tokens, temperature=0.0)
         except Unfit as error:
             raise Refused(str(error)) from None
-        if written.finish == "content_filter" and not written.text:
-            raise Refused(f"{self.name}: the endpoint's content filter held the answer back")
+        if why := nothing_said(written, max_tokens):
+            raise Refused(f"{self.name}: {why}")
         return Generated(written.text.strip(), written.tokens_in, written.tokens_out)
 
     async def score(self, requests: Sequence[Request]) -> list[Reply]:
