@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from spexapi.backends.base import Message
 from spexapi.errors import InputError
 from spexapi.segments import shorten
 
 ROLES = ("system", "user", "assistant", "tool")
-Prompt = str | Sequence[Message | Mapping[str, str]]
+Prompt = str | Sequence[Message | Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +36,65 @@ class Document:
 
 
 def to_messages(prompt: Prompt) -> tuple[Message, ...]:
-    """A plain text as one user turn, or chat turns. Raises InputError saying which turn is wrong."""
+    """A plain text as one user turn, or chat turns. Raises InputError saying which turn is wrong.
+
+    Turns may hold `tool_calls` and `tool_call_id` as the API writes them. A call becomes part of the turn
+    with its result: an assistant turn that only calls is no turn of its own.
+    """
     if isinstance(prompt, str):
         prompt = [Message("user", prompt)]
-    messages = tuple(_to_message(turn, i) for i, turn in enumerate(prompt))
+    calls: dict[str, str] = {}
+    messages: list[Message] = []
+    for number, turn in enumerate(prompt):
+        if isinstance(turn, Mapping) and turn.get("tool_calls"):
+            calls |= _calls(turn, number)
+            if not turn.get("content"):
+                continue
+        messages.append(_to_message(turn, number, calls))
+    if calls:
+        raise InputError(
+            f"the tool call {next(iter(calls))!r} has no result: give a turn"
+            " {'role': 'tool', 'tool_call_id': ..., 'content': ...} for it, or leave the call out"
+        )
     if not any(message.content.strip() for message in messages):
         raise InputError(
             "the prompt is empty: give a text, or turns such as {'role': 'user', 'content': '...'}"
         )
-    return messages
+    return tuple(messages)
 
 
-def _to_message(turn: Message | Mapping[str, str], number: int) -> Message:
+def _to_message(turn: Message | Mapping[str, Any], number: int, calls: dict[str, str]) -> Message:
     if not isinstance(turn, Message):
         if not isinstance(cast("object", turn), Mapping) or not {"role", "content"} <= set(turn):
             raise InputError(
                 f"turn {number} must be {{'role': ..., 'content': ...}}, got {shorten(repr(turn), 80)}"
             )
-        turn = Message(turn["role"], turn["content"])
+        name = turn.get("tool_call_id")
+        if name is not None and name not in calls:
+            raise InputError(f"turn {number} answers the tool call {name!r}, which no turn before it makes")
+        turn = Message(turn["role"], turn["content"], calls.pop(name) if name is not None else "")
     if turn.role not in ROLES:
         raise InputError(f"turn {number} has role {turn.role!r}: use one of {', '.join(ROLES)}")
     if not isinstance(cast("object", turn.content), str):
         raise InputError(f"the content of turn {number} must be text, got {type(turn.content).__name__}")
     return turn
+
+
+def _calls(turn: Mapping[str, Any], number: int) -> dict[str, str]:
+    """Id -> {"name", "arguments"} as JSON, of an assistant turn that calls tools."""
+    found: dict[str, str] = {}
+    try:
+        for call in turn["tool_calls"]:
+            given = call["function"]["arguments"]
+            arguments = json.loads(given) if isinstance(given, str) else given
+            known = {"name": str(call["function"]["name"]), "arguments": arguments}
+            found[str(call["id"])] = json.dumps(known, ensure_ascii=False)
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f"the tool_calls of turn {number} must be a list of"
+            " {'id', 'function': {'name', 'arguments'}}, the arguments JSON"
+        ) from None
+    return found
 
 
 def to_documents(documents: Sequence[str | Mapping[str, object] | Document]) -> tuple[Document, ...]:

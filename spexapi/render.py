@@ -31,11 +31,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message in parts; `player` where the turn as a whole is one."""
+    """One message in parts; `player` where the turn as a whole is one, `call` as in Message."""
 
     role: str
     parts: tuple[Part, ...]
     player: int | None = None
+    call: str = ""
 
     @property
     def content(self) -> str:
@@ -52,7 +53,7 @@ class Layout:
     @property
     def messages(self) -> tuple[Message, ...]:
         """The prompt with nothing masked."""
-        return tuple(Message(turn.role, turn.content) for turn in self.turns)
+        return tuple(Message(turn.role, turn.content, turn.call) for turn in self.turns)
 
 
 def parts_of(text: str, segments: Sequence[Segment], first_player: int, group: int = 0) -> list[Part]:
@@ -84,11 +85,12 @@ def render(
     for turn in layout.turns:
         if turn.player is not None and not mask[turn.player]:
             if masking == "placeholder":
-                messages.append(Message(turn.role, placeholder))
+                messages.append(Message(turn.role, placeholder, turn.call))
         elif masking == "placeholder":
-            messages.append(Message(turn.role, "".join(_replaced(p, mask, placeholder) for p in turn.parts)))
+            text = "".join(_replaced(p, mask, placeholder) for p in turn.parts)
+            messages.append(Message(turn.role, text, turn.call))
         else:
-            messages.append(Message(turn.role, _dropped(turn.parts, mask)))
+            messages.append(Message(turn.role, _dropped(turn.parts, mask), turn.call))
     return tuple(messages), ()
 
 

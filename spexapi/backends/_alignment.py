@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spexapi.backends._turns import chat_turns
 from spexapi.backends.base import Hidden, Message, Request
 from spexapi.errors import InputError
 from spexapi.segments import joined_by_space, shorten
@@ -143,7 +144,7 @@ class Alignment:
         return rest[:at] if at > 0 and rest[:at].isspace() else ""
 
     def _apply(self, messages: Sequence[Message], *, prompt: bool) -> str:
-        turns = [{"role": message.role, "content": message.content} for message in messages]
+        turns = chat_turns(messages, as_text=False)
         return str(
             self._tokenizer.apply_chat_template(
                 turns, chat_template=self._template, tokenize=False, add_generation_prompt=prompt
@@ -185,7 +186,9 @@ class Alignment:
     def _starts(self, messages: tuple[Message, ...], text: str) -> list[int]:
         """Where each message's content begins in the written prompt."""
         marks = [f"\ue000{i}\ue001" for i in range(len(messages))]
-        marked = self.text(tuple(Message(m.role, mark) for m, mark in zip(messages, marks, strict=True)))
+        marked = self.text(
+            tuple(Message(m.role, mark, m.call) for m, mark in zip(messages, marks, strict=True))
+        )
         starts: list[int] = []
         at = done = 0
         for message, mark in zip(messages, marks, strict=True):
@@ -230,7 +233,7 @@ def _alternating(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """Turns as strict templates want them where a mask has removed some: no role twice in a row."""
     repaired: list[Message] = []
     for message in messages:
-        if repaired and repaired[-1].role == message.role:
+        if repaired and repaired[-1].role == message.role and not message.call:
             repaired[-1] = Message(message.role, f"{repaired[-1].content}\n{message.content}")
         else:
             if message.role == "assistant" and (not repaired or repaired[-1].role == "system"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from spexapi.backends._openai_tokens import Token, spell
+from spexapi.backends._turns import chat_turns, response_items
 from spexapi.backends.base import Message
 from spexapi.errors import InputError, LogprobsMissing, Unavailable
 
@@ -74,7 +75,7 @@ class Speech:
         if self.temperature:
             body["temperature"] = temperature
         if self.form == "responses":
-            body |= {"input": turns(messages), "max_output_tokens": most, "store": False}
+            body |= {"input": response_items(messages), "max_output_tokens": most, "store": False}
             body["stream"] = False  # `transformers serve` streams where nothing is said
             if top is not None:
                 body |= {"include": ["message.output_text.logprobs"], "top_logprobs": top}
@@ -83,14 +84,10 @@ class Speech:
             if top is not None:
                 body["logprobs"] = top
         else:
-            body |= {"messages": turns(messages), self.length: most}
+            body |= {"messages": chat_turns(messages), self.length: most}
             if top is not None:
                 body |= {"logprobs": True, "top_logprobs": top}
         return {**body, **fields, **self.extra}
-
-
-def turns(messages: Sequence[Message]) -> list[Json]:
-    return [{"role": message.role, "content": message.content} for message in messages]
 
 
 def prompt_text(speech: Speech, messages: Sequence[Message], answer: str | None = None) -> str:
@@ -253,7 +250,7 @@ def _rendered(speech: Speech, messages: Sequence[Message], *, cue: bool) -> str:
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
     given: Json = {
-        "messages": turns(messages),
+        "messages": chat_turns(messages, as_text=False),
         "add_generation_prompt": cue,
         "bos_token": speech.bos,
         "eos_token": "",

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spexapi.backends._openai_endpoint import Endpoint, reply_of
-from spexapi.backends._openai_forms import Written, turns
+from spexapi.backends._openai_forms import Written
 from spexapi.backends._openai_tokens import CLAMPED, bound
+from spexapi.backends._turns import chat_turns
 from spexapi.backends.base import AnswerScore, Reply, Request
 from spexapi.errors import InputError, LogprobsMissing, Unavailable
 
@@ -92,7 +93,7 @@ class Decision:
 
     async def score(self, endpoint: Endpoint, request: Request) -> Reply:
         messages = request.messages
-        state = messages[0].content if len(messages) == 1 else turns(messages)
+        state = messages[0].content if len(messages) == 1 else chat_turns(messages)
         question = {"type": "choice", "criteria": dict.fromkeys(request.answers)}
         body = {"model": endpoint.speech.model, "state": state, "questions": {"answer": question}}
         data = await endpoint.post("/systemone", body)

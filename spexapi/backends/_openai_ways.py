@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from spexapi.backends._openai_endpoint import Endpoint, Scored, added, joined, reply_of
 from spexapi.backends._openai_errors import Unfit
-from spexapi.backends._openai_forms import Written, echoed, prompt_rows, prompt_text, read, turns
+from spexapi.backends._openai_forms import Written, echoed, prompt_rows, prompt_text, read
 from spexapi.backends._openai_tokens import Clamped, Token, answer_in, spelled
+from spexapi.backends._turns import chat_turns
 from spexapi.backends.base import AnswerScore, Message, Reply, Request
 from spexapi.errors import LogprobsMisplaced, LogprobsMissing, Unavailable
 
@@ -76,7 +77,7 @@ class GivenAnswer:
             prompt = prompt_text(speech, messages, answer)
             body["prompt"] = prompt + answer
         else:
-            body["messages"] = [*turns(messages), {"role": "assistant", "content": answer}]
+            body["messages"] = [*chat_turns(messages), {"role": "assistant", "content": answer}]
             body |= {"add_generation_prompt": False, "continue_final_message": True}
         if self.name == "echo":
             body |= {"echo": True, "logprobs": 1}

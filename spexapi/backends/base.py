@@ -11,10 +11,16 @@ from spexapi.measurements import Floats
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat turn as it is sent. role: "system", "user", "assistant" or "tool"."""
+    """One chat turn as it is sent.
+
+    role  "system", "user", "assistant" or "tool"
+    call  of a tool's result: the call it answers, as JSON {"name", "arguments"}, "" where it is not known;
+          it comes and goes with the result
+    """
 
     role: str
     content: str
+    call: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from openai_server.models import END
 def chat(ask: Ask) -> Json:
     body, model = ask.body, ask.model
     messages = _messages(body.get("messages"))
+    if "strict-tools" in ask.settings.quirks:
+        _must_answer(messages)
     continues = bool(body.get("continue_final_message"))
     if continues and body.get("add_generation_prompt", True):
         raise Problem(400, "continue_final_message needs add_generation_prompt=false")
@@ -86,7 +88,7 @@ def completions(ask: Ask) -> Json:
 
 def responses(ask: Ask) -> Json:
     body, given = ask.body, ask.body.get("input", "")
-    messages = [{"role": "user", "content": given}] if isinstance(given, str) else list(given)
+    messages = [{"role": "user", "content": given}] if isinstance(given, str) else _of_items(given)
     if body.get("instructions"):
         messages.insert(0, {"role": "system", "content": body["instructions"]})
     tokens = ask.model.encode(ask.model.chat_text(_messages(messages), continues=False), special=False)
@@ -202,6 +204,45 @@ def _messages(given: Any) -> list[Json]:
         if message.get("role") not in ("system", "developer", "user", "assistant", "tool"):
             raise Problem(400, f"unknown role {message.get('role')!r}", "invalid_value")
     return given
+
+
+def _of_items(items: list[Json]) -> list[Json]:
+    """Items of the responses form as turns: what a tool gave back follows its call."""
+    found: list[Json] = []
+    called = ""
+    for item in items:
+        kind = item.get("type", "message")
+        if kind == "function_call_output":
+            if item["call_id"] != called:
+                raise Problem(400, f"No tool call found for the output with call_id {item['call_id']}.")
+            found.append({"role": "tool", "content": item["output"]})
+        elif kind == "message":
+            if item["role"] == "tool":
+                raise Problem(400, "Invalid value: 'tool'. Supported: 'assistant', 'system', 'user'.")
+            found.append(item)
+        called = item["call_id"] if kind == "function_call" else ""
+    return found
+
+
+def _must_answer(messages: list[Json]) -> None:
+    """OpenAI's own rule for tools."""
+    open_calls: set[str] = set()
+    for message in messages:
+        if message["role"] == "tool":
+            if message.get("tool_call_id") not in open_calls:
+                raise Problem(
+                    400,
+                    "messages with role 'tool' must be a response to a preceding message with 'tool_calls'",
+                )
+            open_calls.remove(message["tool_call_id"])
+        elif open_calls:
+            break
+        open_calls |= {call["id"] for call in message.get("tool_calls") or ()}
+    if open_calls:
+        raise Problem(
+            400,
+            "An assistant message with 'tool_calls' must be followed by tool messages for each tool_call_id",
+        )
 
 
 def _most_tokens(ask: Ask, tokens: Sequence[Any], given: int | None, default: int) -> int:

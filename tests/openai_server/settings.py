@@ -43,6 +43,7 @@ QUIRKS = {
     "refuses": "a way that is not served is refused with 400; without this quirk it is ignored",
     "ignores-seed": "the seed of a sampled reply does nothing",
     "ignores-n": "one choice comes back whatever n says",
+    "strict-tools": "a tool's turn must answer a call of the turn before, and every call must be answered",
     "caches": "prompts that begin alike are counted as cached tokens, in pieces of 16",
 }
 FAULTS = {
