@@ -93,6 +93,9 @@ def browser():
 
 @pytest.fixture(scope="module")
 def address():
+    if running := os.environ.get("SPEXAPI_PAGE"):  # a page that is up already, while one works on it
+        yield running
+        return
     with served("-m", "spexapi", "ui", "--port") as found:
         yield found
 

@@ -54,6 +54,12 @@ def launch(port: int = 7860, *, demo: Any = None, block: bool = True, mcp: bool 
             neutral_hue="slate",
             font=FONT,
             font_mono=["ui-monospace", "Consolas", "monospace"],
+        ).set(
+            # the theme's own blue is too light behind white letters
+            button_primary_background_fill="#1f5fa8",
+            button_primary_background_fill_hover="#184c87",
+            button_primary_background_fill_dark="#1f5fa8",
+            button_primary_background_fill_hover_dark="#2a72c4",
         ),
         # not css=: Gradio rewrites that and loses @container and :has()
         head=f"<style>\n{styles()}\n{style}\n</style>\n<script>\n{script}\n</script>",
