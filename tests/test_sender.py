@@ -251,8 +251,9 @@ def test_a_cap_is_never_passed_and_what_was_paid_is_kept(caps, paid):
     assert sender.used.cost == pytest.approx(10e-6 * paid)
 
 
-def test_tries_count_towards_a_cap_on_calls():
-    endpoint = Endpoint(lambda number, attempt: Unavailable("cut") if attempt < 3 else None)
+@pytest.mark.parametrize("error", [Unavailable("cut"), RateLimited("slow")])
+def test_tries_count_towards_a_cap_on_calls(error):
+    endpoint = Endpoint(lambda number, attempt: error if attempt < 3 else None)
     with pytest.raises(CapReached, match="cap of 5 calls"):
         sending(endpoint, lambda sender: sender.send_all([request(0), request(1)]), caps=Caps(calls=5))
     assert len(endpoint.tried) == 5
