@@ -82,16 +82,9 @@ def forecasts(demo: Any, fields: list[Any], form_of: FormOf, forecast: Any, site
             return tag("p", safe(str(error)), class_="about", role="status")
         except Exception:  # a forecast is a courtesy: what is wrong is said when Explain is pressed
             return ""
-        parts = [f"{plan.n_players} parts", f"{plan.calls:,} questions to the model"]
-        if plan.tokens:
-            parts.append(f"about {plan.tokens:,} tokens")
-        price = getattr(plan, "price", None)
-        if price:
-            parts.append(f"about ${price:.4f}")
-        seconds = getattr(plan, "seconds", None)
-        if seconds:
-            parts.append(f"about {seconds:,.0f} s")
-        return tag("p", safe(" · ".join(parts)), class_="about", role="status")
+        expected = plan.forecast.line if plan.forecast is not None else f"{plan.calls:,} calls"
+        said = f"{plan.n_players} parts · {expected}"
+        return tag("p", safe(said), class_="about", role="status")
 
     demo.load(tell, fields, forecast, queue=False, **QUIET)
     for field in fields[:-1]:  # the last is the key: it changes nothing
