@@ -1,11 +1,14 @@
 """The embedded reader: what it knows is known, so its explanations can be held against the truth."""
 
+import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import spexapi
+from spexapi.backends.base import Message, Request
 from spexapi.backends.embedded import FOLDER
 from training import worlds
 
@@ -82,3 +85,22 @@ def test_training_data_needs_no_torch():
     code = "import sys; from training import worlds; sys.exit('torch' in sys.modules)"
     root = Path(__file__).parent.parent
     assert subprocess.run([sys.executable, "-c", code], cwd=root, env={**os.environ}).returncode == 0
+
+
+def test_models_loaded_at_once_in_many_threads_all_work():
+    def load(_: int) -> float:
+        async def main() -> float:
+            backend = spexapi.open_backend("embedded")
+            await backend.open()
+            try:
+                [reply] = await backend.score([Request((Message("user", "Documents:"),), ("cellar",))])
+                return float(reply.scores[0].logprobs.sum())
+            finally:
+                await backend.close()
+
+        return asyncio.run(main())
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(load, range(8)))
+
+    assert len(set(found)) == 1

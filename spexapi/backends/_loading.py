@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 from spexapi.errors import BackendError, InputError
@@ -14,6 +15,9 @@ from spexapi.segments import shorten
 
 Loaded = TypeVar("Loaded")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?$")
+
+# transformers changes torch's defaults for the whole process while it loads: two loads at once break both
+_ONE_AT_A_TIME = Lock()
 
 
 def library(name: str) -> Any:
@@ -45,7 +49,7 @@ def checked_source(model: str) -> str:
 def load_tokenizer(source: str, revision: str | None) -> tuple[Any, Any]:
     """Tokenizer and configuration; a few files. Raises BackendError or InputError."""
     transformers = library("transformers")
-    with _quiet(transformers):
+    with _ONE_AT_A_TIME, _quiet(transformers):
         config = _load(source, lambda: transformers.AutoConfig.from_pretrained(source, revision=revision))
         tokenizer = _load(
             source, lambda: transformers.AutoTokenizer.from_pretrained(source, revision=revision)
@@ -57,7 +61,7 @@ def load_model(source: str, revision: str | None, *, device: str, dtype: str) ->
     """The weights on their device, ready to be asked. Raises BackendError or InputError."""
     torch, transformers = library("torch"), library("transformers")
     chosen = _device(torch, device)
-    with _quiet(transformers):
+    with _ONE_AT_A_TIME, _quiet(transformers):
         model = _load(
             source,
             lambda: transformers.AutoModelForCausalLM.from_pretrained(
