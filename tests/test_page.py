@@ -165,6 +165,16 @@ def test_a_visitor_who_stops_or_leaves_ends_the_measuring(leaves):
     assert leaves or last.stopped
 
 
+def test_two_runs_can_stand_under_one_flag():
+    stop = Event()
+
+    async def run():
+        return [[u async for u in ask(Numbers(), SOME, stop)][-1] for _ in range(2)]
+
+    assert [ex.stopped for ex in asyncio.run(run())] == [False, False]
+    assert not stop.is_set()
+
+
 def test_a_run_ends_when_its_time_is_over():
     numbers = Numbers(0.05)
 

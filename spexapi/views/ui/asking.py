@@ -89,7 +89,7 @@ async def ask(
             with suppress(NothingMeasured) if stop.is_set() else nullcontext():
                 await task
     finally:
-        stop.set()  # where the page went away, nothing more is asked
+        run.left = True  # where the page went away, nothing more is asked
 
 
 watching: set[asyncio.Task[None]] = set()
@@ -102,6 +102,10 @@ class _Run:
         self.make, self.how, self.stop = make, how, stop
         self.updates: asyncio.Queue[Update | None] = asyncio.Queue()
         self.game: _Seen | None = None
+        self.left = False  # the flag itself is the visitor's: another run may stand under it
+
+    def over(self) -> bool:
+        return self.left or self.stop.is_set()
 
     async def work(self) -> None:
         game = self.game = _Seen(await asyncio.to_thread(self.make))
@@ -120,14 +124,14 @@ class _Run:
             index=self.how.index,
             seed=self.how.seed,
             on_progress=report,
-            should_stop=self.stop.is_set,
+            should_stop=self.over,
         )
         async for explanation in stream:
             self.updates.put_nowait(explanation)
 
     async def watch(self, deadline: float, task: asyncio.Task[None]) -> None:
         """Raises the flag when the time is over; cancels calls that are still in flight some time after."""
-        while not self.stop.is_set() and not task.done():
+        while not self.over() and not task.done():
             if time.monotonic() > deadline:
                 self.stop.set()
             await asyncio.sleep(_LOOK)
