@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from spexapi.views.arcs import combination_tone
@@ -20,6 +21,7 @@ def live(drawn: Drawn) -> str:
     """JSON: players' names and shares, the spectrum, the strongest combinations with their words.
 
     terms   [[players], coefficient], from which the script predicts the value of any selection
+    all, none  measured values of everything and of nothing kept, null where the model was not asked
     likely  how a value becomes a probability: "exp" of the value over `apart`, "odds", or "" where it is none
     """
     ex = drawn.explanation
@@ -29,6 +31,8 @@ def live(drawn: Drawn) -> str:
         "terms": [[list(s), float(c)] for s, c in ex.spectrum.coef.items()],
         "combos": combos(ex),
         "what": kind_plural(ex),
+        "all": _measured(ex, range(ex.n_players)),
+        "none": _measured(ex, ()),
         "unit": ex.target.unit,
         "answer": explained(ex),
         "likely": _likely(ex),
@@ -56,6 +60,12 @@ def combos(ex: Explanation, most: int = MOST) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _measured(ex: Explanation, kept: Iterable[int]) -> float | None:
+    """The value where only these are kept, if the model was asked that."""
+    found = Reading.of(ex).ablate(kept)
+    return found.value if found.measured else None
 
 
 def _likely(ex: Explanation) -> str:

@@ -196,9 +196,10 @@ window.spex = (() => {
   function guess(results) {
     const place = results.querySelector(".guess"), data = live(results.firstElementChild);
     if (!place || !data) return;
-    const gone = goneOf(results), v = value(data, gone), p = likely(data, v);
+    const gone = goneOf(results), asked = gone.size ? (gone.size === data.names.length ? data.none : null) : data.all;
+    const v = asked ?? value(data, gone), p = likely(data, v), about = asked === null ? "≈ " : "";
     place.querySelector(".num").textContent =
-      p === null ? `≈ ${signed(v)} ${data.unit}` : `≈ ${percent(p)}${data.apart > 1 ? " a token" : ""}`;
+      about + (p === null ? `${signed(v)} ${data.unit}` : `${percent(p)}${data.apart > 1 ? " a token" : ""}`);
     const full = value(data, new Set()), none = value(data, new Set(data.names.keys()));
     const share = p ?? (full === none ? 1 : (v - none) / (full - none));
     place.querySelector(".fill").setAttribute("width", 100 * Math.min(Math.max(share, 0.004), 1));
