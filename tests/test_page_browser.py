@@ -223,9 +223,10 @@ def test_two_documents_off_predicted_and_true(page):
 
 
 def test_a_cancelled_run_asks_a_slow_server_nothing_more(browser, address):
-    with start(faults={"slow": 1.0}, slow=0.3) as server, visit(browser, address) as page:
+    with start(faults={"slow": 1.0}, slow=1.0) as server, visit(browser, address) as page:
         write(page, "Where is the key?", [f"Document number {i}{' more' * i}." for i in range(12)])
         page.get_by_label("Answer to explain").first.fill("the cellar")
+        page.locator("input[type=number]").first.fill("1024")
         page.get_by_label("Hosted model (API)").first.check()
         page.get_by_label("Model name").first.fill("table")
         page.get_by_label("Address").first.fill(server.base_url)
@@ -240,7 +241,8 @@ def test_a_cancelled_run_asks_a_slow_server_nothing_more(browser, address):
         time.sleep(2)
 
         assert len(server.log()) == asked
-        assert asked < 128
+        assert asked < 1024
+        assert "Stopped early" in page.inner_text("#result")
         assert "sk-not-kept" not in page.content()
 
 
