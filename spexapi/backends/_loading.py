@@ -68,12 +68,12 @@ def load_model(source: str, revision: str | None, *, device: str, dtype: str) ->
                 source, revision=revision, dtype=_dtype(torch, dtype, chosen)
             ),
         )
-    try:
-        return model.to(chosen).eval()
-    except (RuntimeError, AssertionError) as error:
-        raise BackendError(
-            f"cannot put {source} on {chosen}: {shorten(str(error), 200)}; try device='cpu'"
-        ) from error
+        try:
+            return model.to(chosen).eval()
+        except (RuntimeError, AssertionError) as error:
+            raise BackendError(
+                f"cannot put {source} on {chosen}: {shorten(str(error), 200)}; try device='cpu'"
+            ) from error
 
 
 def context_length(config: Any, tokenizer: Any) -> int | None:
