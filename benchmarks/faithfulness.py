@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="draws of masks, or planted games")
     parser.add_argument("--games", type=int, default=15, help="recorded games of a file at most")
     parser.add_argument("--who", nargs="+", default=[*OURS, *PEERS])
-    parser.add_argument("--limit", type=int, default=600, help="seconds for one fit of a peer")
+    parser.add_argument("--limit", type=int, default=600, help="CPU seconds for one fit of a peer")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="after these, start nothing more")
     parser.add_argument("--no-run", action="store_true", help="only write the table")
     parser.add_argument(
@@ -204,7 +204,7 @@ def main() -> None:
         sys.exit("the recorded games are not in ../shared/data/games beside the checkout")
     kept = Kept.open(f"faithfulness_{options.source}")
     if not options.no_run:
-        command = ["git", "rev-parse", "--short", "HEAD"]
+        command = ["git", "log", "-1", "--format=%h", "--", "../spexapi/engines"]
         told = subprocess.run(command, capture_output=True, text=True, cwd=HERE)
         options.revision = told.stdout.strip()
         if missing := run(options, kept):

@@ -29,7 +29,7 @@ def report(kept: Kept, source: str) -> None:
         "game", "calls / n", "runs", "auto, R² (range)", "spex", "best peer, R²", "best in how many runs",
         "auto - best peer (range)", "won or tied",
     ]  # fmt: skip
-    text = markdown(head, lines) + "\n\n" + summary(complete, groups)
+    text = markdown(head, lines) + "\n\n" + summary(complete, groups) + "\n\n" + losses(complete)
     write_table(f"faithfulness {source}", text)
 
 
@@ -68,12 +68,14 @@ def line(cell: str, multiple: int, group: list[dict[str, float]]) -> list[str]:
         cell, str(multiple), str(len(group)), spread(auto),
         f"{np.median(spex):.3f}" if spex else "", f"{np.median([score for _, score in peer]):.3f}",
         ", ".join(f"{name} {count}" for count, name in counts),
-        f"{np.median(gaps):+.3f} ({gaps.min():+.3f} to {gaps.max():+.3f})",
+        f"{np.median(gaps):+.3f}" + (f" ({gaps.min():+.3f} to {gaps.max():+.3f})" if len(gaps) > 1 else ""),
         f"{np.mean(gaps >= -TIE):.0%}",
     ]  # fmt: skip
 
 
 def spread(values: list[float]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
     return f"{np.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
@@ -89,7 +91,7 @@ def summary(runs: Runs, groups: dict[tuple[str, int], list[dict[str, float]]]) -
     worse = sum(gap < -TIE for gap in gaps)
     return "\n".join((
         f"- Won or tied within {TIE} against the best peer of each single run: {share(gaps)} of"
-        f" {len(gaps)} runs; median difference {np.median(gaps):+.3f}; {worse} runs lost (in the JSON).",
+        f" {len(gaps)} runs; median difference {np.median(gaps):+.3f}; {worse} runs lost, listed below.",
         f"- The same by medians of cells: {share(middle.values())} of {len(middle)} cells. Cells lost:"
         f" {'; '.join(named) or 'none'}.",
         f"- Against shapiq's ProxySPEX alone: {share(single)} of runs, median {np.median(single):+.3f}.",
@@ -102,15 +104,41 @@ def share(gaps: Iterable[float]) -> str:
 
 
 def half_the_calls(runs: Runs) -> str:
-    """Ours at m calls against the best peer's at 2 m."""
-    gaps = [
-        who["auto"] - best(twice)[1]
+    """Ours at m calls against the peers at 2 m."""
+    pairs = [
+        (who["auto"], twice)
         for (cell, multiple, game), who in runs.items()
         if (twice := runs.get((cell, 2 * multiple, game)))
     ]
-    if not gaps:
+    if not pairs:
         return "- No run has twice its calls beside it."
-    return (
-        f"- At half the calls of the best peer: median difference {np.median(gaps):+.3f}, as good (within"
-        f" {TIE}) in {share(gaps)} of {len(gaps)} pairs."
-    )
+    rivals = {"the best peer of each run": [auto - best(twice)[1] for auto, twice in pairs]}
+    for peer in ("shapiq_proxyspex", "shapiq_proxyshap"):
+        rivals[peer] = [auto - twice[peer] for auto, twice in pairs if peer in twice]
+    said = [
+        f"{name}: median difference {np.median(gaps):+.3f}, as good (within {TIE}) in {share(gaps)}"
+        for name, gaps in rivals.items()
+    ]
+    return f"- At half the calls of ({len(pairs)} pairs) " + "; ".join(said) + "."
+
+
+def losses(runs: Runs) -> str:
+    """Every run lost, the worst first."""
+    lost = sorted((who["auto"] - best(who)[1], key) for key, who in runs.items())
+    lines = [
+        [
+            cell,
+            str(multiple),
+            game,
+            f"{runs[cell, multiple, game]['auto']:.3f}",
+            *named(runs[cell, multiple, game]),
+        ]
+        for gap, (cell, multiple, game) in lost
+        if gap < -TIE
+    ]
+    return markdown(["lost run", "calls / n", "game.seed", "auto, R²", "best peer", "its R²"], lines)
+
+
+def named(who: dict[str, float]) -> list[str]:
+    name, score = best(who)
+    return [name, f"{score:.3f}"]
