@@ -9,7 +9,6 @@ from pathlib import Path
 
 import spexapi
 from spexapi.views.ui import build, launch
-from spexapi.views.ui.asking import blocks
 from spexapi.views.ui.examples import EXAMPLES
 
 HERE = Path(__file__).parent
@@ -21,7 +20,7 @@ def main() -> None:
 
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     example = EXAMPLES[0]
-    game = spexapi.RagGame(spexapi.open_backend("embedded"), example.question, blocks(example.documents))
+    game = spexapi.RagGame(spexapi.open_backend("embedded"), example.question, example.documents)
     explanation = spexapi.explain(game)
     demo = build()
     launch(PORT, demo=demo, block=False)
@@ -30,7 +29,8 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(f"http://127.0.0.1:{PORT}/")
         page.get_by_role("button", name=example.name).click()
-        page.wait_for_selector("#report", timeout=120_000)
+        page.click("#run")
+        page.wait_for_selector("#data", timeout=120_000)
         page.wait_for_timeout(500)
         page.screenshot(path=HERE / "page.png")
         report = Path(folder, "report.html")

@@ -77,7 +77,9 @@ def model_fields(site: Site) -> ModelFields:
     base_url = gr.Textbox(
         label="Address", info="Empty: api.openai.com", placeholder="https://…/v1", visible=False, max_lines=1
     )
-    max_cost = gr.Number(None, label="At most (US dollars)", info="Empty: no cap.", minimum=0, visible=False)
+    max_cost = gr.Number(
+        None, label="At most (US dollars)", info="0 or empty: no cap.", minimum=0, visible=False
+    )
     key = gr.Textbox(
         label="Key", type="password", info="For this run only; it is not kept.", visible=False, max_lines=1
     )
