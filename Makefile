@@ -53,6 +53,9 @@ bench: $(BIN)/.test .env-peers/bin/python
 	$(BIN)/python benchmarks/faithfulness.py planted $(BENCH)
 	$(BIN)/python benchmarks/recovery.py $(BENCH)
 	$(BIN)/python benchmarks/deletion.py $(BENCH)
+	$(BIN)/python benchmarks/calls_saved.py
+	$(BIN)/python benchmarks/calls_saved_table.py
+	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/speed.py $(BENCH)
 
 clean:
