@@ -68,6 +68,8 @@ _LONG = Style(few=True, facts=(4, 12), made_up=0.0, override=0.3, chains=0.5)
 _NAMES = Style(facts=(2, 8), made_up=0.1, short=0.5, override=0.3, chains=0.4)
 _SPELT = Style(facts=(2, 12), made_up=0.4, short=0.4, override=0.3, chains=0.4)
 _ALL = Style(facts=(2, 12), made_up=0.1, short=0.4, override=0.3, chains=0.4)
+_AGAIN = Style(facts=(2, 12), made_up=0.05, short=0.4, override=0.3, chains=0.45)
+_TWO_HOPS = Style(facts=(4, 12), made_up=0.05, short=0.4, override=0.3, chains=0.7)
 
 PLANS = {
     "final": Plan(
@@ -83,6 +85,9 @@ PLANS = {
             Stage("spell", 700, Mix(_SPELT, damaged=0.05), 0.5, 0.3612),
             Stage("all", 600, Mix(_ALL, damaged=0.05), 0.36, 0.25),
             Stage("settle", 500, Mix(_ALL, damaged=0.05), 0.25, 0.02),
+            Stage("again", 1000, Mix(_AGAIN, damaged=0.03), 0.5, 0.3),
+            Stage("end", 500, Mix(_AGAIN, damaged=0.03), 0.3, 0.01),
+            Stage("two hops", 700, Mix(_TWO_HOPS, damaged=0.03), 0.4, 0.01),
         ),
     ),
 }
