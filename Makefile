@@ -35,7 +35,7 @@ test: $(BIN)/.test
 test-all: $(BIN)/.test lint
 	$(BIN)/python -m pytest
 
-# Trains the embedded model again; hours on two cores.
+# Trains the embedded model again; over an hour on two cores.
 train: $(BIN)/.test
 	$(BIN)/python -m training.train
 	$(BIN)/python -m training.export training/runs/reader spexapi/backends/embedded_model
