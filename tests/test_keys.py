@@ -1,6 +1,5 @@
 """A key is in the environment and on the wire, and nowhere else."""
 
-import asyncio
 import copy
 import os
 import pickle

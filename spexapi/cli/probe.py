@@ -38,8 +38,8 @@ def probe(backend: Backend, *, as_json: bool) -> None:
     cost = price_of(used, found.capabilities.price)
     price = "" if found.capabilities.price is None else f", about ${cost:.4f}"
     out.print(
-        f"{found.name} would be used by {chosen}; this took {used.calls} calls, {used.tokens_in:,} tokens read,"
-        f" {used.tokens_out:,} written{price}",
+        f"{found.name} would be used by {chosen}; this took {used.calls} calls, {used.tokens_in:,} tokens"
+        f" read, {used.tokens_out:,} written{price}",
         highlight=False,
         markup=False,
     )
