@@ -584,7 +584,7 @@ def test_the_embedded_backend_is_the_folder_in_the_package(plain, tmp_path, monk
 
 def test_known_backends_are_there_without_installed_metadata(monkeypatch):
     monkeypatch.setattr("spexapi.backends.registry.entry_points", lambda **_: ())
-    assert list(known_backends()) == ["embedded", "hf"]
+    assert list(known_backends()) == ["embedded", "hf", "openai"]
 
 
 def test_a_plug_in_gets_what_stands_behind_the_colon(monkeypatch):
