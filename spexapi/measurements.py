@@ -80,9 +80,22 @@ class Measurements:
         )
 
     def with_values(self, values: Floats) -> Measurements:
-        """The same masks with other exact values: another scorer, another span of the answer."""
+        """The same masks with other exact values: another scorer, another span of the answer.
+
+        A value that is NaN where the old one was not: of one of its tokens only a bound is known.
+        """
+        gone = np.isnan(values)
+        reason = (
+            why or ("a token is only bounded" if nan else "")
+            for why, nan in zip(self.reason, gone, strict=True)
+        )
         return replace(
-            self, values=values, variance=np.zeros(len(values)), lower=values.copy(), upper=values.copy()
+            self,
+            values=values,
+            variance=np.zeros(len(values)),
+            lower=values.copy(),
+            upper=values.copy(),
+            reason=tuple(reason),
         )
 
 

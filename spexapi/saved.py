@@ -177,12 +177,17 @@ def _observations(seen: Measurements) -> Json:
 def _measurements(data: Json, n: int) -> Measurements:
     m = int(data["m"])
     tokens = data["token_values"]
+    values = _array(data["values"])
+    # JSON has no infinity: where there is a value, a missing bound is an open side
+    lower, upper = _array(data["lower"]), _array(data["upper"])
+    lower[np.isnan(lower) & ~np.isnan(values)] = -np.inf
+    upper[np.isnan(upper) & ~np.isnan(values)] = np.inf
     return Measurements(
         masks=bits.from_text(data["masks"], m, n),
-        values=_array(data["values"]),
+        values=values,
         variance=_array(data["variance"]),
-        lower=_array(data["lower"]),
-        upper=_array(data["upper"]),
+        lower=lower,
+        upper=upper,
         reason=tuple(data["failed"].get(str(i), "") for i in range(m)),
         token_values=None if tokens is None else np.array([_array(row) for row in tokens]).reshape(m, -1),
     )

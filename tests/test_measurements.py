@@ -1,10 +1,16 @@
 """Measurements: checked when built, joined without loss."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+import spexapi
 from spexapi import InputError
+from spexapi.backends.base import AnswerScore, Reply
+from spexapi.games._values import of_scores
 from spexapi.measurements import Measurements, exact_values, join, nothing
+from spexapi.scorers import find_scorer
 
 
 def some(m=3, tokens=None, n=4):
@@ -73,3 +79,33 @@ def test_taking_rows_by_number_and_by_mask_agrees():
     assert by_mask.values.tolist() == by_number.values.tolist() == seen.values[[0, 2]].tolist()
     assert by_number.token_values is not None
     assert by_number.token_values.tolist() == [[0, 1], [4, 5]]
+
+
+def test_a_bound_survives_json_and_never_becomes_a_value(tmp_path):
+    masks = np.array([[a, b] for a in (True, False) for b in (True, False)])
+    measured = exact_values(masks, np.array([-1.0, -2.0, -3.0, np.nan]))
+    censored = replace(measured, lower=np.array([-1.0, -np.inf, -3.0, np.nan]))
+
+    class Censored(spexapi.FunctionGame):
+        async def measure(self, asked):
+            return censored.take(np.array([np.flatnonzero((masks == row).all(axis=1))[0] for row in asked]))
+
+    ex = spexapi.explain(Censored(lambda rows: rows.sum(axis=1), 2), budget=4)
+    ex.to_json(tmp_path / "ex.json")
+    seen = spexapi.Explanation.from_json(tmp_path / "ex.json").observations
+
+    bound = np.flatnonzero(seen.values == -2.0)[0]
+    assert seen.lower[bound] == -np.inf
+    assert seen.upper[bound] == -2.0
+    assert np.isnan(seen.lower[np.isnan(seen.values)]).all()
+
+
+def test_a_span_with_a_token_that_is_only_bounded_has_no_value():
+    score = AnswerScore(np.array([-1.0, -9.0]), ((0, 3), (3, 6)), bounded=(False, True))
+    found = of_scores(find_scorer("logprob"), np.ones((1, 2), dtype=bool), [Reply((score,))])
+
+    first, second = (found.with_values(found.token_values[:, i]) for i in (0, 1))
+    assert (found.values[0], found.lower[0], found.upper[0]) == (-10.0, -np.inf, -10.0)
+    assert (first.values[0], first.reason[0]) == (-1.0, "")
+    assert np.isnan(second.values[0])
+    assert "bounded" in second.reason[0]

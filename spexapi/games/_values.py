@@ -79,12 +79,18 @@ def _open_sides(scorer: Scorer, reply: Reply) -> tuple[bool, bool]:
 
 
 def _token_values(replies: Sequence[Reply]) -> Floats | None:
-    """(m, t) with NaN rows for failed replies; None where no reply came or they differ in length."""
+    """(m, t), None where no reply came or they differ in length.
+
+    NaN for failed replies, and for a token of which only a bound is known: a span with it has no value.
+    """
     lengths = {len(reply.scores[0].logprobs) for reply in replies if reply.scores}
     if len(lengths) != 1:
         return None
     table = np.full((len(replies), lengths.pop()), np.nan)
     for i, reply in enumerate(replies):
         if reply.scores:
-            table[i] = reply.scores[0].logprobs
+            bounded = reply.scores[0].bounded
+            table[i] = (
+                np.where(bounded, np.nan, reply.scores[0].logprobs) if bounded else reply.scores[0].logprobs
+            )
     return table
