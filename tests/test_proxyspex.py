@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -329,3 +332,23 @@ def test_the_notes_say_what_carried_the_weight_in_falling_order():
     assert "Gaussian process" in fit.notes[-1]
     assert shares == sorted(shares, reverse=True)
     assert 95 <= sum(shares) <= 101
+
+
+def test_the_first_fit_of_a_process_is_the_one_it_makes_later():
+    """Limits on BLAS reach only the libraries loaded by then: scipy brings its own with its first use."""
+    code = (
+        "import numpy as np, spexapi\n"
+        "game = spexapi.FunctionGame(lambda x: 2.0 * x[:, 0] * x[:, 3] * x[:, 5] + x[:, 1] * x[:, 4], 8)\n"
+        "first, *later = (dict(spexapi.explain(game, engine='proxyspex', budget=200, seed=3).interactions)"
+        " for _ in range(3))\n"
+        "print(all(each == first for each in later))"
+    )
+    threads = {name: "2" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **threads},
+    )
+    assert done.stdout.strip() == "True"

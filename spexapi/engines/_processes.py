@@ -61,6 +61,8 @@ def largest(process: Process, most: int) -> tuple[list[Interaction], Floats, Flo
 
 def one_thread() -> Any:
     """A context in which BLAS has one thread: those of small products wait for each other longer than they
-    work."""
+    work, and add up in another order.
+    """
+    import_module("scipy.linalg.lapack")  # its own BLAS: a limit reaches only the libraries loaded by then
     limits: Any = import_module("threadpoolctl").threadpool_limits  # comes with scikit-learn, has no types
     return limits(limits=1, user_api="blas")
