@@ -51,6 +51,7 @@ PEER_PYTHON ?= python3.12
 bench: $(BIN)/.test .env-peers/bin/python
 	$(BIN)/python benchmarks/faithfulness.py recorded $(BENCH)
 	$(BIN)/python benchmarks/faithfulness.py planted $(BENCH)
+	$(BIN)/python benchmarks/ten_documents.py $(BENCH)
 	$(BIN)/python benchmarks/recovery.py $(BENCH)
 	$(BIN)/python benchmarks/deletion.py $(BENCH)
 	$(BIN)/python benchmarks/calls_saved.py
