@@ -109,14 +109,17 @@ async def astream(
     held_out: int = 0,
     on_progress: Progress | None = None,
     should_stop: Stop | None = None,
+    audited: bool = False,
 ) -> AsyncGenerator[Explanation]:
     """Explanations that sharpen while measurements arrive; the last one is what aexplain() returns.
 
-    Arguments and errors of explain(). A snapshot before the last is marked `stopped` and has no R². Leaving
-    the loop early ends the measuring after the batch in flight.
+    audited  snapshots before the last have R² and intervals too, where five refits each are worth the wait
+
+    Other arguments, and errors, of explain(). A snapshot before the last is marked `stopped`. Leaving the
+    loop early ends the measuring after the batch in flight.
     """
     run = plan(game, engine, budget, index, max_order, seed, held_out)
-    stream = _stream(run, on_progress, should_stop, snapshots=True)
+    stream = _stream(run, on_progress, should_stop, snapshots=True, audited=audited)
     try:
         async for explanation in stream:
             yield explanation
@@ -144,7 +147,12 @@ class _Seen:
 
 
 async def _stream(
-    run: Run, on_progress: Progress | None, should_stop: Stop | None, *, snapshots: bool
+    run: Run,
+    on_progress: Progress | None,
+    should_stop: Stop | None,
+    *,
+    snapshots: bool,
+    audited: bool = False,
 ) -> AsyncGenerator[Explanation]:
     started, before = time.perf_counter(), run.game.spent
     stop = should_stop or (lambda: False)
@@ -181,7 +189,7 @@ async def _stream(
                     report(len(seen))
                     if snapshots and read_at <= len(seen) < planned and seen.all().ok.any():
                         read_at = int(len(seen) * SNAPSHOT_GROWTH)
-                        yield await asyncio.to_thread(result, stopped=True, audited=False)
+                        yield await asyncio.to_thread(result, stopped=True, audited=audited)
             fresh = audit_masks_of(run, seen.all())
             if len(fresh) and not stop():
                 async for part in sample(run.game, fresh, known=seen.all(), should_stop=stop):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import spexapi
-from spexapi.cli.checking import measured, set_aside
+from spexapi.checking import measured, set_aside
 from spexapi.errors import Unavailable
 
 

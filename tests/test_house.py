@@ -39,8 +39,9 @@ ORDER = [
     "saved",
     "planning",
     "explain verify",
+    "checking",
     "views",
-    "cli.ask cli.checking",
+    "cli.ask",
     "cli.run",
     "cli",
 ]

@@ -21,8 +21,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from spexapi.checking import measured, set_aside
 from spexapi.cli.ask import Ask
-from spexapi.cli.checking import measured, set_aside
 from spexapi.errors import BudgetError, InputError, NothingMeasured, SpexError
 from spexapi.explain import Preview, explain, preview
 from spexapi.explanation import Explanation

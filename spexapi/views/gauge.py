@@ -20,19 +20,19 @@ ADVICE = {
 }
 
 
-def gauge(explanation: Explanation) -> str:
-    """The bar and the sentence; a sentence alone where there is no R²."""
+def gauge(explanation: Explanation, *, measuring: bool = False) -> str:
+    """The bar and the sentence; a sentence alone where there is no R². measuring: more is to come."""
     audit, found = explanation.audit, level(explanation.audit)
     if found == "none" or audit.r2 is None:
         reason = "R² comes when the measuring is done" if _still(audit) else "; ".join(audit.notes)
         return tag("div", tag("p", safe(reason or "nothing vouches for it")), class_="gauge none")
     share = min(max(audit.r2, 0.0), 1.0)
     low, high = audit.r2_interval or (audit.r2, audit.r2)
-    said = _said(explanation, found)
+    said = _said(explanation, found, measuring)
     return tag("div", _bar(share, low, high) + tag("p", safe(said)), class_=f"gauge {found}")
 
 
-def _said(ex: Explanation, found: str) -> str:
+def _said(ex: Explanation, found: str, measuring: bool) -> str:
     r2 = max(ex.audit.r2 or 0.0, 0.0)
     if found == "exact":
         tried = len(ex.observations)
@@ -42,7 +42,21 @@ def _said(ex: Explanation, found: str) -> str:
         low, high = (100 * min(max(end, 0.0), 1.0) for end in ex.audit.r2_interval)
         interval = f" (90% interval {low:.0f}–{high:.0f}%)"
     how = what_is_explained(ex)
-    return f"Explains {100 * r2:.0f}%{interval} of how {how} changes: {ADVICE[found]}."
+    if measuring:
+        return f"So far it explains {100 * r2:.0f}%{interval} of how {how} changes."
+    return f"Explains {100 * r2:.0f}%{interval} of how {how} changes: {ADVICE[found]}{_checked(ex)}."
+
+
+def _checked(ex: Explanation) -> str:
+    """ "; 3 of the top 5 combinations confirmed by direct ablation", "" where nothing was checked."""
+    if ex.verification is None:
+        return ""
+    players = ex.verification.interactions
+    known = [v for v in map(ex.verification.verdict, players) if v is not None]
+    sizes = {len(s) > 1 for s in players}
+    what = "effects" if len(sizes) > 1 else "combinations" if True in sizes else kind_plural(ex)
+    top = f"top {len(known)} {what}" if len(known) > 1 else f"{len(known)} strongest"
+    return f"; {sum(known)} of the {top} confirmed by direct ablation" if known else ""
 
 
 def _bar(share: float, low: float, high: float) -> str:

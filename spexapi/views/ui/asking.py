@@ -13,23 +13,32 @@ from typing import Any, cast
 import numpy as np
 
 import spexapi
-from spexapi.errors import NothingMeasured
+from spexapi.checking import ameasured, set_aside
+from spexapi.errors import BudgetError, NothingMeasured
 from spexapi.games.base import Game, Target
 from spexapi.measurements import Bools, Measurements, exact_values
+from spexapi.planning import plan
+from spexapi.views.drawing import combinations_of
 from spexapi.views.ui.forms import How
 
 PATIENCE = 1.0  # seconds that calls in flight may take to end by themselves once a run is stopped
+CHECKED = 5  # of the strongest combinations are taken apart on the model itself after a run
+_FEW = 32  # calls for that where the engine left some and none were set aside
 _LOOK = 0.2  # seconds between looks at the stop flag
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the measuring is, in masks; seconds since the first was asked; price so far in US dollars."""
+    """How far the measuring is, in masks; seconds since the first was asked; price so far in US dollars.
+
+    checking  the measuring is done: the strongest combinations are taken apart on the model
+    """
 
     done: int
     planned: int
     seconds: float = 0.0
     price: float | None = None
+    checking: bool = False
 
     @property
     def rate(self) -> float:
@@ -58,10 +67,24 @@ class Stops:
 Update = Progress | spexapi.Explanation
 
 
+def shared_out(game: Game, how: How) -> tuple[int, int]:
+    """The budget as masks to explain from and masks to check the strongest combinations with.
+
+    None are set aside where all selections can be tried, or where the engine needs the whole budget.
+    """
+    kept = set_aside(game, CHECKED, how.budget, how.index, None)
+    if kept:
+        try:
+            plan(game, how.engine, how.budget - kept, how.index, None, how.seed, 0)
+        except BudgetError:
+            kept = 0
+    return how.budget - kept, kept
+
+
 async def ask(
     make: Callable[[], Game], how: How, stop: Event, seconds: float = 3600.0
 ) -> AsyncIterator[Update]:
-    """Progress and ever sharper explanations, the last one final.
+    """Progress and ever sharper explanations; the last one is final, its strongest combinations checked.
 
     make     builds the game, in a thread
     stop     ends the measuring; calls still in flight after PATIENCE are cancelled
@@ -108,7 +131,8 @@ class _Run:
         return self.left or self.stop.is_set()
 
     async def work(self) -> None:
-        game = self.game = _Seen(await asyncio.to_thread(self.make))
+        self.game = _Seen(await asyncio.to_thread(self.make))
+        game = cast("Game", self.game)
         started = time.monotonic()
 
         def report(done: int, planned: int) -> None:
@@ -117,17 +141,33 @@ class _Run:
                 started = time.monotonic()  # the model is loaded and the answer written by now
             self.updates.put_nowait(Progress(done, planned, time.monotonic() - started, game.spent.price))
 
+        budget, kept = await asyncio.to_thread(shared_out, game, self.how)
+        last: spexapi.Explanation | None = None
         stream = spexapi.astream(
-            cast("Game", game),
+            game,
             engine=self.how.engine,
-            budget=self.how.budget,
+            budget=budget,
             index=self.how.index,
             seed=self.how.seed,
             on_progress=report,
             should_stop=self.over,
+            audited=True,
         )
-        async for explanation in stream:
-            self.updates.put_nowait(explanation)
+        async for last in stream:
+            self.updates.put_nowait(last)
+        if last is not None and not (last.stopped or last.audit.method == "exact" or self.over()):
+            spent = time.monotonic() - started
+            seen = len(last.observations)
+            self.updates.put_nowait(Progress(seen, seen, spent, game.spent.price, checking=True))
+            await self._check(game, last, kept)
+
+    async def _check(self, game: Game, ex: spexapi.Explanation, kept: int) -> None:
+        """The strongest combinations, or parts where there are none, measured on the model in the budget."""
+        drawn = [combination.players for combination in combinations_of(ex)[0]]
+        allowed = min(self.how.budget, ex.cost.calls + (kept or _FEW))
+        found, _ = await ameasured(game, ex, CHECKED, allowed, drawn)
+        if found.verification is not None and not self.over():
+            self.updates.put_nowait(found)
 
     async def watch(self, deadline: float, task: asyncio.Task[None]) -> None:
         """Raises the flag when the time is over; cancels calls that are still in flight some time after."""

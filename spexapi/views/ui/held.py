@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from spexapi.errors import InputError
 from spexapi.explanation import Explanation
+from spexapi.views.checked import checked
 from spexapi.views.drawing import draw
 from spexapi.views.fragment import cautions, head, how_to_read, trusted
 from spexapi.views.gauge import gauge
@@ -67,15 +68,21 @@ def crumbs(held: Held | None) -> str:
     return tag("nav", " ".join(way), class_="crumbs", aria_label="What is shown") if way else ""
 
 
-def top(held: Held) -> str:
-    """Question, answer, story, trust, proof, picture: with what the page's script needs."""
+def top(held: Held, *, measuring: bool = False) -> str:
+    """Question, answer, story, trust, proof, picture: with what the page's script needs.
+
+    measuring  more is to come: nothing was stopped
+    """
     drawn = draw(held.shown)
-    body = head(drawn) + gauge(held.shown) + cautions(held.shown) + proof(drawn) + combinations(drawn)
+    trust = gauge(held.shown, measuring=measuring)
+    warned = "" if measuring else cautions(held.shown)
+    body = head(drawn) + trust + warned + proof(drawn) + combinations(drawn)
     can_look = None if held.form is None or (held.shown.stopped and not len(held.shown.observations)) else "1"
     return tag("div", crumbs(held) + body, class_="spex", data_live=live(drawn), data_inside=can_look)
 
 
 def rest(held: Held) -> str:
-    """The prompt in colour, trust and cost in detail, how to read it all."""
+    """What was checked, the prompt in colour, trust and cost in detail, how to read it all."""
     drawn = draw(held.shown)
-    return tag("div", prompt(drawn) + trusted(held.shown) + how_to_read(held.shown), class_="spex")
+    parts = (checked(held.shown), prompt(drawn), trusted(held.shown), how_to_read(held.shown))
+    return tag("div", "".join(parts), class_="spex")

@@ -53,7 +53,7 @@ class Panel:
         """What changes when this explanation is shown."""
         if held is None:
             return {self.held: None, self.result: self.empty, self.asking: "", self.details: ""}
-        shown = {self.result: top(held), self.details: rest(held)}
+        shown = {self.result: top(held, measuring=not done), self.details: rest(held)}
         if not done:
             return {**shown, self.asking: "", self.outcome: ""}
         return {
@@ -80,6 +80,8 @@ def working(text: str | None, progress: Progress | None = None) -> str:
     """The status line of a run."""
     if progress is None:
         return tag("div", safe(text or ""), class_="status", role="status")
+    if progress.checking:
+        return working("Checking the strongest combinations on the model itself…")
     bar = tag("progress", "", value=progress.done, max=max(progress.planned, 1), aria_label="asked so far")
     parts = [f"asked {progress.done:,} of {progress.planned:,} times"]
     if progress.done and progress.seconds > 0.5:

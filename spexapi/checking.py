@@ -1,15 +1,18 @@
-"""`--verify`: the strongest interactions measured directly, within the same budget."""
+"""The strongest interactions measured directly, within the same budget: `--verify`, and the page."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from spexapi.errors import SpexError
 from spexapi.explanation import Explanation
 from spexapi.games.base import Game
 from spexapi.indices import check_index
-from spexapi.verify import verify
+from spexapi.spectrum import Interaction
+from spexapi.verify import averify
 
 _BACKGROUNDS = 2  # of each interaction are set aside for: the others all kept, and one choice of them
 _SHARE = 4  # one in so many of the budget at most
@@ -32,14 +35,24 @@ def set_aside(game: Game, k: int, allowed: int, index: str, max_order: int | Non
 
 
 def measured(game: Game, ex: Explanation, k: int, allowed: int) -> tuple[Explanation, str]:
+    """ameasured() outside a running event loop."""
+    return asyncio.run(ameasured(game, ex, k, allowed))
+
+
+async def ameasured(
+    game: Game, ex: Explanation, k: int, allowed: int, only: Sequence[Interaction] = ()
+) -> tuple[Explanation, str]:
     """The explanation with the verdicts and their cost, and "" or why there are none.
+
+    only  the interactions to choose from; none given: all
 
     An error on the way leaves the explanation as it was: what is paid for is not lost.
     """
     before, started = game.spent, time.perf_counter()
     left = max(0, allowed - ex.cost.calls) // calls_per_mask(game)
+    chosen = {s: v for s, v in ex.interactions.items() if s in only} if only else ex.interactions
     try:
-        found = verify(game, ex, k, budget=left, seed=ex.seed)
+        found = await averify(game, replace(ex, interactions=chosen), k, budget=left, seed=ex.seed)
     except SpexError as error:
         found, why = None, f"not verified: {error}"
     else:
