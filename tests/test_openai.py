@@ -15,6 +15,7 @@ import spexapi
 from spexapi.backends._openai_errors import Unfit, Unsupported, of_body, of_status, wait_of
 from spexapi.backends._openai_forms import Written, read
 from spexapi.backends._openai_limits import seconds_of
+from spexapi.backends._openai_pools import pooled_client
 from spexapi.backends._openai_ways import nothing_said
 from spexapi.backends.base import Message, Reply, Request
 from spexapi.backends.embedded import FOLDER, open_embedded
@@ -361,6 +362,35 @@ def test_opened_by_many_at_once_it_probes_once(openai_server):
 
     asyncio.run(run())
     assert openai_server.counts()["calls"] == backend.setup.calls
+
+
+def test_connections_are_kept_and_shared_by_later_calls(openai_server):
+    backend = backend_at(openai_server)
+
+    async def run() -> None:
+        await backend.open()
+        for start in range(0, 120, 8):
+            await asyncio.gather(
+                *(backend.score([asking(f"where {i}", "the cellar")]) for i in range(start, start + 8))
+            )
+        await backend.close()
+
+    asyncio.run(run())
+    seen = [call["connection"] for call in openai_server.log()]
+    assert len(seen) >= 120
+    assert len(set(seen)) <= 16 + 8  # one a pool of the client, and what ran beside it
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_is_left_to_the_package(monkeypatch, name):
+    for other in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+        monkeypatch.delenv(other.lower(), raising=False)
+    assert pooled_client() is not None
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    assert pooled_client() is not None
+    monkeypatch.setenv(name, "http://proxy.example:3128")
+    assert pooled_client() is None
 
 
 def test_importing_it_loads_no_client():

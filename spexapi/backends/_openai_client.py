@@ -11,6 +11,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from spexapi.backends._openai_errors import Unfit, of_body, of_status
+from spexapi.backends._openai_pools import pooled_client
 from spexapi.errors import BackendError, InputError, Unavailable
 
 OPENAI = "https://api.openai.com/v1"
@@ -115,7 +116,7 @@ class Connection:
             max_retries=0,
             default_headers=dict(self.place.headers) or None,
             default_query=dict(self.place.query) or None,
-            http_client=self._http_client() if self._http_client else None,
+            http_client=(self._http_client or pooled_client)(),
         )
         logging.getLogger("httpx2").addFilter(self._discreet)
 

@@ -238,6 +238,8 @@ class OpenAI:
     async def score(self, requests: Sequence[Request]) -> list[Reply]:
         if self._probed is None:
             raise BackendError(f"{self.name} is not open: await backend.open() first")
+        if len(requests) == 1:  # the usual case: no task of its own
+            return [await self._one(requests[0])]
         return list(await asyncio.gather(*(self._one(request) for request in requests)))
 
     def check(self, request: Request) -> str:

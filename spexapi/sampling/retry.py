@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from spexapi.errors import RateLimited, Unavailable
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
 
+Result = TypeVar("Result")
 _SHORTEST, _LONGEST = 0.5, 30.0  # seconds before the second try and, doubling, before a late one
 _FIRST_CONTACT = 4
 _LENIENT = 5
@@ -58,6 +59,24 @@ def retrying(patience: Patience, *, answers: Callable[[], bool], ends: Callable[
     return AsyncRetrying(
         wait=wait, stop=stop, retry=retry_if_exception_type((RateLimited, Unavailable)), reraise=True
     )
+
+
+async def patiently(call: Callable[[], Awaitable[Result]], policy: Callable[[], AsyncRetrying]) -> Result:
+    """What `call` gives at last; `policy` makes the one of retrying().
+
+    It is made where the first try has failed: for a call that goes well its work would be a tenth of ours.
+    """
+    try:
+        return await call()
+    except (RateLimited, Unavailable) as error:
+        failed = [error]
+
+    async def counted() -> Result:
+        if failed:
+            raise failed.pop()
+        return await call()
+
+    return await policy()(counted)
 
 
 def _error(state: RetryCallState) -> BaseException | None:

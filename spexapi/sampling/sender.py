@@ -5,39 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spexapi.backends.base import Backend, Generated, Limits, Message, Reply, Request
 from spexapi.errors import BackendError, CapReached, RateLimited, Unavailable
 from spexapi.sampling.caps import Amount, Caps, Ledger, Sizes, price_of
 from spexapi.sampling.keys import Keys
 from spexapi.sampling.limiter import Pace
-from spexapi.sampling.retry import Patience, retrying
-from spexapi.sampling.store import Store
+from spexapi.sampling.retry import Patience, patiently, retrying
+from spexapi.sampling.store import Arrived, Store
+from spexapi.sampling.used import Used
+
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying
 
 # So many requests in a row given up, each after all its tries: the endpoint is down, not the request odd.
 _DOWN = 5
 _GREEDY = -1  # in place of a sample's number: the reply the backend's own generate() wrote
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What a sender has used so far.
-
-    replies  requests to score or sample that the model was asked, failed ones too; setup: texts it wrote
-             for generate(); known: requests answered from memory or store
-    retries  tries that came to nothing, for which the next was made or the request given up
-    tokens_* and cost (US dollars) of the replies that came
-    """
-
-    replies: int = 0
-    setup: int = 0
-    known: int = 0
-    retries: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    tokens_cached: int = 0
-    cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +61,7 @@ class Sender:
         self._given, self._patience = given, patience
         self._ledger = ledger or Ledger(Caps())
         self._keep: Store | None = None
+        self._to_keep: list[Arrived] = []  # of this turn of the event loop
         self._known: dict[bytes, Reply] = {}
         self._flying: dict[bytes, tuple[_Job, int]] = {}
         self._on_the_wire: set[asyncio.Task[Any]] = set()
@@ -96,8 +81,8 @@ class Sender:
         finally:
             setup = getattr(self.backend, "setup", None)
             if isinstance(setup, Reply) and setup is not before:
-                self.used = self._with_tokens(setup)
-                self.used = replace(self.used, setup=self.used.setup + setup.calls)
+                used = self.used.with_reply(setup, self.backend.capabilities.price)
+                self.used = replace(used, setup=used.setup + setup.calls)
                 cost = price_of(setup, self.backend.capabilities.price)
                 self._ledger.charge(Amount(0, setup.tokens_in + setup.tokens_out, cost))
 
@@ -164,6 +149,7 @@ class Sender:
         self.ready = False
         while jobs := {job for job, _ in self._flying.values()}:
             await asyncio.wait(jobs)
+        self._write()
         if self._keep is not None:
             self._keep.flush()
 
@@ -211,9 +197,12 @@ class Sender:
 
     async def _obtain(self, parcel: Sequence[_Asked], call: _Call) -> list[Reply]:
         """The replies of one parcel, kept as soon as they are there."""
-        policy = retrying(self._patience, answers=lambda: self._answered, ends=lambda: bool(self._halted))
+
+        def policy() -> AsyncRetrying:
+            return retrying(self._patience, answers=lambda: self._answered, ends=lambda: bool(self._halted))
+
         try:
-            return await policy(self._try, parcel, call)
+            return await patiently(lambda: self._try(parcel, call), policy)
         except asyncio.CancelledError:
             if self._halted:
                 raise CapReached(self._halted) from None
@@ -277,23 +266,25 @@ class Sender:
         for one, reply in zip(parcel, replies, strict=True):
             self._known[one.key] = reply
             if self._keep is not None:
-                self._keep.put(one.key, self._keys.identity, one.text, reply)
+                self._keep_soon(Arrived(one.key, self._keys.identity, one.text, reply))
             self._sizes.learn(one.request, reply)
             cost = price_of(reply, self._sizes.price)
             taken = taken + Amount(reply.calls, reply.tokens_in + reply.tokens_out, cost)
-            self.used = self._with_tokens(reply)
+            self.used = self.used.with_reply(reply, self._sizes.price)
         self._count(parcel)
         self._answered, self._given_up = True, 0
         return taken
 
-    def _with_tokens(self, reply: Reply) -> Used:
-        return replace(
-            self.used,
-            tokens_in=self.used.tokens_in + reply.tokens_in,
-            tokens_out=self.used.tokens_out + reply.tokens_out,
-            tokens_cached=self.used.tokens_cached + reply.tokens_cached,
-            cost=self.used.cost + price_of(reply, self.backend.capabilities.price),
-        )
+    def _keep_soon(self, arrived: Arrived) -> None:
+        """Written at the next turn of the event loop, with all else that has arrived by then."""
+        if not self._to_keep:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._to_keep.append(arrived)
+
+    def _write(self) -> None:
+        arrived, self._to_keep = self._to_keep, []
+        if arrived and self._keep is not None:
+            self._keep.put_all(arrived)
 
     def _count(self, parcel: Sequence[_Asked]) -> None:
         if _is_setup(parcel):

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,6 +40,16 @@ class Kept:
     tokens_out: int
     first: float
     last: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrived:
+    """A reply to be kept under `key`. identity: of the backend; asked: the request as JSON."""
+
+    key: bytes
+    identity: str
+    asked: str
+    reply: Reply
 
 
 class Store:
@@ -87,11 +97,26 @@ class Store:
 
     def put(self, key: bytes, identity: str, asked: str, reply: Reply) -> None:
         """Keeps the reply to `asked` (JSON); on disk when it returns, unless `trouble` says otherwise."""
-        answered, failed, now = text_of(reply), int(bool(reply.error)), time.time()
-        with self._lock:
-            self._late.append(
-                (key, identity, now, asked, answered, failed, reply.tokens_in, reply.tokens_out)
+        self.put_all([Arrived(key, identity, asked, reply)])
+
+    def put_all(self, arrived: Sequence[Arrived]) -> None:
+        """put() for replies that came together: one transaction, one commit."""
+        now = time.time()
+        rows = [
+            (
+                a.key,
+                a.identity,
+                now,
+                a.asked,
+                text_of(a.reply),
+                bool(a.reply.error),
+                a.reply.tokens_in,
+                a.reply.tokens_out,
             )
+            for a in arrived
+        ]
+        with self._lock:
+            self._late += rows
             self._write_late(_BRIEF)
 
     def flush(self) -> None:
