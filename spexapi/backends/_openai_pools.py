@@ -16,7 +16,7 @@ def pooled_client() -> Any:
 
     Then the package's default client is right: it finds the proxy by rules of its own.
     """
-    if {"http", "https", "all"} & set():
+    if {"http", "https", "all"} & set(getproxies()):
         return None
     import httpx2
     import openai
