@@ -23,9 +23,13 @@ from spexapi.explain import aexplain, astream, explain
 from spexapi.explanation import Explanation
 from spexapi.games.base import Player
 from spexapi.games.function import FunctionGame
+from spexapi.games.heads import HeadGame
 from spexapi.games.prompt import PromptGame
+from spexapi.games.questions import Question
 from spexapi.games.rag import RagGame
+from spexapi.games.training import TrainingGame
 from spexapi.prompt import Document, load_documents, load_prompt
+from spexapi.pruning import Pruned, aprune, prune
 from spexapi.sampling.store import Store
 from spexapi.sampling.terms import Terms
 from spexapi.spectrum import Spectrum
@@ -40,10 +44,13 @@ __all__ = [
     "Document",
     "Explanation",
     "FunctionGame",
+    "HeadGame",
     "InputError",
     "NothingMeasured",
     "Player",
     "PromptGame",
+    "Pruned",
+    "Question",
     "RagGame",
     "RateLimited",
     "Refused",
@@ -53,9 +60,11 @@ __all__ = [
     "Store",
     "StoreError",
     "Terms",
+    "TrainingGame",
     "Unavailable",
     "acheck_sets",
     "aexplain",
+    "aprune",
     "astream",
     "averify",
     "check_sets",
@@ -63,5 +72,6 @@ __all__ = [
     "load_documents",
     "load_prompt",
     "open_backend",
+    "prune",
     "verify",
 ]

@@ -38,7 +38,7 @@ ORDER = [
     "explanation",
     "saved",
     "planning",
-    "explain verify",
+    "explain verify pruning",
     "checking",
     "views",
     "cli.ask",
@@ -62,7 +62,7 @@ MATHEMATICS = {
 }
 MODEL_SIDE = {"prompt", "segments", "render", "backends", "likeness", "scorers", "helped", "sampling"}
 OWNERS = {
-    "torch": {"backends/huggingface.py", "backends/_"},
+    "torch": {"backends/huggingface.py", "backends/_", "games/_vectorised.py"},
     "transformers": {"backends/huggingface.py", "backends/_"},
     "gradio": {"views/ui"},
     "plotly": {"views/ui", "views/plots.py"},
