@@ -82,6 +82,16 @@ def choice(reply: Reply) -> float:
     return totals[0] - float(np.logaddexp.reduce(totals[1:]))
 
 
+def accuracy(reply: Reply) -> float:
+    """1 where the answer is likelier than each other option, else 0; over many questions the share right."""
+    if len(reply.scores) < 2:
+        raise InputError(
+            "score 'accuracy' compares the answer with other options: give options=[...] with at least two"
+        )
+    first, *others = (float(score.logprobs.sum()) for score in reply.scores)
+    return float(first > max(others))
+
+
 def span_values(
     scorer: Scorer, token_values: Floats, offsets: Sequence[tuple[int, int]], span: tuple[int, int]
 ) -> Floats:
@@ -195,6 +205,7 @@ _BUILT_IN = {
     "mean_logprob": Scorer("mean_logprob", "nats a token", mean_logprob, _mean),
     "logit": Scorer("logit", "nats", logit, _logit),
     "choice": Scorer("choice", "nats", choice, options=True),
+    "accuracy": Scorer("accuracy", "share right", accuracy, options=True),
     "match": over_replies(
         "match", "nats", lambda r, a: float(normal(r) == normal(a)), samples=8, total=agreeing
     ),

@@ -48,7 +48,7 @@ def verify(
     Raises InputError where the game is another one, BudgetError where not one derivative fits, both before
     any call; RunningLoopError inside a running loop. Fujimoto, Kojadinovic & Marichal (2006) for derivatives.
     """
-    return _run("averify", averify(game, ex, k, backgrounds, budget=budget, seed=seed))
+    return in_one_loop("averify", averify(game, ex, k, backgrounds, budget=budget, seed=seed))
 
 
 async def averify(
@@ -88,7 +88,7 @@ def check_sets(game: Game, ex: Explanation, optima: Sequence[Optimum]) -> tuple[
     The tolerance is verify()'s for one mask. An optimum is where the spectrum errs upwards as well, so that
     measured values fall short of predicted ones more often than 5%. Errors as verify().
     """
-    return _run("acheck_sets", acheck_sets(game, ex, optima))
+    return in_one_loop("acheck_sets", acheck_sets(game, ex, optima))
 
 
 async def acheck_sets(game: Game, ex: Explanation, optima: Sequence[Optimum]) -> tuple[SetCheck, ...]:
@@ -256,7 +256,8 @@ def _slices(cubes: Sequence[_Cube]) -> Iterator[slice]:
         top += len(cube.masks)
 
 
-def _run(instead: str, work: Coroutine[Any, Any, Result]) -> Result:
+def in_one_loop(instead: str, work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of a coroutine, for the plain door of an async function. Raises RunningLoopError."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

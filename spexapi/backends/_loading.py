@@ -76,6 +76,14 @@ def load_model(source: str, revision: str | None, *, device: str, dtype: str) ->
             ) from error
 
 
+def skeleton(source: str, revision: str | None) -> Any:
+    """The model's modules without their weights, from its configuration alone. Raises as load_model."""
+    torch, transformers = library("torch"), library("transformers")
+    with _ONE_AT_A_TIME, _quiet(transformers), torch.device("meta"):
+        config = _load(source, lambda: transformers.AutoConfig.from_pretrained(source, revision=revision))
+        return _load(source, lambda: transformers.AutoModelForCausalLM.from_config(config))
+
+
 def context_length(config: Any, tokenizer: Any) -> int | None:
     """Tokens the model can read, None where neither its configuration nor its tokenizer says."""
     text = config.get_text_config()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ _MOST_LOGITS = 2**26
 _MEMORY_SIGNS = ("not enough memory", "out of memory", "cublas_status_alloc_failed")
 # The softmax works on this many at a time, in float64.
 _CHUNK = 2**22
+# Numbers of a batch's rows, and the position each begins at -> what the batch runs inside of.
+Around = Callable[[Sequence[int], Sequence[int]], AbstractContextManager[None]]
 
 
 def packed(
@@ -67,7 +69,9 @@ class TeacherForcing:
         """True where positions can be given, so that hidden text does not move what follows."""
         return "position_ids" in self._takes
 
-    def logprobs(self, rows: Sequence[Encoded], stopped: Callable[[], bool]) -> list[Floats | None]:
+    def logprobs(
+        self, rows: Sequence[Encoded], stopped: Callable[[], bool], around: Around | None = None
+    ) -> list[Floats | None]:
         """(t,) nats for each row, None where one alone needs too much memory, or `stopped` came first."""
         results: list[Floats | None] = [None] * len(rows)
         widths = [len(row.answer.ids) for row in rows]
@@ -77,8 +81,10 @@ class TeacherForcing:
         while todo and not stopped():
             batch = todo.pop(0)
             try:
-                with self._threads():
-                    found = self._batch([rows[i] for i in batch])
+                chosen = [rows[i] for i in batch]
+                inside = around(batch, self._starts(chosen)) if around else nullcontext()
+                with self._threads(), inside:
+                    found = self._batch(chosen)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
@@ -133,6 +139,11 @@ class TeacherForcing:
         finally:
             torch.set_num_threads(before)
 
+    def _starts(self, rows: Sequence[Encoded]) -> list[int]:
+        """The position at which each row of a batch begins, behind its padding."""
+        longest = max(len(row) for row in rows)
+        return [longest - len(row) if self._left else 0 for row in rows]
+
     @torch.inference_mode()
     def _batch(self, rows: Sequence[Encoded]) -> list[Floats]:
         device = self._model.device
@@ -141,8 +152,7 @@ class TeacherForcing:
         visible = torch.zeros((len(rows), longest), dtype=torch.long)
         positions = torch.zeros((len(rows), longest), dtype=torch.long)
         begins: list[int] = []
-        for i, row in enumerate(rows):
-            start = longest - len(row) if self._left else 0
+        for i, (row, start) in enumerate(zip(rows, self._starts(rows), strict=True)):
             stop = start + len(row)
             ids[i, start:stop] = torch.tensor([*row.prompt, *row.answer.ids])
             visible[i, start:stop] = torch.tensor([*row.visible, *[True] * len(row.answer.ids)])

@@ -43,6 +43,8 @@ class Request:
               same ones; empty where `messages` is that prompt. Backends that cannot choose tokens ignore it
     write     more than 0: nothing is scored, the model writes a reply of at most so many tokens (Reply.text)
     sample    number of the draw where one prompt is asked several times: 0, 1, 2, ...
+    removed   parts of the model itself that are out, by their numbers; only for backends made for it
+              (`ablated`)
     """
 
     messages: tuple[Message, ...]
@@ -51,6 +53,7 @@ class Request:
     whole: tuple[Message, ...] = ()
     write: int = 0
     sample: int = 0
+    removed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,16 +6,26 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar, cast
 
 from spexapi.backends._alignment import Alignment, Encoded
 from spexapi.backends._fingerprint import fingerprint
-from spexapi.backends._loading import checked_source, context_length, library, load_model, load_tokenizer
+from spexapi.backends._loading import (
+    checked_source,
+    context_length,
+    library,
+    load_model,
+    load_tokenizer,
+    skeleton,
+)
 from spexapi.backends.base import AnswerScore, Capabilities, Generated, Message, Reply, Request
 from spexapi.errors import BackendError, InputError
 from spexapi.segments import shorten
 
 Result = TypeVar("Result")
+# Requests and rows of a batch, and the position each row begins at -> what the batch runs inside of.
+Around = Callable[[Sequence[Request], Sequence[Encoded], Sequence[int]], AbstractContextManager[None]]
 _BATCH_TOKENS = {"cuda": 32_768, "cpu": 4_096}
 
 
@@ -59,7 +69,7 @@ class HuggingFace:
     """A local model as a Backend. One worker thread runs torch, so the event loop stays free.
 
     The tokenizer is loaded when it is first needed, the weights by `open`; `close` ends the thread and keeps
-    both, so that the next run starts at once.
+    both, so that the next run starts at once. given: a model and its tokenizer that are loaded already.
     """
 
     def __init__(
@@ -75,12 +85,14 @@ class HuggingFace:
         joiner: str | None = None,
         chat_template: str | None = None,
         placeholder: str = "...",
+        given: tuple[Any, Any] | None = None,
     ) -> None:
         if padding_side not in ("left", "right"):
             raise InputError(f"padding_side must be 'left' or 'right', got {padding_side!r}")
         if batch_tokens is not None and batch_tokens < 1:
             raise InputError(f"batch_tokens must be 1 or more, got {batch_tokens}")
-        self._source = checked_source(model)
+        self._given = given
+        self._source = checked_source(model) if given is None else model
         self._name = name or f"hf:{model}"
         self._where = (device, dtype, revision)
         self._batch_tokens, self._padding_side = batch_tokens, padding_side
@@ -122,10 +134,29 @@ class HuggingFace:
         """Greedy, at most `max_tokens` and what is left of the context. Raises InputError at nothing left."""
         return await self._run(lambda: self._generate(tuple(messages), max_tokens))
 
-    async def score(self, requests: Sequence[Request]) -> list[Reply]:
+    def modules(self) -> Any:
+        """The model, without its weights where they are not loaded: enough to see what it is made of."""
+        if self._given is not None:
+            return self._given[0]
+        return self._model if self._model is not None else skeleton(self._source, self._where[2])
+
+    async def with_model(self, work: Callable[[Any], Result]) -> Result:
+        """work(model), in the thread that runs the model and with its errors."""
+        self._must_be_open()
+        return await self._run(lambda: work(self._model))
+
+    def prompt_ids(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """The tokens the model reads before it writes an answer."""
+        return self._tokenizer()[0].prompt_ids(tuple(messages))
+
+    def encode(self, request: Request, number: int) -> Encoded:
+        """Answer `number` of a request as the model reads it. Raises InputError."""
+        return self._tokenizer()[0].encode(request, number)
+
+    async def score(self, requests: Sequence[Request], around: Around | None = None) -> list[Reply]:
         stop = threading.Event()
         try:
-            return await self._run(lambda: self._score(requests, stop.is_set))
+            return await self._run(lambda: self._score(requests, stop.is_set, around))
         finally:
             stop.set()  # a cancelled run ends after the batch that is being computed
 
@@ -159,7 +190,10 @@ class HuggingFace:
     def _tokenizer(self) -> tuple[Alignment, Any, int | None]:
         with self._lock:
             if self._texts is None:
-                tokenizer, config = load_tokenizer(self._source, self._where[2])
+                if self._given is not None:
+                    tokenizer, config = self._given[1], self._given[0].config
+                else:
+                    tokenizer, config = load_tokenizer(self._source, self._where[2])
                 alignment = Alignment(tokenizer, joiner=self._joiner, chat_template=self._template)
                 self._texts = (alignment, tokenizer, context_length(config, tokenizer))
             return self._texts
@@ -174,7 +208,10 @@ class HuggingFace:
         library("torch")
         tokenizer = self._tokenizer()[1]
         device, dtype, revision = self._where
-        model = load_model(self._source, revision, device=device, dtype=dtype)
+        if self._given is not None:
+            model = self._given[0]
+        else:
+            model = load_model(self._source, revision, device=device, dtype=dtype)
         from spexapi.backends._teacher_forcing import TeacherForcing  # imports torch
 
         own = (self._joiner, self._template)
@@ -187,7 +224,9 @@ class HuggingFace:
             batch_tokens=self._batch_tokens or _BATCH_TOKENS.get(model.device.type, 4_096),
         )
 
-    def _score(self, requests: Sequence[Request], stopped: Callable[[], bool]) -> list[Reply]:
+    def _score(
+        self, requests: Sequence[Request], stopped: Callable[[], bool], around: Around | None
+    ) -> list[Reply]:
         self._must_be_open()
         alignment, _, limit = self._tokenizer()
         rows: list[Encoded] = []
@@ -203,15 +242,24 @@ class HuggingFace:
             homes.append(tuple(range(len(rows), len(rows) + len(own))))
             rows.extend(own)
             errors.append(error)
-        found = self._forcing.logprobs(rows, stopped)
+        owner = [request for request, home in zip(requests, homes, strict=True) for _ in home]
+
+        def inside(batch: Sequence[int], starts: Sequence[int]) -> AbstractContextManager[None]:
+            assert around is not None
+            return around([owner[i] for i in batch], [rows[i] for i in batch], starts)
+
+        found = self._forcing.logprobs(rows, stopped, inside if around else None)
         return [
-            self._written(request) if request.write else _reply([(rows[i], found[i]) for i in home], error)
+            self._written(request, around)
+            if request.write
+            else _reply([(rows[i], found[i]) for i in home], error)
             for request, home, error in zip(requests, homes, errors, strict=True)
         ]
 
-    def _written(self, request: Request) -> Reply:
+    def _written(self, request: Request, around: Around | None) -> Reply:
         try:
-            made = self._generate(request.messages, request.write)
+            with around([request], [], [0]) if around else nullcontext():
+                made = self._generate(request.messages, request.write)
         except InputError as refused:
             return Reply(error=str(refused))
         return Reply(text=made.text, tokens_in=made.tokens_in, tokens_out=made.tokens_out)

@@ -53,6 +53,8 @@ def _plain(request: Request) -> dict[str, object]:
     }
     if request.hidden:
         plain["hidden"] = [(h.message, h.start, h.end) for h in request.hidden]
+    if request.removed:
+        plain["removed"] = request.removed
     return plain
 
 

@@ -1,0 +1,107 @@
+"""What a game about the model itself asks: one prompt, or a set of questions, checked when it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from spexapi.backends.ablated import Filling
+from spexapi.backends.base import Message, Reply
+from spexapi.backends.parts import ABLATIONS
+from spexapi.errors import InputError
+from spexapi.games._settings import Settings, settings
+from spexapi.prompt import Prompt, to_messages
+from spexapi.scorers import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One of a set that a value is the mean over.
+
+    answer   None lets the whole model write it
+    options  answers to choose between, for scores that compare
+    """
+
+    prompt: Prompt
+    answer: str | None = None
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """A question as it is asked. number: from 1 among several, 0 where it is the only one."""
+
+    messages: tuple[Message, ...]
+    chosen: Settings
+    number: int = 0
+
+    def named(self, reason: str) -> str:
+        """The reason, with the number of the question where there are several."""
+        return f"question {self.number}: {reason}" if self.number else f"the prompt: {reason}"
+
+
+def posed(
+    prompt: Prompt | Sequence[Question],
+    answer: str | None,
+    options: Sequence[str] | None,
+    score: str | Scorer | Callable[[Reply], float] | None,
+    max_new_tokens: int,
+    samples: int | None,
+) -> tuple[Posed, ...]:
+    """The questions in order, all read by one score. Raises InputError naming the one that is wrong."""
+    questions = _questions(prompt)
+    if questions and (answer is not None or options is not None):
+        raise InputError("answer and options belong to each Question where a set of them is given")
+    if not questions:
+        chosen = settings(answer, score, options, "drop", None, max_new_tokens, samples)
+        return (Posed(to_messages(prompt), chosen),)  # pyright: ignore[reportArgumentType]
+    found: list[Posed] = []
+    for number, each in enumerate(questions, 1):
+        try:
+            chosen = settings(each.answer, score, each.options or None, "drop", None, max_new_tokens, samples)
+            found.append(Posed(to_messages(each.prompt), chosen, number))
+        except InputError as error:
+            raise InputError(f"question {number}: {error}") from error
+    if len({each.chosen.scorer for each in found}) > 1:
+        raise InputError(
+            "some questions have options and others none: name the score, or give all of them options"
+        )
+    return tuple(found)
+
+
+def filling(ablation: str, reference: Sequence[Prompt], prompts: Sequence[tuple[Message, ...]]) -> Filling:
+    """What stands in for a part that is out. Raises InputError where the reference does not fit."""
+    if ablation not in ABLATIONS:
+        raise InputError(f"unknown ablation {ablation!r}: use one of {', '.join(ABLATIONS)}")
+    if isinstance(reference, str):
+        raise InputError("reference must be a list of prompts, got one text")
+    texts = tuple(to_messages(each) for each in reference)
+    if ablation == "zero":
+        if texts:
+            raise InputError("a reference is given, but ablation is 'zero': use 'mean' or 'resample'")
+        return Filling()
+    if ablation == "mean":
+        if not texts:
+            raise InputError("ablation 'mean' needs prompts to take the mean over: reference=[...]")
+        return Filling("mean", texts)
+    if len(texts) != len(prompts):
+        raise InputError(
+            f"ablation 'resample' needs one other prompt for each question: reference has {len(texts)}, there"
+            f" are {len(prompts)} questions"
+        )
+    return Filling("resample", donors=dict(zip(prompts, texts, strict=True)))
+
+
+def _questions(prompt: object) -> list[Question]:
+    """The questions of a set, none where the prompt is one text or chat. Raises InputError."""
+    if isinstance(prompt, Question):
+        return [prompt]
+    if isinstance(prompt, str) or not isinstance(prompt, Sequence):
+        return []
+    given: list[object] = list(prompt)  # pyright: ignore[reportUnknownArgumentType]
+    if not given:
+        raise InputError("there are no questions: give a prompt, or a list of Question(prompt, answer)")
+    found = [each for each in given if isinstance(each, Question)]
+    if found and len(found) < len(given):
+        raise InputError("some of the questions are no Question: write Question(prompt, answer) for each")
+    return found
