@@ -1,6 +1,10 @@
 """The page on a Space, or at home: python app.py [--allow-local-urls] [--mcp]"""
 
+import os
 import sys
+
+if os.environ.get("SPACES_ZERO_GPU"):
+    import spaces  # noqa: F401 - before anything that imports torch
 
 from spexapi.views.ui import build, launch
 

@@ -19,17 +19,19 @@ from fake_backend import FakeBackend
 from test_report import HOSTILE, Page
 
 import spexapi
+from spexapi._verification import Check, Verification
 from spexapi.measurements import exact_values
 
 pytest.importorskip("gradio")
 
+from spexapi.views.gauge import gauge
 from spexapi.views.ui import whatif
-from spexapi.views.ui.asking import Progress, Stops, ask
+from spexapi.views.ui.asking import Progress, Stops, ask, shared_out
 from spexapi.views.ui.compare import differences
 from spexapi.views.ui.forms import Chat, Form, How, Inside, Model, Rag, documents_of, turns_of
 from spexapi.views.ui.held import Held, rest, top
 from spexapi.views.ui.keep import as_file, command, python
-from spexapi.views.ui.panel import banner, key_for, working
+from spexapi.views.ui.panel import banner, working
 from spexapi.views.ui.site import PUBLIC, Limits, Site
 from spexapi.views.ui.uploads import documents_from, explanation_from
 
@@ -54,8 +56,8 @@ def test_boxes_hold_texts_and_nothing_else():
 
 
 def test_a_space_offers_only_the_models_its_owner_names():
-    assert Site.here({}).kinds == ("embedded", "hf", "openai")
-    assert Site.here({"SPACE_ID": "me/page"}).kinds == ("embedded", "openai")
+    assert Site.here({}).kinds == ("embedded", "hf", "providers", "openai")
+    assert Site.here({"SPACE_ID": "me/page"}).kinds == ("embedded", "providers", "openai")
     space = Site.here({"SPACE_ID": "me/page", "SPEXAPI_BACKENDS": "embedded, hf:x/y"})
     assert space.kinds == ("embedded", "hf")
     with pytest.raises(spexapi.InputError, match="this page runs embedded, hf:x/y only"):
@@ -173,6 +175,55 @@ def test_two_runs_can_stand_under_one_flag():
 
     assert [ex.stopped for ex in asyncio.run(run())] == [False, False]
     assert not stop.is_set()
+
+
+def test_the_strongest_combinations_are_measured_within_the_budget():
+    asked = []
+
+    def value(masks):
+        asked.extend(masks)
+        pair, single = masks[:, 0] & masks[:, 1], masks[:, 5]
+        return 3.0 * pair + 1.0 * single
+
+    def make():
+        return spexapi.FunctionGame(value, players=12, batch=16)
+
+    how = How(budget=128)
+
+    async def run():
+        return [update async for update in ask(make, how, Event())]
+
+    updates = asyncio.run(run())
+    last = updates[-1]
+
+    assert shared_out(make(), how) == (96, 32)
+    assert any(isinstance(update, Progress) and update.checking for update in updates)
+    assert (0, 1) in last.verification.interactions
+    assert last.verification.verdict((0, 1)) is True
+    assert all(len(players) > 1 for players in last.verification.interactions)
+    assert len(asked) == last.cost.calls <= 128
+    assert "confirmed by direct ablation" in Page(top(Held(None, last, last))).text
+
+
+def test_nothing_is_set_aside_where_all_selections_are_tried_or_the_engine_needs_them_all():
+    six = spexapi.FunctionGame(lambda masks: masks[:, 0] * 1.0, players=6)
+    sixty = spexapi.FunctionGame(lambda masks: masks[:, 0] * 1.0, players=60)
+    assert shared_out(six, How(budget=64)) == (64, 0)
+    assert shared_out(sixty, How(budget=64)) == (64, 0)  # 48 are too few for 60 players
+
+
+def test_snapshots_carry_how_much_they_explain():
+    async def run():
+        make = lambda: spexapi.FunctionGame(lambda m: m[:, 0] * 1.0 + m[:, 3], players=10, batch=8)  # noqa: E731
+        return [u async for u in ask(make, How(budget=128), Event()) if isinstance(u, spexapi.Explanation)]
+
+    *early, last = asyncio.run(run())
+    snapshots = [ex for ex in early if ex.stopped]
+
+    assert snapshots[-1].audit.r2 > 0.9
+    assert "So far it explains" in Page(top(Held(None, snapshots[-1], snapshots[-1]), measuring=True)).text
+    assert "Stopped early" not in Page(top(Held(None, snapshots[-1], snapshots[-1]), measuring=True)).text
+    assert not last.stopped
 
 
 def test_a_run_ends_when_its_time_is_over():
@@ -298,12 +349,24 @@ def test_the_script_gets_what_predicts_every_selection():
 
 
 def test_the_gauge_says_how_much_is_explained_and_warns_where_little_is():
-    from spexapi.views.gauge import gauge
-
     good = Page(gauge(sample.documents(sample.and_of_two))).text
     poor = Page(gauge(sample.documents(sample.and_of_two, found=sample.audit(0.3, 0.1, 0.5)))).text
     assert "Explains 94% (90% interval 88–97%) of how the answer’s log-probability changes" in good
     assert "too little to rely on" in poor
+
+
+def test_the_gauge_says_how_many_of_the_strongest_were_confirmed():
+    def checked(*verdicts):
+        checks = tuple(Check((0, i), (), 1.0, 1.0, 0.1, ok, 2) for i, ok in enumerate(verdicts, 1))
+        ex = sample.documents(sample.and_of_two)
+        return Page(gauge(replace(ex, verification=Verification(checks, (), 10, 0.1, 8, 0)))).text
+
+    assert "strong evidence; 3 of the top 5 combinations confirmed by direct ablation." in checked(
+        True, True, False, True, False
+    )
+    assert "2 of the top 2" in checked(True, None, True)
+    assert "the strongest of the combinations not confirmed" in checked(False)
+    assert "confirmed" not in checked(None)
 
 
 def test_a_span_of_the_answer_and_back():
@@ -467,13 +530,6 @@ def test_files_to_keep_are_complete_and_a_table_holds_no_formula(tmp_path):
     assert "'=1+1" in made["csv"]["text"]
     assert ",=" not in made["csv"]["text"]
     assert made["data"]["number"] != json.loads(as_file("data", shown))["number"]
-
-
-def test_a_key_goes_only_to_the_address_the_explanation_was_made_at():
-    held = replace(hostile(), form=Form(Rag("q?", PAIR), Model("openai", "m", "https://a.org/v1")))
-    assert key_for(held, "https://a.org/v1", "secret") == "secret"
-    assert key_for(held, "https://b.org/v1", "secret") == ""
-    assert "secret" not in repr(held.form)
 
 
 def test_the_page_is_made_of_files_that_ship():

@@ -51,12 +51,13 @@ def _checked(ex: Explanation) -> str:
     """ "; 3 of the top 5 combinations confirmed by direct ablation", "" where nothing was checked."""
     if ex.verification is None:
         return ""
-    players = ex.verification.interactions
-    known = [v for v in map(ex.verification.verdict, players) if v is not None]
+    players = [s for s in ex.verification.interactions if ex.verification.verdict(s) is not None]
+    good = sum(ex.verification.verdict(s) is True for s in players)
     sizes = {len(s) > 1 for s in players}
     what = "effects" if len(sizes) > 1 else "combinations" if True in sizes else kind_plural(ex)
-    top = f"top {len(known)} {what}" if len(known) > 1 else f"{len(known)} strongest"
-    return f"; {sum(known)} of the {top} confirmed by direct ablation" if known else ""
+    if len(players) == 1:
+        return f"; the strongest of the {what} {'' if good else 'not '}confirmed by direct ablation"
+    return f"; {good} of the top {len(players)} {what} confirmed by direct ablation" if players else ""
 
 
 def _bar(share: float, low: float, high: float) -> str:

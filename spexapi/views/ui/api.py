@@ -17,12 +17,13 @@ from spexapi.views.story import tell
 from spexapi.views.ui.asking import ask
 from spexapi.views.ui.forms import Chat, Form, How, Model, Rag
 from spexapi.views.ui.site import Site
+from spexapi.views.ui.visits import Visitor, Visits
 from spexapi.views.wording import name, trust
 
 gr = cast("Any", gradio)  # its stubs leave most types unknown
 
 
-def endpoints(site: Site) -> None:
+def endpoints(site: Site, visits: Visits) -> None:
     """Names them inside the page's Blocks."""
 
     async def explain_rag(
@@ -32,6 +33,7 @@ def endpoints(site: Site) -> None:
         unit: str = "document",
         budget: int = 128,
         model: str = "embedded",
+        request: gradio.Request | None = None,
     ) -> dict[str, Any]:
         """Find out which documents, alone or in combination, made a language model give its answer.
 
@@ -54,10 +56,15 @@ def endpoints(site: Site) -> None:
             and value; explanation: everything, as explanation.json has it.
         """
         asks = Rag(question, tuple(documents), answer)
-        return await _explained(Form(asks, _model(model), How(unit, budget)), site)
+        return await _explained(Form(asks, _model(model), How(unit, budget)), site, visits, request)
 
     async def explain_prompt(
-        prompt: str, answer: str = "", unit: str = "word", budget: int = 128, model: str = "embedded"
+        prompt: str,
+        answer: str = "",
+        unit: str = "word",
+        budget: int = 128,
+        model: str = "embedded",
+        request: gradio.Request | None = None,
     ) -> dict[str, Any]:
         """Find out which words of a prompt, alone or in combination, made a model answer as it did.
 
@@ -72,7 +79,7 @@ def endpoints(site: Site) -> None:
             As explain_rag.
         """
         asks = Chat((("user", prompt),), answer)
-        return await _explained(Form(asks, _model(model), How(unit, budget)), site)
+        return await _explained(Form(asks, _model(model), How(unit, budget)), site, visits, request)
 
     for function in (explain_rag, explain_prompt):
         _offer(function)
@@ -89,14 +96,16 @@ def _model(spec: str) -> Model:
     return Model(where, name)
 
 
-async def _explained(form: Form, site: Site) -> dict[str, Any]:
+async def _explained(form: Form, site: Site, visits: Visits, request: Any) -> dict[str, Any]:
     last: spexapi.Explanation | None = None
     try:
-        async for update in ask(lambda: form.game(site), form.how, Event(), site.limits.seconds):
-            if isinstance(update, spexapi.Explanation):
-                last = update
-        if last is None:
-            raise InputError("the run was stopped before anything was measured")
+        with visits.run(Visitor.of(request), form.how.budget) as bill:
+            async for update in ask(lambda: form.game(site), form.how, Event(), site.limits.seconds):
+                if isinstance(update, spexapi.Explanation):
+                    last = update
+            if last is None:
+                raise InputError("the run was stopped before anything was measured")
+            bill.calls = last.cost.calls
     except SpexError as error:
         raise gr.Error(str(error), print_exception=False) from error
     return as_data(last)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, cast
@@ -20,6 +20,7 @@ from spexapi.measurements import Bools, Measurements, exact_values
 from spexapi.planning import plan
 from spexapi.views.drawing import combinations_of
 from spexapi.views.ui.forms import How
+from spexapi.views.ui.visits import Run, Visitor, Visits
 
 PATIENCE = 1.0  # seconds that calls in flight may take to end by themselves once a run is stopped
 CHECKED = 5  # of the strongest combinations are taken apart on the model itself after a run
@@ -48,8 +49,12 @@ class Progress:
 
 @dataclass(slots=True)
 class Stops:
-    """A flag for the run of each visitor, one run a visitor: raised where it shall end."""
+    """A flag for the run of each visitor, one run a visitor: raised where it shall end.
 
+    visits  what each has asked so far
+    """
+
+    visits: Visits = field(default_factory=Visits)
     _flags: dict[str, Event] = field(default_factory=dict[str, Event])
 
     def begin(self, visitor: str) -> Event:
@@ -57,6 +62,14 @@ class Stops:
         self.ask(visitor)
         self._flags[visitor] = Event()
         return self._flags[visitor]
+
+    @contextmanager
+    def run(self, request: Any, calls: int) -> Generator[tuple[Event, Run]]:
+        """The flag and the bill of a new run on the page. Raises InputError where it is one too many."""
+        visitor = Visitor.of(request)
+        flag = self.begin(visitor.session)
+        with self.visits.run(visitor, calls) as bill:
+            yield flag, bill
 
     def ask(self, visitor: str) -> None:
         """Ends the run of this visitor, if there is one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import gradio
@@ -18,6 +19,7 @@ from spexapi.views.ui.asking import Progress, Stops, ask
 from spexapi.views.ui.fields import model_fields, model_of
 from spexapi.views.ui.forms import Form, Rag
 from spexapi.views.ui.held import Held, top
+from spexapi.views.ui.keys import key_of
 from spexapi.views.ui.panel import MODEL, QUIET, Shown, failed, working
 from spexapi.views.ui.rag import form_of
 from spexapi.views.ui.site import Site
@@ -65,23 +67,28 @@ def compare_tab(site: Site, stops: Stops, fields: list[Any]) -> None:
 
     other.change(shown, other, models, queue=False, api_visibility="private")
 
-    async def compare(request: gradio.Request, *values: Any) -> AsyncIterator[Shown]:
+    async def compare(
+        request: gradio.Request, login: gradio.OAuthToken | None, *values: Any
+    ) -> AsyncIterator[Shown]:
         busy = {run: gr.update(interactive=False), stop: gr.update(interactive=True)}
         yield {**busy, status: working("Loading the model…"), table: "", left: "", right: ""}
-        flag = stops.begin(str(request.session_hash))
         try:
+            forms = _forms(*values)
             both: list[Explanation] = []
-            for place, (form, key) in zip((left, right), _forms(*values), strict=True):
-                last: Explanation | None = None
-                async for update in ask(lambda: form.game(site, key), form.how, flag, site.limits.seconds):  # noqa: B023 - asked at once
-                    if isinstance(update, Progress):
-                        yield {status: working(None, update)}
-                    else:
-                        last = update
-                if last is None:
-                    raise InputError("Stopped before both were measured.")
-                both.append(last)
-                yield {place: await asyncio.to_thread(top, Held(None, last, last))}
+            with stops.run(request, sum(form.how.budget for form, _ in forms)) as (flag, bill):
+                for place, (form, typed) in zip((left, right), forms, strict=True):
+                    last: Explanation | None = None
+                    make = partial(form.game, site, key_of(form.model, typed, login))
+                    async for update in ask(make, form.how, flag, site.limits.seconds):
+                        if isinstance(update, Progress):
+                            yield {status: working(None, update)}
+                        else:
+                            last = update
+                    if last is None:
+                        raise InputError("Stopped before both were measured.")
+                    both.append(last)
+                    yield {place: await asyncio.to_thread(top, Held(None, last, last))}
+                bill.calls = sum(ex.cost.calls for ex in both)
             yield {status: "", table: await asyncio.to_thread(differences, *both)}
         except Exception as error:  # shown as a banner, logged if it is none of ours
             yield {status: failed(error)}

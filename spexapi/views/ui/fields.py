@@ -25,9 +25,21 @@ INDICES = [
 WHERE = {
     "embedded": "Small model inside",
     "hf": "Hugging Face model",
+    "providers": "Hugging Face Inference Providers",
     "openai": "Hosted model (API)",
 }
+NAMES = {
+    "hf": "Qwen/Qwen2.5-0.5B-Instruct",
+    "providers": "meta-llama/Llama-3.1-8B-Instruct",
+    "openai": "gpt-4o-mini",
+}
+KEPT_NOWHERE = "For this run only; it is not kept."
+KEY_OF_PROVIDERS = {
+    True: "Not needed when you are logged in with Hugging Face. ",
+    False: "A Hugging Face token that may call Inference Providers. ",
+}
 SCORES = [
+    ("the best that the model allows", ""),
     ("how likely the answer is (log-probability)", "logprob"),
     ("the same, per token", "mean_logprob"),
     ("log-odds of the answer", "logit"),
@@ -48,6 +60,11 @@ class ModelFields:
     @property
     def all(self) -> list[Any]:
         return [self.where, self.name, self.base_url, self.max_cost, self.key]
+
+    @property
+    def place(self) -> list[Any]:
+        """What tells whether a key is for the address of an explanation, and the key."""
+        return [self.where, self.base_url, self.key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +88,24 @@ def model_fields(site: Site) -> ModelFields:
     """Fields that hide what the chosen kind of model does not need."""
     kinds = site.kinds
     where = gr.Radio([(WHERE[k], k) for k in kinds], value=kinds[0], label="Model", visible=len(kinds) > 1)
-    name = gr.Textbox(
-        label="Model name", placeholder="Qwen/Qwen2.5-0.5B-Instruct", visible=False, max_lines=1
-    )
+    name = gr.Textbox(label="Model name", visible=False, max_lines=1)
     base_url = gr.Textbox(
         label="Address", info="Empty: api.openai.com", placeholder="https://…/v1", visible=False, max_lines=1
     )
     max_cost = gr.Number(
         None, label="At most (US dollars)", info="0 or empty: no cap.", minimum=0, visible=False
     )
-    key = gr.Textbox(
-        label="Key", type="password", info="For this run only; it is not kept.", visible=False, max_lines=1
-    )
+    key = gr.Textbox(label="Key", type="password", info=KEPT_NOWHERE, visible=False, max_lines=1)
 
     def needs(kind: str) -> list[Any]:
-        hosted = gr.update(visible=kind == "openai")
-        return [gr.update(visible=kind != "embedded"), hosted, hosted, hosted]
+        paid = kind in ("openai", "providers")
+        told = (KEY_OF_PROVIDERS[site.login] if kind == "providers" else "") + KEPT_NOWHERE
+        return [
+            gr.update(visible=kind != "embedded", placeholder=NAMES.get(kind, "")),
+            gr.update(visible=kind == "openai"),
+            gr.update(visible=paid),
+            gr.update(visible=paid, info=told),
+        ]
 
     shown = [name, base_url, max_cost, key]
     where.change(needs, where, shown, queue=False, api_visibility="private")
@@ -107,7 +126,7 @@ def how_fields(site: Site, units: Sequence[tuple[str, str]]) -> HowFields:
     with gr.Accordion("Advanced", open=False):
         engine = gr.Dropdown(list(known_engines()), value="auto", label="Engine")
         index = gr.Dropdown(INDICES, value="fbii", label="How combinations are counted")
-        score = gr.Dropdown(SCORES, value="logprob", label="Score")
+        score = gr.Dropdown(SCORES, value="", label="Score")
         options = gr.Textbox(
             label="Answers to choose between",
             info="One a line; for the score “choice”.",

@@ -13,7 +13,7 @@ from spexapi.games.base import Game
 from spexapi.prompt import ROLES
 from spexapi.sampling.terms import Terms
 from spexapi.segments import split
-from spexapi.views.ui.site import Site
+from spexapi.views.ui.site import OPENAI, PROVIDERS, Site
 
 UNITS = ("document", "sentence", "word")
 CHAT_UNITS = ("turn", "sentence", "word")
@@ -24,7 +24,7 @@ FINER = {"document": "sentence", "turn": "sentence", "sentence": "word"}
 class Model:
     """Which model answers.
 
-    where     "embedded", "hf" or "openai"
+    where     "embedded", "hf", "providers" (Hugging Face Inference Providers) or "openai" (any hosted one)
     base_url  of a hosted one, "" its default
     max_cost  US dollars it may take, None for no cap
     """
@@ -35,8 +35,30 @@ class Model:
     max_cost: float | None = None
 
     @property
+    def local(self) -> bool:
+        """Whether it runs in this process: no key, no address."""
+        return self.where not in ("providers", "openai")
+
+    @property
     def spec(self) -> str:
-        return self.where if self.where == "embedded" else f"{self.where}:{self.name.strip()}"
+        """As open_backend() takes it."""
+        if self.where == "embedded":
+            return self.where
+        return f"{'openai' if self.where == 'providers' else self.where}:{self.name.strip()}"
+
+    @property
+    def address(self) -> str:
+        """Where a hosted model is asked, "" for one in this process."""
+        if self.local:
+            return ""
+        return PROVIDERS if self.where == "providers" else self.base_url or OPENAI
+
+    @property
+    def opening(self) -> dict[str, str]:
+        """Options of open_backend() beside the key, which is read from the environment."""
+        if self.where == "providers":
+            return {"base_url": PROVIDERS, "key_env": "HF_TOKEN"}
+        return {"base_url": self.base_url} if self.where == "openai" and self.base_url else {}
 
     def open(self, site: Site, key: str = "") -> Backend:
         """The backend, not yet called. Raises InputError in words for the visitor."""
@@ -45,15 +67,18 @@ class Model:
             return spexapi.open_backend("embedded")
         if not self.name.strip():
             raise InputError("Which model? Write its name, for example “Qwen/Qwen2.5-0.5B-Instruct”.")
+        if self.where == "providers":
+            return site.provided(self.name.strip(), key)
         if self.where == "openai":
             return site.hosted(self.name.strip(), self.base_url.strip(), key)
-        return spexapi.open_backend(self.spec)
+        return site.local(self.spec)
 
 
 @dataclass(frozen=True, slots=True)
 class How:
     """How it is explained: the arguments of spexapi.explain, the unit and the score.
 
+    score    "": the best that the model allows
     options  answers to choose between, where the score compares
     """
 
@@ -62,7 +87,7 @@ class How:
     engine: str = "auto"
     index: str = "fbii"
     seed: int = 0
-    score: str = "logprob"
+    score: str = ""
     options: tuple[str, ...] = ()
 
 
@@ -159,7 +184,7 @@ class Form:
         rest: dict[str, Any] = {
             "answer": self.asks.answer.strip() or None,
             "unit": None if spans else self.how.unit,
-            "score": self.how.score,
+            "score": self.how.score or None,
             "options": self.how.options or None,
             "spans": spans,
             "terms": Terms(max_cost=self.model.max_cost),

@@ -105,7 +105,6 @@ def python(form: Form) -> str:
     """The run as a program."""
     how, asks = form.how, form.asks
     run = {"engine": how.engine, "budget": how.budget, "index": how.index, "seed": how.seed}
-    opening = {"base_url": form.model.base_url} if form.model.base_url else None
     arguments: list[tuple[str, object]] = []
     if isinstance(asks, Rag):
         arguments += [("question", asks.question), ("documents", list(asks.documents))]
@@ -116,19 +115,20 @@ def python(form: Form) -> str:
     arguments.append(("unit", None if form.inside else how.unit))
     if form.inside:
         arguments.append(("spans", form.places()))
-    if how.score != "logprob":
+    if how.score:
         arguments.append(("score", how.score))
     if how.options:
         arguments.append(("options", list(how.options)))
     game = "RagGame" if isinstance(asks, Rag) else "PromptGame"
-    return as_python(game, form.model.spec, arguments, run, opening)
+    return as_python(game, form.model.spec, arguments, run, form.model.opening)
 
 
 def command(form: Form) -> str:
     """The run as a command; documents and turns in a file made beside it."""
     how, asks = form.how, form.asks
     verb, file = ("rag", "documents.jsonl") if isinstance(asks, Rag) else ("prompt", "prompt.json")
-    flags: list[tuple[str, object]] = [("backend", form.model.spec), ("base-url", form.model.base_url)]
+    flags: list[tuple[str, object]] = [("backend", form.model.spec)]
+    flags += [(name.replace("_", "-"), value) for name, value in form.model.opening.items()]
     if isinstance(asks, Rag):
         flags += [("question", asks.question), ("documents", file)]
         lines = [json.dumps({"text": text}, ensure_ascii=False) for text in asks.documents]

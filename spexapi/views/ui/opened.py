@@ -7,10 +7,11 @@ from typing import Any, cast
 import gradio
 
 from spexapi.views.safe import tag
+from spexapi.views.ui.alive import alive
 from spexapi.views.ui.asking import Stops
 from spexapi.views.ui.fields import ModelFields
 from spexapi.views.ui.held import Held
-from spexapi.views.ui.panel import QUIET, alive, failed, panel
+from spexapi.views.ui.panel import QUIET, failed, panel
 from spexapi.views.ui.site import Site
 from spexapi.views.ui.uploads import explanation_from
 

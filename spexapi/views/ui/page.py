@@ -23,6 +23,8 @@ from spexapi.views.ui.opened import opened_tab
 from spexapi.views.ui.prompt import prompt_tab
 from spexapi.views.ui.rag import rag_tab
 from spexapi.views.ui.site import Site
+from spexapi.views.ui.visits import Visits
+from spexapi.views.ui.zero import lent
 
 gr = cast("Any", gradio)  # its stubs leave most types unknown
 
@@ -91,11 +93,18 @@ def build(backends: Sequence[str] | None = None, *, local_urls: bool | None = No
         site = replace(site, allowed=tuple(backends))
     if local_urls is not None:
         site = replace(site, local_urls=local_urls)
-    stops = Stops()
+    if site.zero:
+        lent()
+    stops = Stops(Visits(site.limits.runs, site.limits.calls))
     with gr.Blocks(
         title="spexapi", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)
     ) as demo:
-        gr.HTML(HEAD, apply_default_css=False)
+        with gr.Row(elem_id="top"):
+            gr.HTML(HEAD, apply_default_css=False)
+            if site.login:
+                gr.LoginButton(
+                    "Log in with Hugging Face", "Log out ({})", size="sm", scale=0, elem_id="login"
+                )
         with gr.Tabs():
             with gr.Tab("Documents"):
                 fields, _ = rag_tab(demo, site, stops)
@@ -105,7 +114,7 @@ def build(backends: Sequence[str] | None = None, *, local_urls: bool | None = No
                 compare_tab(site, stops, fields)
             with gr.Tab("Open"):
                 opened_tab(site, stops)
-        endpoints(site)
+        endpoints(site, stops.visits)
 
         def left(request: gradio.Request) -> None:
             stops.ask(str(request.session_hash))

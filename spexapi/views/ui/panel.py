@@ -1,23 +1,23 @@
-"""The result beside a form: picture, what-if, the mathematics, what to keep; and what happens in it."""
+"""The result beside a form: picture, what-if, the mathematics, what to keep. What happens in it: alive.py."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, cast
 
 import gradio
 
-import spexapi
 from spexapi.errors import SpexError
 from spexapi.views.safe import safe, tag
 from spexapi.views.table import table
 from spexapi.views.ui import whatif
 from spexapi.views.ui.asking import Progress, Stops, ask
 from spexapi.views.ui.drawings import Drawings, drawings
-from spexapi.views.ui.fields import INDICES, ModelFields
+from spexapi.views.ui.fields import INDICES
+from spexapi.views.ui.forecasting import learn
 from spexapi.views.ui.forms import Form
 from spexapi.views.ui.held import Held, rest, top
 from spexapi.views.ui.keep import Keeping, keeping
@@ -142,18 +142,29 @@ def panel(empty: str, name: str) -> Panel:
 
 
 async def running(
-    form: Form, key: str, above: Held | None, title: str, here: Panel, site: Site, stop: Any
+    form: Form,
+    key: str,
+    above: Held | None,
+    title: str,
+    here: Panel,
+    site: Site,
+    stops: Stops,
+    request: Any,
 ) -> AsyncIterator[Shown]:
     """What changes on the page from the start of a run to its end."""
     last: Held | None = None
     yield {here.status: working("Loading the model…"), here.outcome: ""}
     try:
-        async for update in ask(lambda: form.game(site, key), form.how, stop, site.limits.seconds):
-            if isinstance(update, Progress):
-                yield {here.status: working(None, update)}
-                continue
-            last = Held(form, update, update, title, above)
-            yield await asyncio.to_thread(here.show, last, done=False)
+        with stops.run(request, form.how.budget) as (stop, bill):
+            async for update in ask(lambda: form.game(site, key), form.how, stop, site.limits.seconds):
+                if isinstance(update, Progress):
+                    yield {here.status: working(None, update)}
+                    continue
+                last = Held(form, update, update, title, above)
+                yield await asyncio.to_thread(here.show, last, done=False)
+            if last is not None:
+                bill.calls = last.whole.cost.calls
+                learn(form.model, last.whole.cost)
     except Exception as error:  # the page must stay usable whatever a model does; the log has the rest
         yield {here.status: failed(error)} | ({} if above or last else here.show(None))
         return
@@ -162,127 +173,3 @@ async def running(
         yield {here.status: working(nothing)} | ({} if above else here.show(None))
         return
     yield {here.status: ""} | await asyncio.to_thread(here.show, last)
-
-
-def alive(
-    here: Panel,
-    fields: ModelFields,
-    site: Site,
-    stops: Stops,
-    busy: Callable[[bool], Shown],
-    buttons: list[Any],
-) -> None:
-    """The events inside a result. busy: what changes on the buttons while the model is asked."""
-
-    def quick(act: Callable[[Held, Any], Held]) -> Callable[..., Any]:
-        def run(held: Held | None, event: gradio.EventData) -> Any:
-            if held is None:
-                return {here.status: gr.skip()}
-            try:
-                return {here.status: ""} | here.show(act(held, event))
-            except Exception as error:  # shown as a banner, logged if it is none of ours
-                return {here.status: failed(error)}
-
-        return run
-
-    result = here.result
-
-    def of_span(held: Held, event: Any) -> Held:
-        return held.of_span(int(event.start), int(event.end))
-
-    def of_all(held: Held, event: Any) -> Held:
-        return held.of_span(0, len(held.whole.target.answer))
-
-    def above(held: Held, event: Any) -> Held:
-        return held.above or held
-
-    for event, act in ((result.span, of_span), (result.whole, of_all), (result.back, above)):
-        event(quick(act), here.held, here.all, **QUIET)
-
-    def read_as(held: Held | None, index: str) -> Any:
-        return {here.status: gr.skip()} if held is None else here.show(held.in_index(index))
-
-    here.index.input(read_as, [here.held, here.index], here.all, **QUIET)
-    _asks_the_model(here, fields, site, stops, busy, buttons)
-
-
-def _asks_the_model(
-    here: Panel,
-    fields: ModelFields,
-    site: Site,
-    stops: Stops,
-    busy: Callable[[bool], Shown],
-    buttons: list[Any],
-) -> None:
-    async def inside(
-        held: Held | None,
-        base_url: str,
-        key: str,
-        event: gradio.EventData,
-        request: gradio.Request,
-    ) -> AsyncIterator[Shown]:
-        if held is None:
-            return
-        try:
-            form, title = held.inside(int(event.player))  # pyright: ignore[reportAttributeAccessIssue]
-        except Exception as error:  # shown as a banner, logged if it is none of ours
-            yield {here.status: failed(error)}
-            return
-        yield busy(True)
-        stop = stops.begin(str(request.session_hash))
-        async for change in running(form, key_for(held, base_url, key), held, title, here, site, stop):
-            yield change
-        yield busy(False)
-
-    async def checked(held: Held | None, key: str, act: Callable[[Held, str], Any]) -> AsyncIterator[Shown]:
-        if held is None:
-            return
-        yield {here.outcome: working("Asking the model…")}
-        try:
-            yield {here.outcome: await act(held, key)}
-        except Exception as error:  # shown as a banner, logged if it is none of ours
-            yield {here.outcome: failed(error)}
-
-    def on(act: Callable[[Held, Any, str], Any]) -> Callable[..., Any]:
-        async def run(
-            held: Held | None, base_url: str, key: str, event: gradio.EventData
-        ) -> AsyncIterator[Shown]:
-            mine = key if held is None else key_for(held, base_url, key)
-            async for change in checked(held, mine, lambda held, key: act(held, event, key)):
-                yield change
-
-        return run
-
-    async def measure(held: Held, event: Any, key: str) -> str:
-        found = await whatif.answer(held, whatif.chosen(held.shown, event.kept), site, key)
-        return whatif.told(held, found)
-
-    def of_set(solve: Callable[[spexapi.Explanation], Any]) -> Callable[[Held, Any, str], Any]:
-        async def run(held: Held, event: Any, key: str) -> str:
-            optimum = await asyncio.to_thread(solve, held.shown)
-            if held.form is None:
-                return whatif.told(held, whatif.Answered(optimum))
-            return whatif.told(held, await whatif.answer(held, optimum, site, key))
-
-        return run
-
-    async def verify(held: Held, event: Any, key: str) -> str:
-        return await whatif.verified(held, site, key)
-
-    result = here.result
-    asks = [here.held, fields.base_url, fields.key]
-    for event, act in (
-        (result.measure, measure),
-        (result.smallest, of_set(whatif.smallest)),
-        (result.fewest, of_set(whatif.fewest)),
-        (result.verify, verify),
-    ):
-        event(on(act), asks, here.outcome, **MODEL)
-    result.inside(inside, asks, [*here.all, *buttons], **MODEL)
-
-
-def key_for(held: Held, base_url: str, key: str) -> str:
-    """The key in the form, if it is for the address this explanation was made at; else none."""
-    model = held.form.model if held.form else None
-    same = model is not None and model.where == "openai" and model.base_url == (base_url or "").strip()
-    return key if same else ""

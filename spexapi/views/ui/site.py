@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import spexapi
 from spexapi.backends.base import Backend
@@ -11,6 +12,8 @@ from spexapi.errors import InputError
 from spexapi.views.ui.guard import check_address, public_client
 
 OPENAI = "https://api.openai.com/v1"
+PROVIDERS = "https://router.huggingface.co/v1"  # Hugging Face Inference Providers
+KINDS = ("embedded", "hf", "providers", "openai")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,7 @@ class Limits:
     """The most of everything in one run; for a page at home generous, on a public one not.
 
     seconds       a run may take, after which what is known is explained
+    runs          of one visitor at once; calls: questions of one visitor to models within an hour
     upload_bytes  of one file
     pages         of a PDF
     """
@@ -27,6 +31,8 @@ class Limits:
     units: int = 2_000
     budget: int = 8_192
     seconds: float = 3_600.0
+    runs: int = 16
+    calls: int = 1_000_000
     upload_bytes: int = 30_000_000
     pages: int = 400
 
@@ -42,7 +48,15 @@ class Limits:
 
 
 PUBLIC = Limits(
-    documents=60, characters=60_000, units=300, budget=1_024, seconds=300.0, upload_bytes=3_000_000, pages=40
+    documents=60,
+    characters=60_000,
+    units=300,
+    budget=1_024,
+    seconds=300.0,
+    runs=2,
+    calls=8_192,
+    upload_bytes=3_000_000,
+    pages=40,
 )
 
 
@@ -50,35 +64,63 @@ PUBLIC = Limits(
 class Site:
     """Where the page runs.
 
-    allowed     models a visitor may choose: "embedded", "hf:<id>", or "openai" for any hosted one; None: all
+    allowed     models a visitor may choose: "embedded", "hf:<id>", "providers" for those of Hugging Face
+                Inference Providers, "openai" for any hosted one; None: all
     local_urls  hosted models may lie on this machine or in its network
+    login       visitors can log in with Hugging Face
+    zero        a GPU is lent for each call (ZeroGPU)
     """
 
     allowed: tuple[str, ...] | None = None
     limits: Limits = Limits()
     local_urls: bool = True
+    login: bool = False
+    zero: bool = False
 
     @classmethod
     def here(cls, environ: Mapping[str, str]) -> Site:
         """Everything at home; on a public Space what its owner names in SPEXAPI_BACKENDS, within limits."""
         if "SPACE_ID" not in environ:
             return cls()
-        named = environ.get("SPEXAPI_BACKENDS", "embedded,openai").split(",")
-        return cls(tuple(name.strip() for name in named if name.strip()), PUBLIC, local_urls=False)
+        named = environ.get("SPEXAPI_BACKENDS", "embedded,providers,openai").split(",")
+        return cls(
+            tuple(name.strip() for name in named if name.strip()),
+            PUBLIC,
+            local_urls=False,
+            login=bool(environ.get("OAUTH_CLIENT_ID")),  # set where the README says hf_oauth
+            zero=environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),
+        )
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Of "embedded", "hf", "openai", those a visitor may choose."""
-        names = ("embedded", "hf", "openai")
+        """Of KINDS, those a visitor may choose."""
         if self.allowed is None:
-            return names
-        return tuple(k for k in names if any(a == k or a.startswith(k + ":") for a in self.allowed))
+            return KINDS
+        return tuple(k for k in KINDS if any(a == k or a.startswith(k + ":") for a in self.allowed))
 
     def admit(self, kind: str, spec: str) -> None:
         """Raises InputError where this model is not for visitors of this page."""
         if self.allowed is not None and spec not in self.allowed and kind not in self.allowed:
             listed = ", ".join(self.allowed)
             raise InputError(f"this page runs {listed} only; install spexapi to use {spec!r} at home")
+
+    def local(self, spec: str) -> Backend:
+        """A model in this process, or on the GPU that is lent to it."""
+        if not self.zero:
+            return spexapi.open_backend(spec)
+        from spexapi.views.ui.zero import on_lent_gpu
+
+        return on_lent_gpu(spec)
+
+    def provided(self, name: str, key: str) -> Backend:
+        """A model of Hugging Face Inference Providers, for the visitor's own token or, at home, $HF_TOKEN."""
+        if not key and not self.local_urls:
+            how = "Log in with Hugging Face" + " at the top of the page" * self.login
+            raise InputError(f"{how}, or write a token that may call Inference Providers into the field Key.")
+        options: dict[str, Any] = {"api_key": key} if key else {"key_env": "HF_TOKEN"}
+        if not self.local_urls:
+            options["http_client"] = public_client
+        return spexapi.open_backend(f"openai:{name}", base_url=PROVIDERS, **options)
 
     def hosted(self, name: str, base_url: str, key: str) -> Backend:
         """A hosted model; on a public page only at a public address, and only with the visitor's own key."""

@@ -33,6 +33,7 @@ from spexapi.views.wording import (
 )
 
 MOST_TICKS = 60
+MOST_CHECKS = 64  # calls to take the strongest combinations apart
 SOLVER_SECONDS = 15.0
 
 
@@ -173,7 +174,7 @@ def _listed(ex: Explanation, players: tuple[int, ...]) -> str:
 async def verified(held: Held, site: Site, key: str) -> str:
     """The five strongest interactions, removed on the real model. Raises SpexError."""
     game = await asyncio.to_thread(_game, held, site, key)
-    found = await averify(game, held.shown, k=5, backgrounds=1, budget=64, seed=held.shown.seed)
+    found = await averify(game, held.shown, k=5, backgrounds=1, budget=MOST_CHECKS, seed=held.shown.seed)
     groups: dict[tuple[int, ...], list[bool]] = {}
     for check in found.checks:
         groups.setdefault(check.players, []).append(check.confirmed is True)

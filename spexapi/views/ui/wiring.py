@@ -9,12 +9,14 @@ from typing import Any, cast
 import gradio
 
 from spexapi.errors import SpexError
-from spexapi.explain import preview
 from spexapi.views.safe import safe, tag
+from spexapi.views.ui.alive import alive
 from spexapi.views.ui.asking import Stops
 from spexapi.views.ui.fields import ModelFields
+from spexapi.views.ui.forecasting import forecast_of
 from spexapi.views.ui.forms import Form
-from spexapi.views.ui.panel import MODEL, QUIET, Panel, Shown, alive, failed, running
+from spexapi.views.ui.keys import key_of
+from spexapi.views.ui.panel import MODEL, QUIET, Panel, Shown, failed, running
 from spexapi.views.ui.site import Site
 
 gr = cast("Any", gradio)  # its stubs leave most types unknown
@@ -48,15 +50,17 @@ def wire(
 ) -> None:
     """Explain and Stop, and all that happens in the result. form_of: the fields' values -> form and key."""
 
-    async def explain(request: gradio.Request, *values: Any) -> AsyncIterator[Shown]:
+    async def explain(
+        request: gradio.Request, login: gradio.OAuthToken | None, *values: Any
+    ) -> AsyncIterator[Shown]:
         try:
-            form, key = form_of(*values)
+            form, typed = form_of(*values)
         except Exception as error:  # shown as a banner, logged if it is none of ours
             yield {here.status: failed(error)}
             return
         yield buttons.busy(True)
-        flag = stops.begin(str(request.session_hash))
-        async for change in running(form, key, None, "everything", here, site, flag):
+        key = key_of(form.model, typed, login)
+        async for change in running(form, key, None, "everything", here, site, stops, request):
             yield change
         yield buttons.busy(False)
 
@@ -73,17 +77,14 @@ def wire(
 def forecasts(demo: Any, fields: list[Any], form_of: FormOf, forecast: Any, site: Site) -> None:
     """Calls, tokens and money of the form as it stands, before anything is asked."""
 
-    def tell(*values: Any) -> str:
+    def tell(login: gradio.OAuthToken | None, *values: Any) -> str:
         try:
-            form, key = form_of(*values)
-            how = form.how
-            plan = preview(form.game(site, key), engine=how.engine, budget=how.budget, seed=how.seed)
+            form, typed = form_of(*values)
+            said = forecast_of(form, site, key_of(form.model, typed, login))
         except SpexError as error:
             return tag("p", safe(str(error)), class_="about", role="status")
         except Exception:  # a forecast is a courtesy: what is wrong is said when Explain is pressed
             return ""
-        expected = plan.forecast.line if plan.forecast is not None else f"{plan.calls:,} calls"
-        said = f"{plan.n_players} parts · {expected}"
         return tag("p", safe(said), class_="about", role="status")
 
     demo.load(tell, fields, forecast, queue=False, **QUIET)

@@ -1,0 +1,27 @@
+"""Which key goes with which model: a key is passed with each request and kept nowhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from spexapi.views.ui.forms import Model
+from spexapi.views.ui.held import Held
+
+if TYPE_CHECKING:
+    import gradio
+
+
+def key_of(model: Model, typed: str | None, login: gradio.OAuthToken | None) -> str:
+    """The typed one; for Inference Providers without one that of the login, which goes nowhere else."""
+    if model.local:
+        return ""
+    if typed:
+        return typed
+    return login.token if login is not None and model.where == "providers" else ""
+
+
+def key_for(held: Held, where: str, base_url: str, typed: str | None, login: Any) -> str:
+    """The key to ask the model of an explanation again: a typed one only at the address it is typed for."""
+    model = held.form.model if held.form else Model()
+    here = Model(where, model.name, (base_url or "").strip())
+    return key_of(model, typed if here.address == model.address else "", login)
