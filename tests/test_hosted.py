@@ -44,7 +44,9 @@ def local() -> spexapi.Explanation:
     ("form", "way", "serves"),
     [
         ("chat", "prompt_logprobs", "vllm"),
+        ("chat", "prefix", "mistral"),
         ("chat", "echo", "together"),
+        ("completions", "generate", "sglang"),
         ("completions", "prompt_logprobs", "vllm"),
         ("completions", "echo", "together"),
         ("completions", "forced", "llama.cpp"),
@@ -53,7 +55,7 @@ def local() -> spexapi.Explanation:
 def test_a_given_answer_is_scored_as_the_local_model_scores_it(
     openai_server: Server, local, form, way, serves
 ):
-    openai_server.set(ways=serves)
+    openai_server.set(ways=serves, loaded="embedded")
     template = {"chat_template": TEMPLATE} if form == "completions" else {}
     found = explained(hosted(openai_server, form=form, way=way, **template), score="logprob")
     assert found.top(1)[0][0] == local.top(1)[0][0] == NEEDED
@@ -122,6 +124,8 @@ WAYS = [
     {"way": "prompt_logprobs"},
     {"way": "prompt_logprobs", "form": "completions"},
     {"way": "echo", "form": "completions"},
+    {"way": "prefix"},
+    {"way": "generate", "form": "completions"},
     {"way": "forced", "form": "completions"},
     {"way": "first_token", "form": "chat"},
     {"way": "first_token", "form": "responses"},
@@ -134,5 +138,7 @@ WAYS = [
 
 @pytest.mark.parametrize("options", WAYS, ids=lambda o: " ".join(map(str, o.values())))
 def test_every_way_keeps_the_contract(openai_server: Server, options):
+    if options.get("way") in ("prefix", "generate"):
+        openai_server.set(ways="mistral" if options["way"] == "prefix" else "sglang")
     backend = open_openai("table", base_url=openai_server.base_url, api_key="sk-very-secret", **options)
     check_all(backend, Questions(answers=("the cellar", "unknown"), secrets=("sk-very-secret",)))

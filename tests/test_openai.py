@@ -150,6 +150,41 @@ def test_minus_9999_is_asked_again_then_kept_as_a_bound(openai_server, form, way
     assert -20 < reply.scores[0].logprobs[0] < 0
 
 
+def test_forced_tokens_are_counted_and_those_of_a_failed_try_not_asked_again(openai_server):
+    backend = backend_at(openai_server, form="completions", way="forced")
+
+    async def run():
+        await backend.open()
+        calls = [openai_server.counts()["calls"]]
+        replies = []
+        for text, faults in (
+            ("where", ()),
+            ("lamp where", ()),
+            ("key where", ("", "500")),
+            ("so", ("-9999",)),
+        ):
+            openai_server.next(*faults)
+            if faults:
+                with pytest.raises(Unavailable):
+                    await backend.score([asking(text, "the cellar")])
+            replies += await backend.score([asking(text, "the cellar")])
+            calls.append(openai_server.counts()["calls"])
+        await backend.close()
+        return [reply.calls for reply in replies], np.diff(calls).tolist(), replies
+
+    counted, seen, replies = asyncio.run(run())
+    assert counted == [3, 2, 2, 2]  # the answer is cut into its two tokens once
+    assert seen == [3, 2, 2 + 1, 2 + 1]  # and a failed call
+    assert [r.scores[0].logprobs.sum() for r in replies] == pytest.approx([-9.0, -8.0, -9.0, -9.0])
+    assert not any(r.scores[0].bounded for r in replies)
+
+
+def test_equal_requests_in_one_call_are_each_scored_once(openai_server):
+    backend = backend_at(openai_server, way="prompt_logprobs")
+    for reply in score(backend, *[asking("where", "the cellar", "the attic")] * 3):
+        assert [len(s.logprobs) for s in reply.scores] == [2, 2]
+
+
 def test_options_that_begin_alike_are_named(openai_server):
     backend = backend_at(openai_server, way="first_token")
     same = asking("where", "the cellar", "the attic")

@@ -1,11 +1,13 @@
 """The probe: what an endpoint can do is tried, and numbers that are not what they seem are named."""
 
 import asyncio
+import json
 
 import pytest
 from openai_server.settings import PASSING
 from typer.testing import CliRunner
 
+import spexapi
 from spexapi.backends._openai_endpoint import Endpoint
 from spexapi.backends._openai_errors import Unsupported
 from spexapi.backends._openai_forms import Speech
@@ -13,7 +15,7 @@ from spexapi.backends._openai_probe import Finding, Probe, Probed
 from spexapi.backends._openai_tokens import Token, answer_in, bound
 from spexapi.backends.base import Message, Request
 from spexapi.backends.openai_api import OpenAI, open_openai
-from spexapi.errors import LogprobsMisplaced, Unavailable
+from spexapi.errors import LogprobsMisplaced, NothingMeasured, Unavailable
 
 ANSWERING = {("chat", "prompt_logprobs"), ("completions", "echo"), ("completions", "prompt_logprobs")}
 
@@ -78,6 +80,13 @@ WRITES = {("chat", "sample"), ("completions", "sample"), ("responses", "sample")
             | WRITES - {("responses", "sample")},
             "chat first_token",
         ),
+        (
+            "sglang",
+            {("completions", "echo"), ("completions", "generate"), ("chat", "systemone")}
+            | (OF_ALL | WRITES) - {("responses", "first_token"), ("responses", "sample")},
+            "chat first_token",
+        ),
+        ("mistral", {("chat", "prefix"), ("chat", "first_token"), ("chat", "sample")}, "chat prefix"),
         ("anthropic", {("chat", "sample")}, "chat sample"),
         ("transformers", {("chat", "systemone")} | WRITES, "chat systemone"),
     ],
@@ -87,7 +96,8 @@ def test_each_kind_of_endpoint_is_known_for_what_it_can_do(openai_server, served
     backend = at(openai_server)
     assert working(probed(backend)) == wanted
     assert f" {used}" in backend.identity
-    assert backend.capabilities.score_answer == (used.split()[1] in ("prompt_logprobs", "echo"))
+    scores = used.split()[1] in ("prompt_logprobs", "prefix", "echo")
+    assert backend.capabilities.score_answer == backend.capabilities.repeatable == scores
     assert backend.capabilities.choose == (used != "chat sample")
 
 
@@ -127,6 +137,56 @@ def test_what_is_odd_but_right_is_noted(openai_server, quirk):
     said = "; ".join(notes)
     assert ("repeats within" in said) == (quirk == "noisy")
     assert ("first token has a number" in said) == (quirk == "no-null-first")
+
+
+def test_numbers_that_differ_from_call_to_call_are_not_called_repeatable(openai_server):
+    openai_server.set(quirks=["noisy"], ways="vllm")
+    backend = at(openai_server)
+    probed(backend, thorough=False)
+    assert backend.capabilities.score_answer
+    assert not backend.capabilities.repeatable
+
+
+@pytest.mark.parametrize("form", ["chat", "completions", "responses"])
+def test_a_form_that_answers_with_a_page_is_reported_and_the_others_are_tried(openai_server, form):
+    openai_server.set(pages=[form])
+    found = probed(at(openai_server))
+    [finding] = [f for f in found.findings if f.speech.form == form]
+    assert finding.problem.startswith("Unavailable:")
+    assert "no JSON object" in finding.problem
+    assert {f for f, way in working(found)} == {"chat", "completions", "responses"} - {form}
+
+
+def test_pages_everywhere_are_an_error_with_the_reason(openai_server):
+    openai_server.set(pages=["chat", "completions", "responses"])
+    for thorough in (True, False):
+        with pytest.raises(Unavailable, match="no JSON object"):
+            probed(at(openai_server), thorough=thorough)
+
+
+def test_a_run_does_not_fall_back_on_another_form_where_one_answers_with_a_page(openai_server):
+    openai_server.set(pages=["chat"], ways="vllm")
+    with pytest.raises(Unavailable, match="no JSON object"):
+        probed(at(openai_server), thorough=False)
+
+
+@pytest.mark.parametrize(
+    ("quirks", "bos", "said"),
+    [
+        ([], None, "the endpoint adds none: give"),
+        (["begins"], "<s>", "stands there twice: leave bos_token out"),
+        (["begins"], None, ""),
+        ([], "<s>", ""),
+        ([], "", ""),
+    ],
+)
+def test_a_template_that_wants_a_first_token_gets_it_once(openai_server, quirks, bos, said):
+    openai_server.set(ways="vllm", quirks=quirks)
+    template = "{{ bos_token }} {% for m in messages %}{{ m['content'] }}\n{% endfor %}"
+    found = probed(at(openai_server, form="completions", chat_template=template, bos_token=bos))
+    for way in ("echo", "prompt_logprobs"):
+        assert said in problem(found, "completions", way)
+        assert bool(said) == bool(problem(found, "completions", way))
 
 
 def test_fewer_top_logprobs_than_asked_for_are_enough(openai_server):
@@ -251,6 +311,37 @@ def test_the_command_knows_local_models_too():
 
 
 # --- models that take other fields
+
+
+def asked_to_write(server) -> list[int]:
+    bodies = [json.loads(call["body"]) for call in server.log()]
+    return [body.get("max_completion_tokens") or body.get("max_tokens") for body in bodies]
+
+
+@pytest.mark.parametrize(
+    "quirks", [["thinks"], ["thinks", "refuses-few"], ["thinks", "refuses-few", "renamed"]]
+)
+def test_a_model_that_thinks_first_gets_room_to(openai_server, quirks):
+    openai_server.set(ways="anthropic", quirks=quirks)
+    backend = at(openai_server)
+    game = spexapi.PromptGame(backend, "key cellar rain river bridge", samples=1, max_new_tokens=8)
+    found = spexapi.explain(game, engine="exact", budget=32)
+    assert found.target.answer == "the cellar"
+    assert found.audit.n_failed == 0
+    assert set(asked_to_write(openai_server)[-16:]) == {64}
+    assert any("64 tokens a reply at least" in row[4] for row in probed(backend).rows)
+
+
+def test_a_reply_that_is_too_short_to_hold_a_word_names_the_option(openai_server):
+    for quirks in (["thinks"], ["thinks", "refuses-few"]):
+        openai_server.reset()
+        openai_server.set(ways="anthropic")
+        backend = at(openai_server)
+        probed(backend, thorough=False)  # before it thinks
+        openai_server.set(quirks=quirks)
+        game = spexapi.PromptGame(backend, "lamp key cellar", "the cellar", samples=1, max_new_tokens=8)
+        with pytest.raises(NothingMeasured, match="max_new_tokens"):
+            spexapi.explain(game, engine="exact", budget=8)
 
 
 class Picky:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from spexapi.backends._openai_endpoint import Endpoint
-from spexapi.backends._openai_forms import prompt_text
+from spexapi.backends._openai_forms import Speech, prompt_text
 from spexapi.backends._openai_options import ChosenIds, Decision
-from spexapi.backends._openai_tokens import CLAMPED, Token
+from spexapi.backends._openai_tokens import CLAMPED, Token, bare
 from spexapi.backends._openai_ways import Forced, GivenAnswer, force
 from spexapi.backends.base import AnswerScore, Message, Request
 from spexapi.errors import LogprobsMisplaced, LogprobsMissing
@@ -16,12 +16,13 @@ from spexapi.errors import LogprobsMisplaced, LogprobsMissing
 ASKED = (Message("user", "The key is in the box. The box is in the cellar. Where is the key?"),)
 _LONGEST_END = 60  # characters a template may write behind an answer
 _MOST_NOISE, _CLOSE = 1.0, 0.15  # nats; half-precision servers differ by a tenth
+_SAME = 1e-6  # nats
 
 
 async def check_given(
     endpoint: Endpoint, way: GivenAnswer, listed: Token
-) -> tuple[GivenAnswer, tuple[str, ...]]:
-    """The way with what it learnt, and notes.
+) -> tuple[GivenAnswer, tuple[str, ...], bool]:
+    """The way with what it learnt, notes, and whether the numbers came the same twice.
 
     listed  the likeliest first tokens as the endpoint itself generates them: a given answer that begins with
             one must be as likely as it
@@ -30,7 +31,9 @@ async def check_given(
     """
     words = _words(listed)
     tokens, _, prompt = await way.listed(endpoint, ASKED, words[0], with_top=True)
-    if prompt is None:
+    if prompt is not None:
+        check_beginning(endpoint.speech, [token.text for token in tokens], prompt + words[0])
+    else:
         way = replace(way, behind=_end_of_turn(tokens, words[0]))
     first = await _given(endpoint, way, words[0], tokens, prompt)
     noise = _difference(first, await _given(endpoint, way, words[0]))
@@ -52,9 +55,37 @@ async def check_given(
     notes = [
         f"agrees with {right} generated tokens" if compared else "not compared: no generated ones listed"
     ]
-    notes.append("repeatable" if noise <= 1e-6 else f"repeats within {noise:.2g} nats")
+    notes.append("repeatable" if noise <= _SAME else f"repeats within {noise:.2g} nats")
     notes.append("first token null" if null_first else "first token has a number")
-    return way, tuple(notes)
+    return way, tuple(notes), noise <= _SAME
+
+
+def check_beginning(speech: Speech, texts: Sequence[str], sent: str) -> None:
+    """Raises LogprobsMisplaced where the token that begins a text, which the template writes, is missing or
+    there twice.
+
+    texts  of the listed tokens; the first is "" where its text is not shown
+    sent   prompt and answer as they were sent
+    """
+    if "bos_token" not in (speech.template or ""):
+        return
+    joined, whole = bare("".join(texts)), bare(sent)
+    at = joined.find(whole)
+    # of the first token some endpoints show no text: then the others lack it, or it is one of theirs
+    if at < 0 and not (texts[0] == "" and whole.endswith(joined)):
+        return
+    adds = at > 0 or (at == 0 and texts[0] == "")
+    begins = bool(speech.bos) and sent.startswith(speech.bos or "")
+    if begins and adds:
+        raise LogprobsMisplaced(
+            f"the endpoint begins every text with a token of its own, so that bos_token={speech.bos!r} stands"
+            " there twice: leave bos_token out (--bos-token)"
+        )
+    if speech.bos is None and not adds:
+        raise LogprobsMisplaced(
+            "the chat template begins with bos_token, which was not given, and the endpoint adds none: give"
+            " its tokenizer's (--bos-token '<s>'), or '' where it has none"
+        )
 
 
 async def check_forced(endpoint: Endpoint, way: Forced, listed: Token) -> tuple[str, ...]:

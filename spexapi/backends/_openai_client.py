@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
-from spexapi.backends._openai_errors import Unfit, of_body, of_status
+from spexapi.backends._openai_errors import Unfit, Unreachable, of_body, of_status
 from spexapi.backends._openai_pools import pooled_client
 from spexapi.errors import BackendError, InputError, Unavailable
 
@@ -169,12 +169,12 @@ class Connection:
                 of_status(error.status_code, _json(error.response.content), error.response.headers)
             ) from None
         except openai.APITimeoutError:
-            raise Unavailable(
+            raise Unreachable(
                 f"no answer from {self.place.shown} within {self.place.timeout:g} seconds"
             ) from None
         except openai.APIConnectionError as error:
             cause = self.key.hide(str(error.__cause__ or error))
-            raise Unavailable(f"the connection to {self.place.shown} failed: {cause[:200]}") from None
+            raise Unreachable(f"the connection to {self.place.shown} failed: {cause[:200]}") from None
 
     def _named(self, error: BackendError) -> BackendError:
         """The same error, its message without secrets and with the address."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from spexapi.backends._openai_client import Connection, Json
 from spexapi.backends._openai_forms import Speech, Written, read
 from spexapi.backends._openai_limits import limits_of
+from spexapi.backends._openai_tokens import Token
 from spexapi.backends.base import AnswerScore, Limits, Message, Reply, Request
 
 Scored = tuple[AnswerScore, Written]
@@ -26,7 +27,9 @@ class Endpoint:
         self.patiently: Patiently | None = None
         self.calls = self.tokens_in = self.tokens_out = 0
         self.doubted: set[tuple[Request, int]] = set()
+        # of requests whose last try failed: answers scored by then, and tokens of an answer forced by then
         self.part_done: dict[Request, list[Scored]] = {}
+        self.part_forced: dict[tuple[Request, int], list[tuple[Token, Written]]] = {}
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -52,6 +55,10 @@ class Endpoint:
         """A reply; `fields` as Speech.asking takes them."""
         body = self.speech.asking(messages, most, **fields)
         return read(self.speech.form, await self.post(self.speech.route, body))
+
+    async def write(self, messages: Sequence[Message], most: int, **fields: Any) -> Written:
+        """The same for a reply that is read as text: with room to think where the model needs it."""
+        return await self.ask(messages, max(most, self.speech.least), **fields)
 
     async def ids_of(self, text: str) -> list[int]:
         """Token ids of a text without special ones, by the route /tokenize (vLLM, SGLang, llama.cpp)."""

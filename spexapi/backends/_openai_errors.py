@@ -23,8 +23,14 @@ _LENGTH = (
     "too long",
     "string_above_max_length",
 )
+# "Could not finish the message because max_tokens or model output limit was reached. Please try again with
+# higher max_tokens."; "Expected a value >= 16"
+_FEW = ("output limit was reached", "higher max_tokens", "integer_below_min_value")
 _MODEL = ("model_not_found", "does not exist", "unknown model", "no such model", "invalid model")
 _KEY = ("invalid_api_key", "incorrect api key", "api key not valid", "unauthorized")
+
+
+MORE = "a reasoning model thinks before it writes: give a larger max_new_tokens (--max-new-tokens)"
 
 
 class Unfit(BackendError):
@@ -33,6 +39,14 @@ class Unfit(BackendError):
 
 class Unsupported(Unfit):
     """The endpoint does not take a field of the request, or does not know the route."""
+
+
+class TooShort(Unsupported):
+    """The reply may have fewer tokens than the model needs before its first word."""
+
+
+class Unreachable(Unavailable):
+    """Nobody answered: no connection, or nothing came in time."""
 
 
 def of_status(status: int, body: object, headers: Mapping[str, str]) -> BackendError:
@@ -84,6 +98,8 @@ def wait_of(headers: Mapping[str, str]) -> float | None:
 def _of_request(status: int, found: str, text: str) -> BackendError:
     if _any(found, _CONTENT):
         return Unfit(f"refused for its content: {text}")
+    if _any(found, _FEW):
+        return TooShort(f"{text} ({MORE})")
     if status == 413 or _any(found, _LENGTH):
         return Unfit(f"the prompt is too long: {text}")
     if _any(found, _MODEL):

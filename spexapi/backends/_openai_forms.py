@@ -42,7 +42,9 @@ class Speech:
     length       name of the field for the most tokens written
     temperature  False where the model refuses the field (reasoning models)
     template     Jinja chat template for form completions; None: the turns follow each other on new lines
-    bos          what the template's bos_token stands for; "" where the endpoint's tokenizer adds it by itself
+    bos          what the template's bos_token stands for, "" where there is none; None: the endpoint's
+                 tokenizer begins every text with it
+    least        tokens a written reply is given at least: reasoning models think first
     joiner       between prompt and answer in form completions; None: one space where the text wants one
     extra        fields added to every body
     """
@@ -52,9 +54,10 @@ class Speech:
     length: str = "max_tokens"
     temperature: bool = True
     template: str | None = None
-    bos: str = ""
+    bos: str | None = None
     joiner: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    least: int = 1
 
     @property
     def route(self) -> str:
@@ -108,13 +111,16 @@ def read(form: str, data: Json) -> Written:
 
 
 def prompt_rows(form: str, data: Json) -> list[Token]:
-    """The prompt's tokens from vLLM's field `prompt_logprobs`. Raises LogprobsMissing where it lacks."""
+    """The prompt's tokens from the field `prompt_logprobs`, as vLLM or as Mistral writes it.
+
+    Raises LogprobsMissing where it lacks.
+    """
     choices = _list(data.get("choices"))
-    rows = _list(data.get("prompt_logprobs") or (choices and choices[0].get("prompt_logprobs")))
+    rows = data.get("prompt_logprobs") or (choices and choices[0].get("prompt_logprobs"))
     if not rows:
         raise LogprobsMissing(f"the {form} answer holds no prompt_logprobs")
     try:
-        return [_row(row) for row in rows]
+        return _listed(_map(rows)["content"]) if isinstance(rows, dict) else [_row(row) for row in rows]
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise Unavailable(f"prompt_logprobs cannot be read: {error!r}") from None
 
@@ -131,6 +137,29 @@ def echoed(data: Json) -> list[Token]:
         return _listed(listed["content"]) if listed.get("content") else _legacy(listed)
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise Unavailable(f"the echoed log-probabilities cannot be read: {error!r}") from None
+
+
+def native(data: Json) -> tuple[list[Token], Written]:
+    """The tokens of a text and what was used, from SGLang's own route /generate.
+
+    Raises LogprobsMissing where they are not there.
+    """
+    try:
+        about: Json = data["meta_info"]
+        listed = _list(about.get("input_token_logprobs"))
+        tops = _list(about.get("input_top_logprobs")) or [None] * len(listed)
+        if not listed:
+            raise LogprobsMissing("the answer of /generate holds no input_token_logprobs")
+        tokens = [
+            Token(spell(text), _number(value), tuple((spell(t), float(v)) for v, _, t in _list(top)))
+            for (value, _, text), top in zip(listed, tops, strict=True)
+        ]
+        read, wrote, cached = (
+            int(about.get(n) or 0) for n in ("prompt_tokens", "completion_tokens", "cached_tokens")
+        )
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        raise Unavailable(f"the answer of /generate cannot be read: {error!r}") from None
+    return tokens, Written(str(data.get("text") or ""), (), "", read, wrote, cached)
 
 
 def _read_choice(form: str, data: Json) -> Written:
@@ -252,7 +281,7 @@ def _rendered(speech: Speech, messages: Sequence[Message], *, cue: bool) -> str:
     given: Json = {
         "messages": chat_turns(messages, as_text=False),
         "add_generation_prompt": cue,
-        "bos_token": speech.bos,
+        "bos_token": speech.bos or "",
         "eos_token": "",
     }
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from spexapi.backends._openai_checks import ASKED, check_chosen, check_decision, check_forced, check_given
 from spexapi.backends._openai_endpoint import Endpoint, Sent, Way
-from spexapi.backends._openai_errors import Unfit, Unsupported
+from spexapi.backends._openai_errors import TooShort, Unfit, Unreachable, Unsupported
 from spexapi.backends._openai_forms import FORMS, Speech, Written
 from spexapi.backends._openai_options import ChosenIds, Decision, FirstToken
 from spexapi.backends._openai_tokens import CLAMPED, Token
@@ -18,15 +18,28 @@ from spexapi.errors import BackendError, LogprobsMisplaced, LogprobsMissing, Rat
 _TRIES, _FIRST_CONTACT, _LONGEST_WAIT = 6, 3, 60.0
 _TOPS = (20, 5, 1)
 _MOST_NOISE = 0.5  # nats that a log-probability may stand above 0
-WAYS = ("prompt_logprobs", "echo", "chosen_ids", "first_token", "systemone", "forced", "sample")
+_LEASTS = (64, 1024)  # tokens a reasoning model is given where the few asked for are too few
+WAYS = (
+    "prompt_logprobs",
+    "prefix",
+    "echo",
+    "generate",
+    "chosen_ids",
+    "first_token",
+    "systemone",
+    "forced",
+    "sample",
+)
 _OF_FORM = {
-    "chat": ("prompt_logprobs", "echo", "chosen_ids", "first_token", "systemone", "sample"),
-    "completions": ("echo", "prompt_logprobs", "chosen_ids", "first_token", "forced", "sample"),
+    "chat": ("prompt_logprobs", "prefix", "echo", "chosen_ids", "first_token", "systemone", "sample"),
+    "completions": ("echo", "prompt_logprobs", "generate", "chosen_ids", "first_token", "forced", "sample"),
     "responses": ("first_token", "sample"),
 }
 COSTS = {
     "prompt_logprobs": "1 call an answer: prompt and answer read, 1 token written",
+    "prefix": "1 call an answer: prompt and answer read, 1 token written",
     "echo": "1 call an answer: prompt and answer read, 1 token written",
+    "generate": "1 call an answer: prompt and answer read, 1 token written",
     "chosen_ids": "1 call: prompt read, 1 token written",
     "first_token": "1 call: prompt read, 1 token written",
     "systemone": "1 call: prompt read, nothing written",
@@ -40,14 +53,16 @@ GIVES = {"answer": "any given answer", "options": "options compared", "text": "s
 class Finding:
     """One way in one form.
 
-    problem  "" where it works, else the error's name and what was seen
-    notes    what is worth knowing though it works
+    problem     "" where it works, else the error's name and what was seen
+    notes       what is worth knowing though it works
+    repeatable  the same request gave the same numbers twice
     """
 
     speech: Speech
     way: Way
     problem: str = ""
     notes: tuple[str, ...] = ()
+    repeatable: bool = False
 
     @property
     def works(self) -> bool:
@@ -102,11 +117,13 @@ class Probe:
         self._form, self._way, self._thorough = form, way, thorough
         self._findings: list[Finding] = []
         self._answered = False
+        self._met: BackendError | None = None
 
     async def run(self) -> Probed:
         """Stops at the first form that scores a given answer, unless thorough.
 
-        Raises Refused where no form writes a word, and what ends every run: a bad key, an unknown model.
+        Raises Refused where no form writes a word, and what ends every run: a bad key, an unknown model. A
+        thorough probe reports what a form or way meets once the endpoint has answered, and goes on.
         """
         self._endpoint.patiently = self._patiently
         try:
@@ -125,6 +142,8 @@ class Probe:
             if not self._thorough and self._enough():
                 break
         if not any(f.works for f in self._findings):
+            if self._met is not None:
+                raise self._met
             raise Refused(f"{self._endpoint.connection.place.shown} answers in no form: {self._problems()}")
         return Probed(tuple(self._findings))
 
@@ -146,7 +165,8 @@ class Probe:
         speech = replace(self._endpoint.speech, form=form)
         try:
             speech, written, top = await self._speak(speech)
-        except Unfit as error:
+        except BackendError as error:
+            self._must_go_on(error)
             self._findings.append(Finding(speech, Sampled(), _problem(error)))
             return
         self._endpoint.speech = speech
@@ -156,17 +176,35 @@ class Probe:
                 continue
             if not self._thorough and name != "sample" and (self._enough() or self._compares(name)):
                 continue
+            if name == "prefix" and any(f.works and f.way.name == "prompt_logprobs" for f in self._findings):
+                continue  # the same field in another dialect
             self._findings.append(await self._try_way(name, speech, listed, top))
+
+    def _must_go_on(self, error: BackendError) -> None:
+        """Raises the error where it is not of this form or way alone."""
+        if isinstance(error, Unfit):
+            return
+        of_all = isinstance(error, (Unreachable, Refused, RateLimited)) and not self._answered
+        if of_all or not self._thorough:
+            raise error
+        self._met = self._met or error
 
     async def _speak(self, speech: Speech) -> tuple[Speech, Written, int]:
         """A few words written, with the fields this model takes; how many top_logprobs it gives, 0: none."""
-        tops = list(_TOPS)
+        tops, leasts = list(_TOPS), list(_LEASTS)
         while True:
             self._endpoint.speech = speech
             top = tops[0] if tops else None
             try:
-                written = await self._endpoint.ask(ASKED, 4, temperature=1.0, top=top)
+                written = await self._endpoint.write(ASKED, 4, temperature=1.0, top=top)
+                if written.finish == "length" and not (written.text or written.tokens) and leasts:
+                    speech = replace(speech, least=leasts.pop(0))
+                    continue
                 return speech, written, top or 0
+            except TooShort:
+                if not leasts:
+                    raise
+                speech = replace(speech, least=leasts.pop(0))
             except Unsupported as error:
                 said = str(error).lower()
                 if "max_completion_tokens" in said and speech.length == "max_tokens":
@@ -184,8 +222,8 @@ class Probe:
         way, missing, wrong = _way(name, top), 0, 0
         while True:
             try:
-                way, notes = await self._check(way, listed)
-                return Finding(speech, way, "", notes)
+                way, notes, same = await self._check(way, listed)
+                return Finding(speech, way, "", notes, same)
             except LogprobsMissing as error:
                 missing += 1
                 if missing == 2 or isinstance(error, NotAsked):
@@ -194,22 +232,25 @@ class Probe:
                 wrong += 1
                 if wrong == 3:
                     return Finding(speech, way, _problem(error))
-            except Unfit as error:
+            except BackendError as error:
+                self._must_go_on(error)
                 return Finding(speech, way, _problem(error))
 
-    async def _check(self, way: Way, listed: Token) -> tuple[Way, tuple[str, ...]]:
+    async def _check(self, way: Way, listed: Token) -> tuple[Way, tuple[str, ...], bool]:
+        """The way, notes, and whether its numbers came the same twice."""
         endpoint = self._endpoint
         if isinstance(way, GivenAnswer):
             return await check_given(endpoint, way, listed)
         if isinstance(way, Forced):
-            return way, await check_forced(endpoint, way, listed)
+            return way, await check_forced(endpoint, way, listed), False
         if isinstance(way, ChosenIds):
-            return way, await check_chosen(endpoint, way, listed)
+            return way, await check_chosen(endpoint, way, listed), False
         if isinstance(way, Decision):
-            return way, await check_decision(endpoint, way)
+            return way, await check_decision(endpoint, way), False
         if isinstance(way, FirstToken):
-            return way, self._seen(way, listed)
-        return way, ()
+            return way, self._seen(way, listed), False
+        least = endpoint.speech.least
+        return way, (f"thinks first: {least} tokens a reply at least",) if least > 1 else (), False
 
     def _seen(self, way: FirstToken, listed: Token) -> tuple[str, ...]:
         """The first reply was asked for them already."""

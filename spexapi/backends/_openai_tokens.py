@@ -148,11 +148,12 @@ def _loose(texts: Sequence[str], wanted: str) -> list[tuple[int, int] | None]:
     """
     at = [i for i, c in enumerate(wanted) if not c.isspace()]
     ends = [0, *(i + 1 for i in at)]
-    places = _tolerant([_bare(text) for text in texts], _bare(wanted), _cut("".join(texts), -60))
+    places = _tolerant([bare(text) for text in texts], bare(wanted), _cut("".join(texts), -60))
     return [None if p is None else (ends[p[0]], ends[p[1]]) for p in places]
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
+    """Without white space and case, which some tokenizers lose when they list a token."""
     return "".join(c.lower() if len(c.lower()) == 1 else c for c in text if not c.isspace())
 
 
@@ -217,6 +218,6 @@ def _cut(text: str, most: int = 40) -> str:
 
 def spelled(texts: Sequence[str], answer: str) -> int:
     """How many characters of the answer these tokens spell, without regard to white space and case."""
-    letters = len(_bare("".join(texts)))
+    letters = len(bare("".join(texts)))
     at = [i for i, c in enumerate(answer) if not c.isspace()]
     return at[min(letters, len(at)) - 1] + 1 if letters and at else 0

@@ -119,7 +119,8 @@ class Capabilities:
     score_answer    log-probability of a given answer, token by token
     choose          log-probability of an answer's first token, or of each of several options
     write           can write a reply (Request.write)
-    repeatable      the same request gives the same reply
+    repeatable      the same request gives the same scores, and the same text where it is greedy
+    greedy          a reply (Request.write) is the likeliest one; False: replies are drawn
     attention_mask  can hide stretches of the prompt without removing them
     placeholder     what stands for a removed word where the user names nothing
     batch           how many requests one call of `score` likes to get
@@ -133,6 +134,7 @@ class Capabilities:
     choose: bool = True
     write: bool = True
     repeatable: bool = True
+    greedy: bool = True
     attention_mask: bool = False
     placeholder: str = "..."
     batch: int = 32

@@ -57,7 +57,7 @@ def open_openai(
     form: str = "auto",
     way: str = "auto",
     chat_template: str | None = None,
-    bos_token: str = "",
+    bos_token: str | None = None,
     joiner: str | None = None,
     temperature: float = 1.0,
     seed: int | None = None,
@@ -80,10 +80,11 @@ def open_openai(
     api_key        None: the environment variable `key_env`
     form           auto, chat, completions, responses. auto: chat, unless only completions score a given
                    answer and there is a chat_template to write their prompts
-    way            auto (the best that works), prompt_logprobs, echo, chosen_ids, first_token, systemone,
-                   forced, sample
+    way            auto (the best that works), prompt_logprobs, prefix, echo, generate, chosen_ids,
+                   first_token, systemone, forced, sample
     chat_template  Jinja, for form completions; without one the turns follow each other on new lines
-    bos_token      for the template; leave it out where the endpoint's tokenizer adds it to every text
+    bos_token      for the template, "" where the model has none; leave it out where the endpoint's tokenizer
+                   adds it to every text
     joiner         between prompt and answer in form completions; None: what the template writes, or one space
     temperature, seed  of sampled replies
     timeout        seconds a call may take
@@ -147,7 +148,7 @@ class OpenAI:
             return ""
         speech, used = self._endpoint.speech, self._answers or self._options
         rest = {
-            "template": (speech.template, speech.bos),
+            "template": (speech.template, speech.bos or ""),
             "joiner": speech.joiner,
             "extra": dict(speech.extra),
             "version": self._endpoint.connection.place.query.get("api-version"),
@@ -161,12 +162,13 @@ class OpenAI:
     @property
     def capabilities(self) -> Capabilities:
         """Before `open` everything is promised: only the probe knows."""
-        known = self._probed is not None
+        known, best = self._probed is not None, self._answers or self._options
         return Capabilities(
             score_answer=not known or self._answers is not None,
             choose=not known or self._answers is not None or self._options is not None,
             write=True,
-            repeatable=False,
+            repeatable=best is not None and best.repeatable,
+            greedy=self._chosen.temperature == 0,
             placeholder=self._chosen.placeholder,
             batch=1,
             concurrency=self._chosen.concurrency,
@@ -228,7 +230,7 @@ class OpenAI:
 
     async def generate(self, messages: Sequence[Message], max_tokens: int) -> Generated:
         try:
-            written = await self._endpoint.ask(messages, max_tokens, temperature=0.0)
+            written = await self._endpoint.write(messages, max_tokens, temperature=0.0)
         except Unfit as error:
             raise Refused(str(error)) from None
         if why := nothing_said(written, max_tokens):

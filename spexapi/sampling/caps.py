@@ -71,12 +71,13 @@ class Sizes:
         self.price = price
         self._a_byte = 1 / _BYTES_A_TOKEN
         self._written = self._calls = 1.0
+        self._replied = 0.0  # tokens: reasoning ones may be more than were asked for
         self._known = False
 
     def expect(self, request: Request) -> Amount:
         """Requests, tokens and dollars; before the first reply a guess on the high side."""
         read = self._a_byte * _bytes(request) * (_MARGIN if self._known else 1.0)
-        written = float(request.write or self._written)
+        written = max(float(request.write), self._replied) if request.write else self._written
         price = self.price or Price()
         cost = (read * price.tokens_in + written * price.tokens_out) / 1e6
         return Amount(self._calls, read + written, cost)
@@ -88,7 +89,9 @@ class Sizes:
         if not self._known:
             self._a_byte, self._written, self._known = share, 0.0, True
         self._a_byte, self._calls = max(self._a_byte, share), float(reply.calls)
-        if not request.write:
+        if request.write:
+            self._replied = max(self._replied, written)
+        else:
             self._written = max(self._written, written)
 
 

@@ -74,6 +74,8 @@ class App:
             return self._batch(asked, call)
         if refused is None and asked.path.startswith("/v1/models"):
             refused = self._listed(asked)
+        if refused is None and FORMS.get(asked.path, ("", ""))[1] in self.settings.pages:
+            refused = Answer(200, b"<!doctype html><p>Please sign in</p>", kind="text/html")
         if refused is not None:
             return self._ended(call, refused)
         fault = call.fault = self._faults.pick(self.settings, asked.body)
@@ -161,14 +163,14 @@ class App:
             body = json.loads(asked.body)
         except ValueError:
             raise Problem(400, "We could not parse the JSON body of your request.") from None
-        name = body.get("model", "")
+        name = self.settings.loaded if way == "generate" else body.get("model", "")
         if body.get("stream"):
             raise Problem(400, "this server does not stream", "unsupported_value")
         if name not in ("table", "embedded"):
             raise Problem(
                 404, f"The model `{name}` does not exist or you do not have access to it.", "model_not_found"
             )
-        return form, body, self._models.get(name)
+        return form, {**body, "model": name}, self._models.get(name)
 
     def _computed(self, form: Any, body: Json, model: Model, call: Call) -> Answer:
         try:

@@ -9,7 +9,17 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from openai_server.logprobs import Ask, Json, Problem, Step, generated, legacy, of_prompt
+from openai_server.logprobs import (
+    Ask,
+    Json,
+    Problem,
+    Step,
+    generated,
+    legacy,
+    listed_prompt,
+    native,
+    of_prompt,
+)
 from openai_server.models import END
 
 
@@ -18,9 +28,14 @@ def chat(ask: Ask) -> Json:
     messages = _messages(body.get("messages"))
     if "strict-tools" in ask.settings.quirks:
         _must_answer(messages)
+    if "renamed" in ask.settings.quirks and "max_tokens" in body:
+        said = "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+        raise Problem(400, f"Unsupported parameter: {said}", "unsupported_parameter")
     continues = bool(body.get("continue_final_message"))
     if continues and body.get("add_generation_prompt", True):
         raise Problem(400, "continue_final_message needs add_generation_prompt=false")
+    if "prefix" in ask.settings.ways:
+        continues = _as_mistral(body)
     text = model.chat_text(messages, continues=continues)
     tokens = model.encode(text, special=bool(body.get("add_special_tokens", False)))
     most = _most_tokens(ask, tokens, body.get("max_completion_tokens") or body.get("max_tokens"), 64)
@@ -45,6 +60,10 @@ def chat(ask: Ask) -> Json:
     answer = _envelope(ask, "chat.completion", "chatcmpl", choices, tokens, written)
     if body.get("prompt_logprobs") is not None and ask.serves("chat_prompt_logprobs"):
         answer["prompt_logprobs"] = of_prompt(ask, text, tokens, int(body["prompt_logprobs"]))
+    if body.get("prompt_logprobs") and "prefix" in ask.settings.ways and ask.serves("prefix"):
+        top = int(body.get("top_prompt_logprobs") or 0)
+        for choice in choices:
+            choice["prompt_logprobs"] = {"content": listed_prompt(ask, text, tokens, top)}
     if body.get("echo") and ask.serves("chat_echo"):
         answer["prompt"] = [{"text": text, "logprobs": legacy(ask, text, tokens, [], top, True)}]
     return answer
@@ -58,7 +77,7 @@ def completions(ask: Ask) -> Json:
         tokens = [(int(t), 0, 0) for t in prompt]
     elif isinstance(prompt, str):
         text = prompt
-        tokens = model.encode(text, special=bool(body.get("add_special_tokens", True)))
+        tokens = _begun(ask, model.encode(text, special=bool(body.get("add_special_tokens", True))))
     else:
         raise Problem(400, "prompt must be a string or a list of token ids")
     if not tokens:
@@ -173,6 +192,28 @@ def embeddings(ask: Ask) -> Json:
     }
 
 
+def generate(ask: Ask) -> Json:
+    """SGLang's own route: no model is named, the answer is one object."""
+    body, model = ask.body, ask.model
+    text, given = body.get("text"), body.get("sampling_params") or {}
+    if not isinstance(text, str) or not text:
+        raise Problem(400, "text is needed")
+    tokens = _begun(ask, model.encode(text))
+    most = _most_tokens(ask, tokens, given.get("max_new_tokens"), 128)
+    asked = Ask(model, {"temperature": given.get("temperature", 1.0)}, ask.settings, ask.call)
+    steps, ended = _write(asked, [t for t, _, _ in tokens], most, 0)
+    about: Json = {
+        "id": f"gen-{ask.call}",
+        "finish_reason": {"type": "stop" if ended else "length"},
+        "prompt_tokens": len(tokens),
+        "completion_tokens": len(steps),
+        "cached_tokens": 0,
+    }
+    if body.get("return_logprob") and body.get("logprob_start_len") == 0 and ask.serves("generate"):
+        about |= native(ask, tokens, int(body.get("top_logprobs_num") or 0))
+    return {"text": "".join(s.text for s in steps), "meta_info": about}
+
+
 def tokenize(ask: Ask) -> Json:
     """As vLLM's /tokenize: a text or chat turns -> ids."""
     if ask.body.get("messages"):
@@ -194,7 +235,32 @@ FORMS = {
     "/v1/systemone": (systemone, "systemone"),
     "/v1/embeddings": (embeddings, "embeddings"),
     "/tokenize": (tokenize, "tokenize"),
+    "/generate": (generate, "generate"),
 }
+
+
+_MISTRAL = {"model", "messages", "temperature", "max_tokens", "random_seed", "n", "stop", "response_format"}
+_MISTRAL |= {"logprobs", "top_logprobs", "prompt_logprobs", "top_prompt_logprobs", "tools", "tool_choice"}
+
+
+def _as_mistral(body: Json) -> bool:
+    """Whether the last message is to be gone on with. Fields of others are refused, as are odd turns."""
+    if unknown := sorted(set(body) - _MISTRAL):
+        raise Problem(422, f"Extra inputs are not permitted: {', '.join(unknown)}", "invalid_request_error")
+    last = body["messages"][-1]
+    if last["role"] == "assistant" and not last.get("prefix"):
+        raise Problem(
+            400, "Expected last role User or Tool (or Assistant with prefix True) but got assistant"
+        )
+    return bool(last.get("prefix"))
+
+
+def _begun(ask: Ask, tokens: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """The tokens behind one that begins every text, where this server adds one."""
+    if "begins" not in ask.settings.quirks:
+        return tokens
+    [(token, _, _)] = ask.model.encode("<s>", special=False)[:1]
+    return [(token, 0, 0), *tokens]
 
 
 def _messages(given: Any) -> list[Json]:
@@ -272,6 +338,16 @@ def _write(ask: Ask, ids: list[int], most: int, number: int) -> tuple[list[Step]
     random = Random(f"{ask.settings.seed} {ask.call if seed is None else seed} {number}")
     steps: list[Step] = []
     sequence, said = list(ids), ""
+    if "thinks" in ask.settings.quirks:
+        if most <= 40:
+            if "refuses-few" in ask.settings.quirks:
+                raise Problem(
+                    400,
+                    "Could not finish the message because max_tokens or model output limit was reached. "
+                    "Please try again with higher max_tokens.",
+                )
+            return steps, False
+        most -= 40
     while len(steps) < most:
         [place] = model.following(sequence, len(sequence), len(sequence))
         token = place.draw(random, temperature, bias)
@@ -324,13 +400,14 @@ def _envelope(
 
 
 def _usage(ask: Ask, tokens: Sequence[Any], written: int) -> Json:
+    thought = 40 if "thinks" in ask.settings.quirks else 0
     cached = _cached(ask, tokens) if "caches" in ask.settings.quirks else 0
     return {
         "prompt_tokens": len(tokens),
-        "completion_tokens": written,
-        "total_tokens": len(tokens) + written,
+        "completion_tokens": written + thought,
+        "total_tokens": len(tokens) + written + thought,
         "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": thought, "audio_tokens": 0},
     }
 
 

@@ -134,6 +134,25 @@ def of_prompt(ask: Ask, text: str, tokens: Sequence[tuple[int, int, int]], top: 
     return rows
 
 
+def listed_prompt(ask: Ask, text: str, tokens: Sequence[tuple[int, int, int]], top: int) -> list[Json]:
+    """As Mistral's client reads them (3.7.0): entries as of generated tokens, numbers throughout."""
+    names, _ = _pieces(ask, text, tokens)
+    rows: list[Json] = []
+    for (token, _, _), name, pair in zip(tokens, names, _given(ask, tokens), strict=True):
+        entry: Json = {"token": name, "token_id": token, "bytes": list(name.encode())}
+        listed = [_listed(ask, other, value) for other, value in pair[1].top(top)] if pair else []
+        rows.append({**entry, "logprob": pair[0] if pair else 0.0, "top_logprobs": listed})
+    return rows
+
+
+def native(ask: Ask, tokens: Sequence[tuple[int, int, int]], top: int) -> Json:
+    """As SGLang writes them: [log-probability, id, text] a token, null for the first."""
+    given = _given(ask, tokens)
+    own = [[p and p[0], t, ask.model.piece(t)] for (t, _, _), p in zip(tokens, given, strict=True)]
+    tops = [p and [[v, t, ask.model.piece(t)] for t, v in p[1].top(top)] for p in given]
+    return {"input_token_logprobs": own, "input_top_logprobs": tops if top else []}
+
+
 def _given(ask: Ask, tokens: Sequence[tuple[int, int, int]]) -> list[tuple[float, Distribution] | None]:
     """The log-probability of each of the prompt's tokens and what else might have stood there."""
     ids = [token for token, _, _ in tokens]

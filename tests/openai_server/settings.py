@@ -23,11 +23,16 @@ EVERY_WAY = [
     "chat_echo",
     "logit_bias",
     "chosen_ids",
+    "prefix",
+    "generate",
 ]
+_OWN = ("chat_echo", "prefix", "generate")  # of Together, Mistral and SGLang alone
 PRESETS = {
     "everything": EVERY_WAY,
     "openai": ["chat", "responses", "embeddings", "batches", "models", "logprobs", "logit_bias"],
-    "vllm": [way for way in EVERY_WAY if way not in ("batches", "chat_echo")],
+    "vllm": [way for way in EVERY_WAY if way not in ("batches", *_OWN)],
+    "sglang": ["chat", "completions", "systemone", "models", "tokenize", "logprobs", "echo", "generate"],
+    "mistral": ["chat", "embeddings", "models", "logprobs", "prefix"],
     "together": ["chat", "completions", "models", "logprobs", "echo", "chat_echo"],
     "llama.cpp": ["chat", "completions", "models", "tokenize", "logprobs", "logit_bias"],
     "anthropic": ["chat", "models"],
@@ -44,6 +49,10 @@ QUIRKS = {
     "ignores-seed": "the seed of a sampled reply does nothing",
     "ignores-n": "one choice comes back whatever n says",
     "strict-tools": "a tool's turn must answer a call of the turn before, and every call must be answered",
+    "begins": "every text begins with a token of its own, <s>, but what a chat template wrote",
+    "renamed": "max_tokens is refused in chat: max_completion_tokens is the name",
+    "thinks": "40 tokens that nobody sees are written before the first word",
+    "refuses-few": "a reply without a word because max_tokens was too low is 400",
     "caches": "prompts that begin alike are counted as cached tokens, in pieces of 16",
 }
 FAULTS = {
@@ -73,7 +82,8 @@ PASSING = [fault for fault in FAULTS if fault not in ("429-long", "quota", "-999
 @dataclass(frozen=True, slots=True)
 class Settings:
     """
-    ways      what is served; a name of PRESETS or a list of EVERY_WAY; at first all but chat_echo
+    ways      what is served; a name of PRESETS or a list of EVERY_WAY; at first all but one provider's own
+    pages     of these, those that answer with a web page in place of JSON
     quirks    names of QUIRKS
     key       the key that is asked for, "" where any will do
     rpm, tpm  requests and tokens a minute, 0 for no limit; a bucket holds one second's worth
@@ -87,10 +97,12 @@ class Settings:
     top       most top_logprobs
     bodies    how many calls keep their body in the log
     polls     how often a batch is polled before it is done
+    loaded    the model of /generate, which is named nowhere
     table     {"base", "rules": [[words, nats], ...], "writes"}: model "table"
     """
 
-    ways: tuple[str, ...] = tuple(way for way in EVERY_WAY if way != "chat_echo")
+    ways: tuple[str, ...] = tuple(way for way in EVERY_WAY if way not in _OWN)
+    pages: tuple[str, ...] = ()
     quirks: tuple[str, ...] = ()
     key: str = ""
     rpm: float = 0
@@ -107,6 +119,7 @@ class Settings:
     top: int = 20
     bodies: int = 5_000
     polls: int = 2
+    loaded: str = "table"
     table: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def changed(self, patch: Mapping[str, Any]) -> Settings:
@@ -117,7 +130,13 @@ class Settings:
         if "ways" in patch:
             ways = patch["ways"]
             patch["ways"] = tuple(PRESETS[ways] if isinstance(ways, str) else ways)
-        for name, known in (("ways", EVERY_WAY), ("quirks", QUIRKS), ("faults", FAULTS)):
+        patch["pages"] = tuple(patch.get("pages", self.pages))
+        for name, known in (
+            ("ways", EVERY_WAY),
+            ("pages", EVERY_WAY),
+            ("quirks", QUIRKS),
+            ("faults", FAULTS),
+        ):
             if unknown := set(patch.get(name, ())) - set(known):
                 raise ValueError(f"unknown {name} {sorted(unknown)}: known are {sorted(known)}")
         patch["quirks"] = tuple(patch.get("quirks", self.quirks))
