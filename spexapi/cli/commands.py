@@ -14,6 +14,7 @@ import spexapi
 from spexapi.cli.ask import Ask, asks, read_template
 from spexapi.cli.run import out, plain_errors, present, run
 from spexapi.cli.store import app as store
+from spexapi.cli.training import training
 from spexapi.errors import InputError
 from spexapi.explanation import Explanation
 from spexapi.games.base import Game
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 
 app.add_typer(store, name="store")
+app.command()(training)
 
 
 @app.callback(invoke_without_command=True)

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,7 +35,20 @@ PARTIAL = Path("explanation-partial.json")
 out, err = Console(), Console(stderr=True)
 
 
-def run(build: Callable[[], Game], ask: Ask) -> None:
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run does, in the words of its messages. first: before anything is measured."""
+
+    doing: str = "scoring"
+    things: str = "prompts"
+    done: str = "scored"
+    first: str = "loading the model"
+
+
+_SCORING = Work()
+
+
+def run(build: Callable[[], Game], ask: Ask, work: Work = _SCORING) -> None:
     """The line once, with its progress, its caps and its files."""
     with plain_errors():
         _writable(ask.json, ask.html)
@@ -51,11 +65,11 @@ def run(build: Callable[[], Game], ask: Ask) -> None:
         }
         with _explaining(kept, allowed):
             if ask.dry_run:
-                _say_plan(preview(game, **wanted), ask.max_cost, kept)
+                _say_plan(preview(game, **wanted), ask.max_cost, kept, work)
                 return
             if not ask.quiet:
                 _say_forecast(preview(game, **wanted))
-            with _interruptible() as stop, _progress(ask.quiet) as report:
+            with _interruptible() as stop, _progress(ask.quiet, work) as report:
                 ex = explain(
                     game,
                     on_progress=report,
@@ -113,12 +127,13 @@ def _say_forecast(plan: Preview) -> None:
         err.print(f"forecast: {plan.forecast.line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _say_plan(plan: Preview, max_cost: float | None, kept: int) -> None:
+def _say_plan(plan: Preview, max_cost: float | None, kept: int, work: Work) -> None:
     out.print(
         f"{plan.n_players} players: {', '.join(plan.labels[:8])}{', ...' if plan.n_players > 8 else ''}",
         markup=False,
     )
-    out.print(f"engine {plan.engine}: {plan.calls} prompts would be scored", markup=False, highlight=False)
+    would = f"{plan.calls} {work.things} would be {work.done}"
+    out.print(f"engine {plan.engine}: {would}", markup=False, highlight=False)
     if kept:
         out.print(f"{kept} more are kept to verify the strongest", markup=False, highlight=False)
     for note in plan.notes:
@@ -198,13 +213,13 @@ def _interruptible() -> Generator[Callable[[], bool]]:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Generator[Callable[[int, int], None] | None]:
+def _progress(quiet: bool, work: Work) -> Generator[Callable[[int, int], None] | None]:
     """A bar on a terminal, some lines in a log, nothing when quiet."""
     if quiet:
         yield None
         return
     if not sys.stderr.isatty():
-        yield _in_a_log()
+        yield _in_a_log(work)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -214,25 +229,25 @@ def _progress(quiet: bool) -> Generator[Callable[[int, int], None] | None]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("loading the model", total=None)
+        task = bar.add_task(work.first, total=None)
         yield lambda done, planned: bar.update(
             task,
             completed=done,
             total=planned,
-            description="fitting" if done >= planned else "scoring prompts",
+            description="fitting" if done >= planned else f"{work.doing} {work.things}",
         )
 
 
-def _in_a_log() -> Callable[[int, int], None]:
+def _in_a_log(work: Work) -> Callable[[int, int], None]:
     """A line at the start and one for every tenth that is measured."""
     tenths = 0
 
     def report(done: int, planned: int) -> None:
         nonlocal tenths
         if done == 0:
-            err.print(f"scoring {planned} prompts", highlight=False)
+            err.print(f"{work.doing} {planned} {work.things}", highlight=False)
         elif (reached := 10 * done // planned) > tenths and done < planned:
             tenths = reached
-            err.print(f"{done} of {planned} scored", highlight=False)
+            err.print(f"{done} of {planned} {work.done}", highlight=False)
 
     return report

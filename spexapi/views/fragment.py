@@ -92,7 +92,7 @@ def trusted(ex: Explanation) -> str:
         rows.append(("How it was checked", how_checked(ex.audit)))
     if again := steady(ex.audit):
         rows.append(("How steady it is", again))
-    rows.append(("Cost", spent(ex.cost)))
+    rows.append(("Cost", spent(ex.cost, ex.target.kind)))
     made = f"{ex.engine} engine, {ex.index.upper()} index, seed {ex.seed}"
     rows.append(("Made with", made + (f", {ex.backend}" if ex.backend else "")))
     body = "".join(tag("div", tag("dt", safe(k)) + tag("dd", safe(v)), class_="fact") for k, v in rows)
@@ -103,9 +103,12 @@ def trusted(ex: Explanation) -> str:
 
 def how_to_read(ex: Explanation) -> str:
     """What the words and numbers mean."""
+    again = "the model was asked how likely it finds the same answer"
+    if ex.target.kind == "training":
+        again = "a model was trained anew on what was left and tested"
     lines = [
-        f"The {kind_plural(ex)} were taken away in many different selections, and each time the model was "
-        "asked how likely it finds the same answer. From that comes a short list of what mattered.",
+        f"The {kind_plural(ex)} were taken away in many different selections, and each time {again}. From "
+        "that comes a short list of what mattered.",
         "AND, a positive combination: neither is worth much without the other; the model needed both.",
         "OR, a negative combination: one is enough, the other adds nothing new, often as both say the same.",
         "VS: one works against the other, for example a later document that overrides an earlier one.",

@@ -184,7 +184,7 @@ class _Teller:
             return self.story(words, tuple(sorted((*good, *bad))))
         subject = self.subject()
         words = ((f"{subject} ", False), ("does not depend", True), (f" on any of the {what}: ", False))
-        if self.explanation.target.kind == "function":
+        if not self.answer:
             return self.story((*words, ("the value is as high with none of them.", False)), ())
         return self.story((*words, ("it is as likely with none of them.", False)), ())
 
@@ -194,8 +194,8 @@ class _Teller:
     def all_lower(self) -> Story:
         worst = [i for i in self.evidence.active() if self.evidence.shares[i] < 0][:3]
         what = kind_plural(self.explanation)
-        answer = "the value" if self.explanation.target.kind == "function" else quoted(self.answer, 48)
-        verb = "lower" if self.explanation.target.kind == "function" else "make less likely"
+        answer = "the value" if not self.answer else quoted(self.answer, 48)
+        verb = "lower" if not self.answer else "make less likely"
         words: Words = ((f"Taken together, the {what} ", False), (verb, True), (f" {answer}", False))
         if worst:
             words += ((f", {names(self.players, sorted(worst))} the most", False),)
@@ -221,16 +221,12 @@ class _Teller:
         return explained(self.explanation)
 
     def subject(self) -> str:
-        return (
-            "The value"
-            if self.explanation.target.kind == "function" or not self.answer
-            else quoted(self.answer, 48)
-        )
+        return "The value" if not self.answer else quoted(self.answer, 48)
 
     def because(self, *what: tuple[str, bool]) -> Words:
         """The start of the headline, as sure as the model itself is of its answer."""
         target = self.explanation.target
-        if target.kind == "function" or not self.answer:
+        if not self.answer:
             return (("The value comes from ", False), *what)
         p = probability(self.explanation, self.evidence.full)
         if target.generated:

@@ -67,7 +67,7 @@ def show(explanation: Explanation, console: Console | None = None) -> None:
         console.print(Text(f"       ({how_checked(explanation.audit)})", "dim"))
     if words := steady(explanation.audit):
         console.print(Text(f"       {words}", "dim"))
-    console.print(Text("Cost:  ", "bold").append(spent(explanation.cost), ""))
+    console.print(Text("Cost:  ", "bold").append(spent(explanation.cost, explanation.target.kind), ""))
     for warning in warnings(explanation):
         console.print(Text("Note:  ", "bold yellow").append(warning, "yellow"))
 

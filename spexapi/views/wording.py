@@ -35,7 +35,7 @@ def name(players: Sequence[Player], i: int) -> str:
     player = players[i]
     if player.kind in NUMBERED:
         return f"{player.kind} {number(players, i)}"
-    if player.text.strip():
+    if player.text.strip() and player.kind != "example":  # an example's text is a whole row
         twin = sum(p.text.strip() == player.text.strip() for p in players[:i])
         return quoted(player.text, 28) + (f" ({twin + 1})" if twin else "")
     return one_line(player.label, 28) or f"player {i + 1}"
@@ -207,9 +207,9 @@ def _whole(share: float) -> str:
     return f"{100 * max(min(share, 1.0), -9.99):.0f}%".replace("-", "−")
 
 
-def spent(cost: Cost) -> str:
-    """What the run used, in one sentence."""
-    parts = [f"{cost.calls:,} model calls"]
+def spent(cost: Cost, kind: str = "") -> str:
+    """What the run used, in one sentence. kind: of the target."""
+    parts = [f"{cost.calls:,} {'trainings' if kind == 'training' else 'model calls'}"]
     if cost.cached_calls:
         parts.append(f"{cost.cached_calls:,} answered from the store")
     if cost.tokens_in:
