@@ -53,7 +53,7 @@ def endpoints(site: Site, visits: Visits) -> None:
 
         Returns:
             story: one sentence; answer; r2; combinations and parts, strongest first, each with its meaning
-            and value; explanation: everything, as explanation.json has it.
+            and value. Programs also get explanation: everything, as explanation.json has it.
         """
         asks = Rag(question, tuple(documents), answer)
         return await _explained(Form(asks, _model(model), How(unit, budget)), site, visits, request)
@@ -99,6 +99,7 @@ def _model(spec: str) -> Model:
 async def _explained(form: Form, site: Site, visits: Visits, request: Any) -> dict[str, Any]:
     last: spexapi.Explanation | None = None
     try:
+        site.limits.check(form.texts, form.how.budget)
         with visits.run(Visitor.of(request), form.how.budget) as bill:
             async for update in ask(lambda: form.game(site), form.how, Event(), site.limits.seconds):
                 if isinstance(update, spexapi.Explanation):
@@ -111,22 +112,30 @@ async def _explained(form: Form, site: Site, visits: Visits, request: Any) -> di
     return as_data(last)
 
 
-def as_data(explanation: spexapi.Explanation) -> dict[str, Any]:
+class Found(dict[str, Any]):
+    """A result that an agent, who is given its text, reads as JSON without the measurements."""
+
+    def __str__(self) -> str:
+        words = {key: value for key, value in self.items() if key != "explanation"}
+        return json.dumps(words, ensure_ascii=False, indent=1)
+
+
+def as_data(explanation: spexapi.Explanation) -> Found:
     """The result for programs: the words first, then everything."""
     shares = Reading.of(explanation).shares()
     order = sorted(range(explanation.n_players), key=lambda i: -abs(shares[i]))
-    return {
-        "story": tell(explanation).text,
-        "answer": explanation.target.answer,
-        "trust": trust(explanation),
-        "r2": explanation.audit.r2,
-        "combinations": [
+    return Found(
+        story=tell(explanation).text,
+        answer=explanation.target.answer,
+        trust=trust(explanation),
+        r2=explanation.audit.r2,
+        combinations=[
             {key: combo[key] for key in ("names", "words", "value", "players")}
             for combo in combos(explanation, 10)
         ],
-        "parts": [
+        parts=[
             {"name": name(explanation.players, i), "value": shares[i], "text": explanation.players[i].text}
             for i in order[:20]
         ],
-        "explanation": json.loads(explanation.to_json()),
-    }
+        explanation=json.loads(explanation.to_json()),
+    )

@@ -33,6 +33,7 @@ class Progress:
     """How far the measuring is, in masks; seconds since the first was asked; price so far in US dollars.
 
     checking  the measuring is done: the strongest combinations are taken apart on the model
+    kept      masks of the budget that are set aside for that
     """
 
     done: int
@@ -40,6 +41,7 @@ class Progress:
     seconds: float = 0.0
     price: float | None = None
     checking: bool = False
+    kept: int = 0
 
     @property
     def rate(self) -> float:
@@ -152,7 +154,8 @@ class _Run:
             nonlocal started
             if done == 0:
                 started = time.monotonic()  # the model is loaded and the answer written by now
-            self.updates.put_nowait(Progress(done, planned, time.monotonic() - started, game.spent.price))
+            spent = time.monotonic() - started
+            self.updates.put_nowait(Progress(done, planned, spent, game.spent.price, kept=kept))
 
         budget, kept = await asyncio.to_thread(shared_out, game, self.how)
         last: spexapi.Explanation | None = None
@@ -171,7 +174,7 @@ class _Run:
         if last is not None and not (last.stopped or last.audit.method == "exact" or self.over()):
             spent = time.monotonic() - started
             seen = len(last.observations)
-            self.updates.put_nowait(Progress(seen, seen, spent, game.spent.price, checking=True))
+            self.updates.put_nowait(Progress(seen, seen, spent, game.spent.price, True, kept))
             await self._check(game, last, kept)
 
     async def _check(self, game: Game, ex: spexapi.Explanation, kept: int) -> None:

@@ -67,11 +67,20 @@ class Model:
             return spexapi.open_backend("embedded")
         if not self.name.strip():
             raise InputError("Which model? Write its name, for example “Qwen/Qwen2.5-0.5B-Instruct”.")
-        if self.where == "providers":
-            return site.provided(self.name.strip(), key)
-        if self.where == "openai":
-            return site.hosted(self.name.strip(), self.base_url.strip(), key)
-        return site.local(self.spec)
+        if self.local:
+            return site.local(self.spec)
+        name = self.name.strip()
+        backend = (
+            site.provided(name, key)
+            if self.where == "providers"
+            else site.hosted(name, self.base_url.strip(), key)
+        )
+        if self.max_cost and backend.capabilities.price is None:
+            raise InputError(
+                f"No price of {name} is known here, so its cost cannot be capped: leave “At most” empty. The"
+                " budget still caps how often it is asked."
+            )
+        return backend
 
 
 @dataclass(frozen=True, slots=True)

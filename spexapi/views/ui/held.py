@@ -25,6 +25,7 @@ class Held:
     whole  as it was run; shown: of a span of the answer, or in another index
     title  what was taken apart: "all documents", "inside document 2"
     above  what was shown before it was looked inside
+    kept   masks of the budget that were set aside to check the strongest combinations
     """
 
     form: Form | None
@@ -32,6 +33,7 @@ class Held:
     shown: Explanation
     title: str = "everything"
     above: Held | None = None
+    kept: int = 0
 
     def of_span(self, start: int, end: int) -> Held:
         """The same run explaining a part of the answer. Raises InputError."""

@@ -10,9 +10,10 @@ from typing import Any, cast
 import gradio
 
 from spexapi.explanation import Explanation
-from spexapi.views.again import as_command, as_python
+from spexapi.views.again import Made, as_command, as_python
 from spexapi.views.picture import picture
 from spexapi.views.table import to_csv
+from spexapi.views.ui.asking import CHECKED
 from spexapi.views.ui.forms import Form, Rag
 from spexapi.views.ui.held import Held
 
@@ -56,7 +57,7 @@ class Keeping:
             if held is None or held.form is None:
                 said = "# This came from a file: it does not say what was asked of which documents.\n"
                 return gr.update(visible=True), said, said
-            return gr.update(visible=True), python(held.form), command(held.form)
+            return gr.update(visible=True), python(held.form, held.kept), command(held.form, held.kept)
 
         self.code.click(show, held, [self.shown, self.python, self.command], **quiet)
 
@@ -101,10 +102,11 @@ def as_file(kind: str, explanation: Explanation) -> str:
     return json.dumps({"name": name, "type": mime, "text": text, "number": next(_numbers)})
 
 
-def python(form: Form) -> str:
-    """The run as a program."""
+def python(form: Form, kept: int = 0) -> str:
+    """The run as a program. kept: masks of the budget that checked the strongest combinations."""
     how, asks = form.how, form.asks
-    run = {"engine": how.engine, "budget": how.budget, "index": how.index, "seed": how.seed}
+    run = {"engine": how.engine, "budget": how.budget - kept, "index": how.index, "seed": how.seed}
+    check = {"k": CHECKED, "budget": kept} if kept else None
     arguments: list[tuple[str, object]] = []
     if isinstance(asks, Rag):
         arguments += [("question", asks.question), ("documents", list(asks.documents))]
@@ -119,12 +121,14 @@ def python(form: Form) -> str:
         arguments.append(("score", how.score))
     if how.options:
         arguments.append(("options", list(how.options)))
+    if form.model.max_cost:
+        arguments.append(("terms", Made("Terms", {"max_cost": form.model.max_cost})))
     game = "RagGame" if isinstance(asks, Rag) else "PromptGame"
-    return as_python(game, form.model.spec, arguments, run, form.model.opening)
+    return as_python(game, form.model.spec, arguments, run, form.model.opening, check)
 
 
-def command(form: Form) -> str:
-    """The run as a command; documents and turns in a file made beside it."""
+def command(form: Form, kept: int = 0) -> str:
+    """The run as a command; documents and turns in a file made beside it. kept: as in python()."""
     how, asks = form.how, form.asks
     verb, file = ("rag", "documents.jsonl") if isinstance(asks, Rag) else ("prompt", "prompt.json")
     flags: list[tuple[str, object]] = [("backend", form.model.spec)]
@@ -137,7 +141,9 @@ def command(form: Form) -> str:
         turns = [{"role": role, "content": text} for role, text in asks.turns]
         lines = [json.dumps(turns, ensure_ascii=False)]
     flags += [("answer", asks.answer.strip()), ("unit", how.unit), ("score", how.score)]
+    flags += [("option", option) for option in how.options]
     flags += [("engine", how.engine), ("budget", how.budget), ("index", how.index), ("seed", how.seed)]
+    flags += [("verify", CHECKED if kept else None), ("max-cost", form.model.max_cost)]
     end = _ending(lines)
     note = "# looking inside one part needs the Python program\n" if form.inside else ""
     written = "\n".join(lines)

@@ -152,15 +152,17 @@ async def running(
     request: Any,
 ) -> AsyncIterator[Shown]:
     """What changes on the page from the start of a run to its end."""
-    last: Held | None = None
+    last, kept = None, 0
     yield {here.status: working("Loading the model…"), here.outcome: ""}
     try:
+        site.limits.check(form.texts, form.how.budget)
         with stops.run(request, form.how.budget) as (stop, bill):
             async for update in ask(lambda: form.game(site, key), form.how, stop, site.limits.seconds):
                 if isinstance(update, Progress):
+                    kept = update.kept
                     yield {here.status: working(None, update)}
                     continue
-                last = Held(form, update, update, title, above)
+                last = Held(form, update, update, title, above, kept)
                 yield await asyncio.to_thread(here.show, last, done=False)
             if last is not None:
                 bill.calls = last.whole.cost.calls
