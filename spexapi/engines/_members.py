@@ -27,11 +27,13 @@ class Member:
     name     for the notes
     support  s interactions
     coef     (s, c) float64, a column for each setting
+    common   right for many games, so that it has weight until it predicts worse; else it has to earn it
     """
 
     name: str
     support: Sequence[Interaction]
     coef: Floats
+    common: bool = True
 
     def predict(self, masks: Bools) -> Floats:
         """(m, c) the value of each mask under each setting."""

@@ -97,7 +97,7 @@ def peel(hashing: Hashing, values: Floats, most: int) -> tuple[list[Interaction]
         more = parities(masks[known], fresh, np.float64)
         columns = np.hstack([columns, more])
         gram, pull = columns.T @ columns, columns.T @ target
-    return _worth_their_place(support, gram, pull, target, hashing.code.n)
+    return worth_their_place(support, gram, pull, target, hashing.code.n)
 
 
 def price(size: NDArray[np.intp], n: int) -> Floats:
@@ -162,7 +162,7 @@ def _without(players: Ints, support: list[Interaction], n: int) -> Ints:
     return players[np.sort(first[(count == 1) & (first >= len(old))]) - len(old)]
 
 
-def _worth_their_place(
+def worth_their_place(
     support: list[Interaction], gram: Floats, pull: Floats, target: Floats, n: int
 ) -> tuple[list[Interaction], Floats]:
     """Without the terms that a fit of all of them together needs no more, weakest first."""

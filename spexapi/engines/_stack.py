@@ -19,6 +19,9 @@ from spexapi.measurements import Bools, Floats
 from spexapi.spectrum import Interaction
 
 _LARGE = 1_000_000  # entries of the masks above which fits run side by side
+_UNEQUAL = 0.8  # of an equal weight, how far weights are expected to be from their start
+_SURE = 1e-6  # of the largest squared error: a smaller one counts as this
+_ROUNDS = 4
 _WORKERS = min(2, os.cpu_count() or 1)  # each holds a design matrix of up to 200 MB
 
 Fitter = Callable[[NDArray[np.intp]], list[Member]]  # the rows to fit to
@@ -55,23 +58,24 @@ def stack(
     fold     (m,)
     weights  (m,) above 0, how much each value counts; None where all count the same
 
-    Non-negative least squares drawn towards equal weights, which sum to 1 with the weight of the mean. The
-    weights of the fits without a fold leave its rows out too, so that they are an honest forecast of it.
-    Wolpert (1992); Breiman (1996), "Stacked regressions".
+    Non-negative least squares drawn towards an average of the members; what is missing to 1 is the weight of
+    the mean. The weights of the fits without a fold leave its rows out too, so that they are an honest
+    forecast of it. Wolpert (1992); Breiman (1996), "Stacked regressions".
     """
     counts: Floats = np.ones(len(values)) if weights is None else weights
     rows = [np.arange(len(values)), *(np.flatnonzero(fold != k) for k in range(int(fold.max()) + 1))]
     members, *parts = _fits(fit, rows, _WORKERS if masks.size > _LARGE else 1)
     guesses = _out_of_fold(masks, parts, fold)
+    common = np.array([member.common for member in members], dtype=np.bool_)
     without: list[dict[Interaction, float]] = []
     out_of_fold = np.empty(len(values))
     for k, part in enumerate(parts):
         rest = fold != k
-        mix = _weigh([g[rest] for g in guesses], values[rest], counts[rest])
+        mix = _weigh([g[rest] for g in guesses], values[rest], counts[rest], common)
         without.append(_combined(part, mix))
         there = np.column_stack([g[~rest, j] for g, j in zip(guesses, mix.chosen, strict=True)])
         out_of_fold[~rest] = mix.mean + (there - mix.mean) @ mix.weights
-    mix = _weigh(guesses, values, counts)
+    mix = _weigh(guesses, values, counts, common)
     shares = [(member.name, weight) for member, weight in zip(members, mix.weights.tolist(), strict=True)]
     return Stack(_combined(members, mix), shares, without, out_of_fold)
 
@@ -123,23 +127,31 @@ def _out_of_fold(masks: Bools, parts: Sequence[Sequence[Member]], fold: NDArray[
     return guesses
 
 
-def _weigh(guesses: Sequence[Floats], values: Floats, counts: Floats) -> _Mix:
+def _weigh(guesses: Sequence[Floats], values: Floats, counts: Floats, common: Bools) -> _Mix:
     """The best setting of each member, and the members' weights: 0 or more, 1 at most in all.
 
-    What is missing to 1 is the weight of the mean, so that noise is not explained.
+    common  (k,) the members that share all the weight until something speaks against it
+
+    The likeliest weights where the errors of the weighted sum are normal, and weights are normal around those
+    inverse to each member's squared error (Bates & Granger 1969): at few samples, and where nothing predicts
+    well, members are averaged. What is missing to 1 is the weight of the mean: noise is not explained.
     """
     nnls: Any = import_module("scipy.optimize").nnls  # scipy has no types
     chosen = [int(np.argmin(counts @ (g - values[:, None]) ** 2)) for g in guesses]
     mean = float(np.average(values, weights=counts))
     root = np.sqrt(counts / counts.mean())
-    count = len(chosen)
     ahead = np.column_stack([g[:, j] - mean for g, j in zip(guesses, chosen, strict=True)]) * root[:, None]
-    # the pull towards equal weights is worth two samples a member: it fades as samples come in
-    pull = np.sqrt(2 * count * (ahead**2).mean())
-    sum_to_one = 1e3 * np.sqrt(len(values)) * max(float(values.std()), 1e-9)
+    target = (values - mean) * root
+    errors = ((target[:, None] - ahead) ** 2).mean(axis=0)
+    prior = common / np.maximum(errors, _SURE * float(errors.max()) or 1.0)
+    weights: Floats = prior / prior.sum()
+    prior = np.append(weights, 0.0)
     ahead = np.column_stack([ahead, np.zeros(len(values))])
-    equal = np.append(np.full(count, 1 / count), 0.0)
-    rows = np.vstack([ahead, pull * np.eye(count + 1), np.full(count + 1, sum_to_one)])
-    target = np.concatenate([(values - mean) * root, pull * equal, [sum_to_one]])
-    weights: Floats = nnls(rows, target)[0]
-    return _Mix(mean, chosen, weights[:count])
+    sum_to_one = 1e3 * np.sqrt(len(values)) * max(float(values.std()), 1e-9)
+    for _ in range(_ROUNDS):
+        # how far off the sum is, is known once there are weights
+        missed = target - ahead[:, :-1] @ weights
+        pull = float(np.sqrt((missed**2).mean())) * int(common.sum()) / _UNEQUAL
+        rows = np.vstack([ahead, pull * np.eye(len(prior)), np.full(len(prior), sum_to_one)])
+        weights = nnls(rows, np.concatenate([target, pull * prior, [sum_to_one]]))[0][:-1]
+    return _Mix(mean, chosen, weights)

@@ -13,6 +13,7 @@ from spexapi.engines._members import Member, first_order, fit_members
 from spexapi.engines._observed import Observed, as_they_stand, imputed, observed, predicted_by, weights_of
 from spexapi.engines._processes import MOST_MASKS, one_thread, process_members
 from spexapi.engines._published import published
+from spexapi.engines._pursuit import Halves, highest_order, pursuit_member
 from spexapi.engines._stack import Stack, folds, stack
 from spexapi.engines._trees import Growth
 from spexapi.engines.base import Design, Fit
@@ -36,8 +37,9 @@ class ProxySPEX:
 
     Butler et al., "ProxySPEX", NeurIPS 2025, arXiv 2505.17495. Unlike it, nothing is searched or cut at 95%:
     trees on random parts of the samples and players need no grid; ridge and lasso take each term's size in
-    the trees as their prior; up to 2,000 masks, Gaussian processes over masks join them; and the fits are
-    weighed against each other by what they predict out of fold.
+    the trees as their prior; up to 2,000 masks, Gaussian processes over masks join them; a matching pursuit
+    among all sets of few players finds strong ones whose parts say nothing, which no tree can; and the fits
+    are weighed against each other by what they predict out of fold.
     """
 
     published: bool = False
@@ -114,10 +116,15 @@ def _combined(given: Observed, seen: Measurements, seed: int) -> Fit:
 def _stacked(given: Observed, fold: NDArray[np.intp], seed: int) -> Stack:
     weights = weights_of(given)
     process = len(given.values) <= MOST_MASKS
+    order = highest_order(given.masks.shape[1], len(given.values))
+    halves = Halves.of(given.masks, order) if order > 1 else None
 
     def fit(rows: NDArray[np.intp]) -> list[Member]:
         masks, values = given.masks[rows], given.values[rows]
-        members = fit_members(masks, values, _GROWTHS, seed, None if weights is None else weights[rows])
+        counts = None if weights is None else weights[rows]
+        members = fit_members(masks, values, _GROWTHS, seed, counts)
+        if halves is not None:
+            members.append(pursuit_member(halves, rows, values, counts))
         if process:
             members += process_members(masks, values, given.variance[rows], seed)
         return members
