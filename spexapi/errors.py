@@ -19,6 +19,8 @@ A message says what was seen, what is needed and what to do, with the numbers.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class SpexError(Exception):
     """Root of all errors raised on purpose."""
@@ -45,7 +47,12 @@ class CapReached(SpexError):
 
 
 class BackendError(SpexError):
-    """The model's side failed."""
+    """The model's side failed.
+
+    partial   where explain() raised it in the middle of a run: the Explanation of what was measured by then
+    """
+
+    partial: Any = None
 
 
 class RateLimited(BackendError):

@@ -4,12 +4,13 @@ interactions."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
 from spexapi.engines.base import Engine
-from spexapi.errors import CapReached, RunningLoopError
+from spexapi.errors import BackendError, CapReached, RunningLoopError, SpexError
 from spexapi.explanation import Cost, Explanation, read
 from spexapi.games.base import Game, Spent, Target
 from spexapi.measurements import Measurements, join, nothing
@@ -52,9 +53,9 @@ def explain(
     should_stop  asked between batches; True ends the measuring and explains what is known by then
 
     Raises InputError (BudgetError with the number that is enough) before anything is paid; BackendError where
-    the model cannot be asked; NothingMeasured where every measurement failed; RunningLoopError inside a
-    running event loop. Cost: at most `budget` model calls, and one more where the game's answer must be
-    written first.
+    the model cannot be asked, its `partial` the explanation of what was measured by then; NothingMeasured
+    where every measurement failed; RunningLoopError inside a running event loop. Cost: at most `budget` model
+    calls, and one more where the game's answer must be written first.
     """
     try:
         asyncio.get_running_loop()
@@ -199,6 +200,12 @@ async def _stream(
             if not seen.all().ok.any():
                 raise
             capped = str(cap)
+        except BackendError as error:
+            capped = str(error)
+            if seen.all().ok.any():
+                with contextlib.suppress(SpexError):  # too little for this engine: the error itself remains
+                    error.partial = await asyncio.to_thread(result, stopped=True, audited=True)
+            raise
         complete = not capped and (len(seen) + len(held_out) >= planned or not stop())
         yield await asyncio.to_thread(result, stopped=not complete, audited=True)
     finally:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -74,6 +75,25 @@ def test_a_second_run_is_free_a_cap_is_exit_code_4_and_the_key_is_nowhere(openai
     assert len(files) >= 5
     assert not any(KEY in text for text in outputs)
     assert not any(KEY.encode() in data for data in files)
+
+
+def test_a_quota_used_up_on_the_way_saves_what_was_measured(openai_server, spexapi, tmp_path):
+    openai_server.set(quota=24)
+    done = spexapi(*prompt(openai_server, "--json", "part.json", "--html", "part.html"))
+    assert done.returncode == 3, done.stderr
+    part = json.loads((tmp_path / "part.json").read_text())
+    assert part["stopped"]
+    assert re.search(
+        r"stopped before the plan was measured; 2\d measurements are saved in part.json", done.stderr
+    )
+    assert any("quota is used up" in note for note in part["notes"])
+    assert (tmp_path / "part.html").exists()
+
+    openai_server.set(quota=-1)
+    rest = spexapi(*prompt(openai_server, "--json", "whole.json"))
+    assert rest.returncode == 0, rest.stderr
+    whole = json.loads((tmp_path / "whole.json").read_text())
+    assert whole["cost"]["cached_calls"] >= part["cost"]["calls"]
 
 
 def test_a_broken_store_is_told_before_anything_is_paid(openai_server, spexapi, tmp_path):

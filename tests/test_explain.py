@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spexapi
+from spexapi.errors import Refused
 
 
 def pair_and_triple(masks):
@@ -89,6 +90,29 @@ def test_a_run_stopped_early_explains_what_it_has():
     assert ex.stopped
     assert len(ex.observations) == len(value.asked) == 96
     assert (1, 4) in dict(ex.top(5))
+
+
+def test_a_refusal_on_the_way_carries_what_was_measured_by_then():
+    asked = 0
+
+    def refusing(masks):
+        nonlocal asked
+        asked += len(masks)
+        if asked > 100:
+            raise Refused("the quota is used up")
+        return pair_and_triple(masks)
+
+    with pytest.raises(Refused, match="used up") as caught:
+        spexapi.explain(spexapi.FunctionGame(refusing, 10, batch=20), engine="lime", budget=300)
+    partial = caught.value.partial
+    assert len(partial.observations) == 100
+    assert partial.stopped
+    assert "stopped: the quota is used up" in partial.notes
+
+    asked = 1000
+    with pytest.raises(Refused) as caught:
+        spexapi.explain(spexapi.FunctionGame(refusing, 10), engine="lime", budget=300)
+    assert caught.value.partial is None
 
 
 def test_stopped_before_the_first_mask_is_a_named_error():

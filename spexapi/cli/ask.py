@@ -35,6 +35,9 @@ class Ask:
     samples: Annotated[
         int | None, typer.Option(min=1, help="Replies of one prompt, for scores that read them.")
     ] = None
+    max_new_tokens: Annotated[
+        int, typer.Option(min=1, help="Most tokens of a reply; models that think first need some thousand.")
+    ] = 64
     option: Annotated[
         list[str] | None, typer.Option(help="Another answer to weigh against (score choice); repeat it.")
     ] = None
@@ -122,6 +125,7 @@ class Ask:
         """The arguments of a game made of text."""
         return {
             "samples": self.samples,
+            "max_new_tokens": self.max_new_tokens,
             "terms": self.terms(),
             "answer": self.answer,
             "score": self.score,

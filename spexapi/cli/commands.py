@@ -1,6 +1,7 @@
 """The commands.
 
-Exit codes: 0 done; 2 bad input; 3 backend refused or unreachable; 4 stopped with a partial result saved.
+Exit codes: 0 done; 2 bad input; 3 backend refused or unreachable, what was measured by then saved; 4 stopped
+with a partial result saved.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from rich.progress import (
 
 from spexapi.checking import measured, set_aside
 from spexapi.cli.ask import Ask
-from spexapi.errors import BudgetError, InputError, NothingMeasured, SpexError
+from spexapi.errors import BackendError, BudgetError, InputError, NothingMeasured, SpexError
 from spexapi.explain import Preview, explain, preview
 from spexapi.explanation import Explanation
 from spexapi.games.base import Game
@@ -69,7 +69,7 @@ def run(build: Callable[[], Game], ask: Ask, work: Work = _SCORING) -> None:
                 return
             if not ask.quiet:
                 _say_forecast(preview(game, **wanted))
-            with _interruptible() as stop, _progress(ask.quiet, work) as report:
+            with _saving(ask), _interruptible() as stop, _progress(ask.quiet, work) as report:
                 ex = explain(
                     game,
                     on_progress=report,
@@ -108,6 +108,20 @@ def _deliver(ex: Explanation, ask: Ask, allowed: int) -> None:
             markup=False,
         )
         raise typer.Exit(STOPPED)
+
+
+@contextmanager
+def _saving(ask: Ask) -> Generator[None]:
+    """What was measured before the model's side failed is saved; the error goes on."""
+    try:
+        yield
+    except BackendError as error:
+        if error.partial is not None:
+            path = ask.json or PARTIAL
+            present(error.partial, path, ask.html, ask.quiet)
+            kept = f"{len(error.partial.observations)} measurements are saved in {path}"
+            err.print(f"stopped before the plan was measured; {kept}", highlight=False, markup=False)
+        raise
 
 
 @contextmanager
