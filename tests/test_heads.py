@@ -375,3 +375,18 @@ def test_a_folder_is_asked_once_and_known_afterwards(tmp_path):
     assert (first.cost.calls, again.cost.calls) == (256, 0)
     assert again.observations.values.tolist() == first.observations.values.tolist()
     assert others.cost.calls == 16  # other players, other keys
+
+
+def test_options_of_one_token_are_read_in_one_row():
+    model = decoder("llama")
+    options = ["attic", "cellar", "the attic"]
+    game = game_of(model, answer="attic", options=options)
+    ids = tokenizer()(" attic cellar", add_special_tokens=False).input_ids
+    assert len(ids) == 2, "the test wants two options of one token"
+
+    found = values_of(game, all_but(8))
+
+    a, *others = (plainly(model, answer=each) for each in options)
+    assert found[0] == pytest.approx(a - np.logaddexp(*others), abs=1e-5)
+    before = len(tokenizer()(PROMPT, add_special_tokens=False).input_ids)
+    assert game.spent.tokens_in == (before + 1) + (before + 2)

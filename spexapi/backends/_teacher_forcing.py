@@ -70,10 +70,14 @@ class TeacherForcing:
         return "position_ids" in self._takes
 
     def logprobs(
-        self, rows: Sequence[Encoded], stopped: Callable[[], bool], around: Around | None = None
-    ) -> list[Floats | None]:
-        """(t,) nats for each row, None where one alone needs too much memory, or `stopped` came first."""
-        results: list[Floats | None] = [None] * len(rows)
+        self, groups: Sequence[Sequence[Encoded]], stopped: Callable[[], bool], around: Around | None = None
+    ) -> list[list[Floats] | None]:
+        """(t,) nats for each sequence of each group, whose sequences differ in their last token alone.
+
+        A group is one row of a batch; None where it needs too much memory, or `stopped` came first.
+        """
+        rows = [group[0] for group in groups]
+        results: list[list[Floats] | None] = [None] * len(rows)
         widths = [len(row.answer.ids) for row in rows]
         if "logits_to_keep" not in self._takes:
             widths = [len(row) for row in rows]
@@ -84,7 +88,7 @@ class TeacherForcing:
                 chosen = [rows[i] for i in batch]
                 inside = around(batch, self._starts(chosen)) if around else nullcontext()
                 with self._threads(), inside:
-                    found = self._batch(chosen)
+                    found = self._batch([groups[i] for i in batch])
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
@@ -145,8 +149,8 @@ class TeacherForcing:
         return [longest - len(row) if self._left else 0 for row in rows]
 
     @torch.inference_mode()
-    def _batch(self, rows: Sequence[Encoded]) -> list[Floats]:
-        device = self._model.device
+    def _batch(self, groups: Sequence[Sequence[Encoded]]) -> list[list[Floats]]:
+        device, rows = self._model.device, [group[0] for group in groups]
         longest = max(len(row) for row in rows)
         ids = torch.full((len(rows), longest), self._pad, dtype=torch.long)
         visible = torch.zeros((len(rows), longest), dtype=torch.long)
@@ -170,22 +174,25 @@ class TeacherForcing:
         else:
             logits = self._model(**inputs, use_cache=False).logits[:, first:last]
         return [
-            _chosen(logits[i, begin - first : begin - first + len(row.answer.ids)], row.answer.ids)
-            for i, (begin, row) in enumerate(zip(begins, rows, strict=True))
+            _chosen(
+                logits[i, begin - first : begin - first + len(group[0].answer.ids)],
+                [row.answer.ids for row in group],
+            )
+            for i, (begin, group) in enumerate(zip(begins, groups, strict=True))
         ]
 
 
-def _chosen(logits: torch.Tensor, ids: Sequence[int]) -> Floats:
-    """(t, v) logits, t ids -> (t,) log-probabilities in nats.
+def _chosen(logits: torch.Tensor, answers: Sequence[Sequence[int]]) -> list[Floats]:
+    """(t, v) logits, t ids for each answer -> (t,) log-probabilities in nats for each.
 
     In float64 where the device has it: in float32 every probability above 1 - 6e-8 would be the same, and a
     logit of it infinite.
     """
     exact = torch.float32 if logits.device.type == "mps" else torch.float64
-    targets = torch.tensor(ids, device=logits.device)
+    targets = torch.tensor(answers, device=logits.device).T
     step = max(1, _CHUNK // logits.shape[-1])
     parts = [
-        torch.log_softmax(logits[i : i + step].to(exact), dim=-1).gather(1, targets[i : i + step, None])[:, 0]
-        for i in range(0, len(ids), step)
+        torch.log_softmax(logits[i : i + step].to(exact), dim=-1).gather(1, targets[i : i + step])
+        for i in range(0, len(targets), step)
     ]
-    return np.asarray(torch.cat(parts).cpu().double().numpy(), dtype=np.float64)
+    return list(np.asarray(torch.cat(parts).cpu().double().numpy(), dtype=np.float64).T.copy())

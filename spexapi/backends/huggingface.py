@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar, cast
 
 from spexapi.backends._alignment import Alignment, Encoded
+from spexapi.backends._encoding import empty, misfit, read_all, reply_of
 from spexapi.backends._fingerprint import fingerprint
 from spexapi.backends._loading import (
     checked_source,
@@ -19,7 +20,7 @@ from spexapi.backends._loading import (
     load_tokenizer,
     skeleton,
 )
-from spexapi.backends.base import AnswerScore, Capabilities, Generated, Message, Reply, Request
+from spexapi.backends.base import Capabilities, Generated, Message, Reply, Request
 from spexapi.errors import BackendError, InputError
 from spexapi.segments import shorten
 
@@ -167,7 +168,7 @@ class HuggingFace:
             length = len(alignment.prompt_ids(request.messages)) + 1 if not rows else 0
         except InputError as error:
             return str(error)
-        return _empty(request, rows) or _misfit(max([length, *map(len, rows)]), rows, limit)
+        return empty(request, rows) or misfit(max([length, *map(len, rows)]), rows, limit)
 
     def answer_offsets(self, messages: Sequence[Message], answer: str) -> tuple[tuple[int, int], ...] | None:
         return self._tokenizer()[0].answer_tokens(tuple(messages), answer).offsets
@@ -229,31 +230,21 @@ class HuggingFace:
     ) -> list[Reply]:
         self._must_be_open()
         alignment, _, limit = self._tokenizer()
-        rows: list[Encoded] = []
-        homes: list[tuple[int, ...]] = []  # the rows of each request
-        errors: list[str] = []
-        for request in requests:
-            try:
-                own = [alignment.encode(request, i) for i in range(len(request.answers))]
-                error = _empty(request, own) or _misfit(max(map(len, own), default=0), own, limit)
-            except InputError as refused:
-                own, error = [], str(refused)
-            own = [] if error else own
-            homes.append(tuple(range(len(rows), len(rows) + len(own))))
-            rows.extend(own)
-            errors.append(error)
-        owner = [request for request, home in zip(requests, homes, strict=True) for _ in home]
+        reads = read_all(requests, alignment.encode, limit)
+        of_read = [(read, [read.rows[i] for i in group]) for read in reads for group in read.groups]
 
         def inside(batch: Sequence[int], starts: Sequence[int]) -> AbstractContextManager[None]:
             assert around is not None
-            return around([owner[i] for i in batch], [rows[i] for i in batch], starts)
+            return around([of_read[i][0].request for i in batch], [of_read[i][1][0] for i in batch], starts)
 
-        found = self._forcing.logprobs(rows, stopped, inside if around else None)
+        found = iter(
+            self._forcing.logprobs([rows for _, rows in of_read], stopped, inside if around else None)
+        )
         return [
-            self._written(request, around)
-            if request.write
-            else _reply([(rows[i], found[i]) for i in home], error)
-            for request, home, error in zip(requests, homes, errors, strict=True)
+            self._written(read.request, around)
+            if read.request.write
+            else reply_of(read, [next(found) for _ in read.groups])
+            for read in reads
         ]
 
     def _written(self, request: Request, around: Around | None) -> Reply:
@@ -284,29 +275,3 @@ class HuggingFace:
     def _must_be_open(self) -> None:
         if self._forcing is None:
             raise BackendError(f"{self._name} is not open: await backend.open() first")
-
-
-def _empty(request: Request, rows: Sequence[Encoded]) -> str:
-    for answer, row in zip(request.answers, rows, strict=True):
-        if not row.answer.ids:
-            return f"the answer {answer!r} is empty after tokenisation: give text the model can write"
-    return ""
-
-
-def _misfit(length: int, rows: Sequence[Encoded], limit: int | None) -> str:
-    if limit is None or length <= limit:
-        return ""
-    answer = max((len(row.answer.ids) for row in rows), default=0)
-    of_answer = f" with the {answer:,} of the answer" if answer else " before the answer's first"
-    return f"{length:,} tokens{of_answer}, the model reads {limit:,}"
-
-
-def _reply(scored: Sequence[tuple[Encoded, Any]], error: str) -> Reply:
-    tokens_in = sum(len(row) for row, _ in scored)
-    if error or not scored:
-        return Reply(error=error or "no answer to score")
-    for row, values in scored:
-        if values is None:
-            return Reply(error=f"not enough memory for one prompt of {len(row):,} tokens", tokens_in=0)
-    scores = tuple(AnswerScore(values, row.answer.offsets) for row, values in scored)
-    return Reply(scores, tokens_in=tokens_in)
