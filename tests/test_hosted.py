@@ -10,7 +10,10 @@ from openai_server.settings import PASSING
 
 import spexapi
 from spexapi.backends.embedded import FOLDER
+from spexapi.backends.embeddings import open_embeddings
 from spexapi.backends.openai_api import OpenAI, open_openai
+from spexapi.helped import embedding, judge
+from spexapi.scorers import Scorer
 from spexapi.testing import Questions, check_all
 
 DOCUMENTS = [
@@ -79,6 +82,28 @@ def test_an_endpoint_without_log_probabilities_is_sampled(openai_server: Server)
     assert found.top(1)[0][0] == NEEDED
     assert (found.observations.variance > 0).all()
     assert any("no log-probability" in note for note in found.notes)
+
+
+def helping(score: str, server: Server) -> str | Scorer:
+    """The scorer; a judge and embeddings are asked of the same server's other model."""
+    address = {"base_url": server.base_url, "api_key": "any"}
+    if score == "embedding":
+        return embedding(open_embeddings("openai:table", **address))
+    if score == "judge":  # the table finds a word of its own in the question, and says yes
+        server.set(table={"base": -9.0, "rules": [[["cellar"], 8.9]], "writes": "yes"})
+        question = "Is it <{answer}>? Someone says: {reply}"
+        return judge(open_openai("table", way="first_token", **address), question=question)
+    return score
+
+
+@pytest.mark.parametrize("score", ["match", "exact_match", "chrf", "rouge", "embedding", "judge"])
+def test_ways_that_read_replies_find_what_the_local_model_finds(openai_server: Server, local, score):
+    backend = hosted(openai_server, way="sample", seed=2)
+    found = explained(backend, score=helping(score, openai_server), samples=4)
+    assert found.target.score == score
+    assert found.top(1)[0][0] == local.top(1)[0][0]
+    assert found.audit.n_failed == 0
+    assert (found.observations.variance > 0).all()
 
 
 def planted(words: set[str]) -> float:
