@@ -5,10 +5,11 @@ All are of the spectrum, an estimate; `spexapi.check_sets` measures them on the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from math import inf, isfinite
+from itertools import combinations
+from math import comb, inf, isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,8 @@ from spexapi.spectrum import Interaction, Spectrum, to_moebius
 Goal = Literal["sufficient", "necessary", "best", "worst"]
 Proof = Literal["optimal", "time limit"]
 
+_LISTED = 1 << 18  # masks of a size that are all tried: predicting them takes seconds at most
+_CANDIDATES = 8
 _MOST_TERMS = 50_000  # a row for each player of each term: beyond, the solver's matrix alone takes minutes
 _SLACK = 1e-6  # of the largest term: how exactly the solver keeps a constraint
 
@@ -91,22 +94,68 @@ def necessary_set(spectrum: Spectrum, change: float, *, time_limit: float = 60.0
 
 def best_mask(spectrum: Spectrum, size: int, *, time_limit: float = 60.0) -> Optimum:
     """The mask of `size` kept players with the highest value. Raises InputError as sufficient_set."""
-    return _extreme(spectrum, size, "best", time_limit)
+    return best_masks(spectrum, size, 1, time_limit=time_limit)[0]
 
 
 def worst_mask(spectrum: Spectrum, size: int, *, time_limit: float = 60.0) -> Optimum:
     """The mask of `size` kept players with the lowest value. Raises InputError as sufficient_set."""
-    return _extreme(spectrum, size, "worst", time_limit)
+    return worst_masks(spectrum, size, 1, time_limit=time_limit)[0]
 
 
-def _extreme(spectrum: Spectrum, size: int, goal: Goal, time_limit: float) -> Optimum:
+def best_masks(spectrum: Spectrum, size: int, count: int, *, time_limit: float = 60.0) -> tuple[Optimum, ...]:
+    """The `count` masks of `size` kept players with the highest values, the best first.
+
+    The best of a spectrum is where it errs upwards as well: measure several and take the best of those
+    (`spexapi.check_sets`, a call each; how many, `candidates` says). All masks of that size are tried where
+    they are 262,144 at most; else mixed-integer programming, each mask found being forbidden to the next,
+    within `time_limit` seconds each. Raises InputError as sufficient_set.
+    """
+    return _extremes(spectrum, size, "best", count, time_limit)
+
+
+def worst_masks(
+    spectrum: Spectrum, size: int, count: int, *, time_limit: float = 60.0
+) -> tuple[Optimum, ...]:
+    """As best_masks, those with the lowest values: which n - size players to remove, to change most."""
+    return _extremes(spectrum, size, "worst", count, time_limit)
+
+
+def candidates(budget: int) -> int:
+    """How many calls of a budget to keep for measuring candidates: 8, or an eighth of a budget below 64."""
+    return max(1, min(_CANDIDATES, budget // _CANDIDATES))
+
+
+def _extremes(
+    spectrum: Spectrum, size: int, goal: Goal, count: int, time_limit: float
+) -> tuple[Optimum, ...]:
     n = spectrum.n_players
     if not 0 <= size <= n:
         raise InputError(f"a mask of {n} players keeps 0 to {n} of them, not {size}")
+    if count < 1:
+        raise InputError(f"{count} masks were asked for: at least 1")
+    if comb(n, size) <= _LISTED:
+        return _listed(spectrum, size, goal, count)
     problem = _Problem.of(spectrum, time_limit)
     aim = -problem.value if goal == "best" else problem.value
-    kept, proof = problem.solve(aim, f"no mask keeps {size}", size=size)
-    return _optimum(spectrum, goal, kept, (-inf, inf), proof)
+    found: list[Bools] = []
+    optima: list[Optimum] = []
+    for _ in range(min(count, comb(n, size))):
+        kept, proof = problem.solve(aim, f"no mask keeps {size}", size=size, without=found)
+        found.append(kept)
+        optima.append(_optimum(spectrum, goal, kept, (-inf, inf), proof))
+    return tuple(optima)
+
+
+def _listed(spectrum: Spectrum, size: int, goal: Goal, count: int) -> tuple[Optimum, ...]:
+    """By trying every mask of that size."""
+    n = spectrum.n_players
+    number = comb(n, size)
+    players = np.fromiter((i for s in combinations(range(n), size) for i in s), np.intp, number * size)
+    masks = np.zeros((number, n), dtype=np.bool_)
+    masks[np.arange(number)[:, None], players.reshape(number, size)] = True
+    values = spectrum.predict(masks)
+    order = np.argsort(-values if goal == "best" else values, kind="stable")[:count]
+    return tuple(_optimum(spectrum, goal, masks[j], (-inf, inf), "optimal") for j in order.tolist())
 
 
 def _optimum(
@@ -170,9 +219,15 @@ class _Problem:
         return np.concatenate([np.full(self.n, weight), np.zeros(len(self.terms))])
 
     def solve(
-        self, aim: Floats, failure: str, *, within: tuple[float, float] = (-inf, inf), size: int | None = None
+        self,
+        aim: Floats,
+        failure: str,
+        *,
+        within: tuple[float, float] = (-inf, inf),
+        size: int | None = None,
+        without: Sequence[Bools] = (),
     ) -> tuple[Bools, Proof]:
-        """The mask (n,) of least aim @ x, with the value in `within` and `size` players kept."""
+        """The mask (n,) of least aim @ x, value in `within`, `size` players kept, none of `without`."""
         optimize: Any = import_module("scipy.optimize")  # scipy has no types
         low, high = ((end - self.base) / self.scale for end in within)
         # the solver may miss a bound by its own slack: a set on the edge is not lost to rounding
@@ -182,6 +237,10 @@ class _Problem:
         ]
         if size is not None:
             holds.append(optimize.LinearConstraint(self.count(1.0)[None], size, size))
+        for mask in without:
+            # the players that differ are at least one: no-good cuts of Balas & Jeroslow (1972)
+            differ = np.concatenate([np.where(mask, -1.0, 1.0), np.zeros(len(self.terms))])
+            holds.append(optimize.LinearConstraint(differ[None], 1.0 - float(mask.sum()), np.inf))
         whole = np.concatenate([np.ones(self.n), np.zeros(len(self.terms))])
         found = optimize.milp(
             aim,

@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import spexapi
+from spexapi import optimize
 from spexapi.errors import InputError
-from spexapi.optimize import Optimum, best_mask, necessary_set, sufficient_set, worst_mask
+from spexapi.optimize import (
+    Optimum,
+    best_mask,
+    best_masks,
+    candidates,
+    necessary_set,
+    sufficient_set,
+    worst_mask,
+    worst_masks,
+)
 from spexapi.spectrum import Spectrum
 
 
@@ -99,6 +110,42 @@ def test_the_best_and_the_worst_mask_are_those_of_all(n: int, seed: int, data: s
     assert value_of(spectrum, worst) == pytest.approx(there.min(), abs=1e-5)
 
 
+@games
+@given(n=st.integers(2, 8), seed=st.integers(0, 10_000), count=st.integers(1, 9), listed=st.booleans())
+def test_the_next_best_masks_come_in_order_and_none_twice(n: int, seed: int, count: int, listed: bool):
+    spectrum = drawn(n, seed)
+    masks, values = every_mask(spectrum)
+    there = np.sort(values[masks.sum(axis=1) == n // 2])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(optimize, "_LISTED", 1 << 18 if listed else 0)  # by listing, and by programming
+        best, worst = best_masks(spectrum, n // 2, count), worst_masks(spectrum, n // 2, count)
+
+    assert [value_of(spectrum, found) for found in best] == pytest.approx(there[::-1][:count], abs=1e-5)
+    assert [value_of(spectrum, found) for found in worst] == pytest.approx(there[:count], abs=1e-5)
+    assert len({found.players for found in best}) == len(best) == min(count, len(there))
+
+
+def test_the_best_of_a_few_measured_candidates_mends_a_spectrum_that_is_a_little_wrong():
+    """Removing 2 and 5 is worst; the spectrum thinks 2 and 6. Budget and calls are those of eight masks."""
+
+    def value(masks: np.ndarray) -> np.ndarray:
+        return masks[:, 0] + 2.0 * (masks[:, 2] & masks[:, 5]) + 3.0 * (masks[:, 2] | masks[:, 5])
+
+    game = spexapi.FunctionGame(value, 10)
+    ex = spexapi.explain(game, budget=32 - candidates(32), seed=1)
+    wrong = Spectrum(10, {**ex.spectrum.coef, (6,): ex.spectrum.coef.get((6,), 0.0) - 1.5})
+    optima = worst_masks(wrong, 8, candidates(100))
+    checks = spexapi.check_sets(game, ex, optima)
+
+    assert optima[0].players != (0, 1, 3, 4, 6, 7, 8, 9)
+    assert min(checks, key=lambda check: check.measured).optimum.players == (0, 1, 3, 4, 6, 7, 8, 9)
+    assert game.spent.calls <= 32 - candidates(32) + candidates(100)
+
+
+def test_candidates_are_eight_or_an_eighth_of_a_small_budget():
+    assert [candidates(budget) for budget in (1, 8, 30, 64, 1000)] == [1, 1, 3, 8, 8]
+
+
 def test_twelve_players_against_all_4096_masks():
     spectrum = drawn(12, 7)
     masks, values = every_mask(spectrum)
@@ -158,7 +205,8 @@ def test_bad_arguments_are_named():
         (lambda: sufficient_set(spectrum, 1.0, time_limit=0.0), "time limit"),
         (lambda: necessary_set(spectrum, 0.0), "other than 0"),
         (lambda: best_mask(spectrum, 7), "0 to 6"),
-        (lambda: worst_mask(Spectrum(60, {tuple(range(i, i + 16)): 1.0 for i in range(8)}), 3), "truncate"),
+        (lambda: worst_masks(spectrum, 3, 0), "at least 1"),
+        (lambda: worst_mask(Spectrum(60, {tuple(range(i, i + 16)): 1.0 for i in range(8)}), 30), "truncate"),
     ):
         with pytest.raises(InputError, match=message):
             call()
