@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from spexapi.explanation import Recipe, options_of
 from spexapi.games.base import Game
 from spexapi.indices import check_index
 from spexapi.masks import uniform_masks
-from spexapi.measurements import Bools, Measurements
+from spexapi.measurements import Bools, Measurements, nothing
 from spexapi.sampling.forecast import Forecast
 
 
@@ -85,6 +85,9 @@ def audit_masks_of(run: Run, seen: Measurements) -> Bools:
     )
 
 
+_AT_ONCE = "proxyspex and spex ask for all their masks at once"
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What a run would ask, before it asks anything.
@@ -119,12 +122,20 @@ def preview(
     masks = np.concatenate([first, run.audit_masks])
     priced = getattr(game, "forecast", None)
     expected: Forecast | None = priced(masks) if priced is not None else None
+    notes = run.design.notes
+    if expected is not None and expected.batches:
+        begins = run.engine.propose(run.design, nothing(len(game.players)), len(first))
+        if len(begins) < len(first):
+            expected = replace(expected, batches=None)
+            notes = (*notes, f"{run.recipe.engine} waits for the batch of each of its rounds: {_AT_ONCE}")
+        elif len(run.audit_masks):
+            expected = replace(expected, batches=expected.batches + 1)  # the audit's own
     return Preview(
         n_players=len(game.players),
         labels=tuple(p.label for p in game.players),
         engine=run.recipe.engine,
         calls=len(masks) * run.calls_per_mask,
         tokens=expected.tokens_in if expected is not None else None,
-        notes=run.design.notes,
+        notes=notes,
         forecast=expected,
     )

@@ -1,4 +1,4 @@
-"""One run that test_resume.py kills: python resumed_run.py <base_url> <store> <out.json>"""
+"""One run that test_resume.py kills: python resumed_run.py <base_url> <store> <out.json> [batch]"""
 
 import sys
 
@@ -8,8 +8,9 @@ from spexapi.sampling.terms import Terms
 TEXT = "the key is in the box and the old box is in the cellar under the stairs today"
 
 
-def main(base_url, store, out):
-    backend = spexapi.open_backend("openai:table", base_url=base_url, api_key="sk-resumed", concurrency=8)
+def main(base_url, store, out, batch=""):
+    more = {"batch": True, "poll": 0.05} if batch else {"concurrency": 8}
+    backend = spexapi.open_backend("openai:table", base_url=base_url, api_key="sk-resumed", **more)
     game = spexapi.PromptGame(backend, TEXT, "the cellar", terms=Terms(store=store))
     spexapi.explain(game, engine="lime", budget=400, seed=5).to_json(out)
 

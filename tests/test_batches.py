@@ -11,6 +11,7 @@ from spexapi.backends import _openai_batches
 from spexapi.backends.base import Message, Price, Request
 from spexapi.backends.openai_api import open_openai
 from spexapi.errors import Refused
+from spexapi.explain import preview
 
 WORDS = ["lamp", "key", "cellar", "rain", "river", "bridge", "stone"]
 
@@ -137,6 +138,27 @@ def test_a_batch_costs_half_and_is_kept_like_the_rest(openai_server: Server):
     asyncio.run(probed(half))
     assert half.capabilities.price == Price(1.0, 4.0, 0.5, "given by the user, half of it for a batch")
     assert half.identity == whole.identity  # a reply bought one way is worth the same the other
+
+
+@pytest.mark.parametrize(
+    ("engine", "batches", "said"),
+    [
+        ("lime", 1, "$0.0099 (given by the user, half of it for a batch), 1 batch, up to a day each"),
+        ("exact", 1, "1 batch,"),
+        ("adaptive", None, "a batch for each round of the engine, one after the other, up to a day each"),
+    ],
+)
+def test_a_forecast_says_how_many_batches_are_waited_for(engine, batches, said):
+    prices = {"price_in": 50.0, "price_out": 8.0, "base_url": "http://127.0.0.1:9/v1", "api_key": "any"}
+    backend = open_openai("table", batch=True, **prices)
+    game = spexapi.PromptGame(backend, " ".join(WORDS[:6]), "the cellar")
+    plan = preview(game, engine=engine, budget=64)
+    assert plan.forecast.paid
+    assert plan.forecast.batches == batches
+    assert said in plan.forecast.line
+    assert any("adaptive waits for the batch of each" in note for note in plan.notes) == (batches is None)
+    held = preview(game, engine="lime", budget=64, held_out=8)
+    assert held.forecast.batches == 2  # the audit's own
 
 
 def test_an_endpoint_without_batches_is_named(openai_server: Server):

@@ -15,8 +15,8 @@ RUN = Path(__file__).parent / "resumed_run.py"
 AT_ONCE = 8  # calls under way, as resumed_run.py has it
 
 
-def begin(server, store, out):
-    return subprocess.Popen([sys.executable, str(RUN), server.base_url, str(store), str(out)])
+def begin(server, store, out, *more):
+    return subprocess.Popen([sys.executable, str(RUN), server.base_url, str(store), str(out), *more])
 
 
 def scored(server):
@@ -64,6 +64,42 @@ def test_twenty_kills_change_nothing_and_cost_what_was_under_way(openai_server, 
     assert set(asked) == set(needed)
     assert sum(asked.values()) - len(needed) <= AT_ONCE * kills
     assert max(asked.values()) <= 1 + kills
+
+
+@pytest.mark.slow
+def test_a_batch_outlives_the_runs_that_wait_for_it(openai_server, tmp_path):
+    openai_server.set(ways="everything")
+    whole = begin(openai_server, "off", tmp_path / "whole.json")
+    assert whole.wait(300) == 0
+    openai_server.reset()
+    openai_server.set(ways="everything", polls=1_000_000)
+
+    def batches():
+        return [c for c in openai_server.log() if c["path"] == "/v1/batches" and c["body"]]
+
+    store, out = tmp_path / "batch.sqlite", tmp_path / "batch.json"
+    for kill in range(3):
+        looked = len(openai_server.log())
+        run = begin(openai_server, store, out, "batch")
+        while run.poll() is None and not (batches() and len(openai_server.log()) > looked + 8 + 3 * kill):
+            time.sleep(0.01)
+        assert run.poll() is None
+        run.kill()
+        run.wait()
+    assert len(batches()) == 1
+    openai_server.set(polls=1)
+    assert begin(openai_server, store, out, "batch").wait(300) == 0
+
+    assert len(batches()) == 1
+    (resumed, _), (direct, _) = result(out), result(tmp_path / "whole.json")
+    assert resumed["interactions"] == direct["interactions"]
+    files = [json.loads(line) for c in openai_server.log() if c["path"] == "/v1/files" for line in lines(c)]
+    assert len({json.dumps(line["body"]) for line in files}) == len(files)
+
+
+def lines(call):
+    """Of the file in an upload."""
+    return [line for line in call["body"].splitlines() if line.startswith('{"custom_id"')]
 
 
 def wait_for_calls(server, calls, run):

@@ -125,6 +125,7 @@ class Capabilities:
     placeholder     what stands for a removed word where the user names nothing
     batch           how many requests one call of `score` likes to get
     concurrency     how many calls of `score` may run at once; 1 for a model in this process
+    batched         one call of `score` is a batch of the provider's, which may take a day
     price           None where no price is known
     keep            replies are worth keeping in the store
     reads_whole     Request.whole changes a reply (the answer's tokens are chosen by it)
@@ -139,6 +140,7 @@ class Capabilities:
     placeholder: str = "..."
     batch: int = 32
     concurrency: int = 1
+    batched: bool = False
     price: Price | None = FREE
     keep: bool = True
     reads_whole: bool = True

@@ -29,7 +29,7 @@ class BatchedOpenAI(OpenAI):
     @property
     def capabilities(self) -> Capabilities:
         known = super().capabilities
-        return replace(known, batch=MOST_LINES, concurrency=1, price=_half(known.price))
+        return replace(known, batch=MOST_LINES, concurrency=1, batched=True, price=_half(known.price))
 
     async def score(self, requests: Sequence[Request]) -> list[Reply]:
         """Requests that fail for a passing reason go into another batch, three in all."""

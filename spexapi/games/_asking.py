@@ -150,7 +150,7 @@ class Asking:
         answers = "".join((self.chosen.answer or "", *self.chosen.options))
         behind = (self.backend.count_tokens(answers) or 0) * len(masks) if k == 1 else 0
         reads = self.chosen.scorer is not None and self.chosen.scorer.of_texts is not None
-        written = self.chosen.max_new_tokens if reads else int(can.concurrency > 1)
+        written = self.chosen.max_new_tokens if reads else int(can.concurrency > 1 or can.batched)
         shown = [np.ones(layout.n_players, dtype=np.bool_), *masks[~masks.all(axis=1)][:2]]
         filler = can.placeholder if self.chosen.placeholder is None else self.chosen.placeholder
         prompts = tuple(render(layout, mask, self.chosen.masking, filler)[0] for mask in shown)

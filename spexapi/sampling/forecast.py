@@ -17,6 +17,8 @@ class Forecast:
     price       US dollars, None where no price is known; source: where its figures are from
     prompts     three as they would be sent: everything kept, then the first masks that remove something
     paid        False for a model in this process
+    batches     sent one after the other, up to a day each; 0 where calls are answered at once, None where
+                there is one a round of the engine, which waits for each
     """
 
     calls: int
@@ -27,6 +29,7 @@ class Forecast:
     source: str
     prompts: tuple[tuple[Message, ...], ...]
     paid: bool
+    batches: int | None = 0
 
     @property
     def line(self) -> str:
@@ -39,6 +42,12 @@ class Forecast:
         if self.paid:
             known = f"about ${self.price:.2g} ({self.source})" if self.price is not None else "price unknown"
             parts.append(known)
+        if self.batches is None:
+            parts.append("a batch for each round of the engine, one after the other, up to a day each")
+        elif self.batches:
+            parts.append(
+                f"{self.batches} batch{'es one after the other' * (self.batches > 1)}, up to a day each"
+            )
         return ", ".join(parts)
 
 
@@ -66,5 +75,6 @@ def forecast(
         price=price,
         source=can.price.source if can.price is not None else "",
         prompts=prompts,
-        paid=can.concurrency > 1,
+        paid=can.concurrency > 1 or can.batched,
+        batches=-(-calls // can.batch) if can.batched else 0,
     )
