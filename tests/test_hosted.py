@@ -84,6 +84,23 @@ def test_an_endpoint_without_log_probabilities_is_sampled(openai_server: Server)
     assert any("no log-probability" in note for note in found.notes)
 
 
+def test_fixed_text_first_is_read_from_the_cache(openai_server: Server):
+    question = "In which room is the key that the old man put into a box, after he had come home that night,"
+    read, cached = {}, {}
+    for first in (False, True):
+        openai_server.reset()
+        openai_server.set(quirks=["caches"])
+        backend = hosted(openai_server, "table", price_in=1.0, price_out=1.0, price_cached=0.1)
+        game = spexapi.RagGame(
+            backend, question, DOCUMENTS, "cellar", pinned=[0], fixed_first=first, score="logprob"
+        )
+        spexapi.explain(game, engine="exact", budget=8)
+        used = game._asking._senders.main.used
+        read[first], cached[first] = used.tokens_in, used.tokens_cached
+    assert read[True] == read[False]
+    assert cached[True] > cached[False] + 7 * 16  # the beginning of all calls but the first
+
+
 def helping(score: str, server: Server) -> str | Scorer:
     """The scorer; a judge and embeddings are asked of the same server's other model."""
     address = {"base_url": server.base_url, "api_key": "any"}

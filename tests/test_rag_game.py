@@ -54,6 +54,25 @@ def test_a_mask_gives_exactly_the_join_of_the_kept_documents(documents, question
     assert prompts(game, [mask]) == [written(question, kept)]
 
 
+@pytest.mark.parametrize("unit", ["document", "sentence"])
+def test_fixed_text_comes_first_where_that_is_asked_for(unit):
+    game = RagGame(FakeBackend(), "Where?", DOCUMENTS, "yes", unit=unit, pinned=[2], fixed_first=True)
+    n = len(game.players)
+    whole, none, first = prompts(game, [[1] * n, [0] * n, [1] + [0] * (n - 1)])
+    begin = "Question: Where?\n\nDocuments:\n\nA lamp."
+    assert none == begin
+    assert first == begin + "\n\nThe key is in the box."
+    assert whole == begin + "\n\nThe key is in the box.\n\nBoxes\nThe box is old. It is in the cellar."
+
+
+def test_parts_of_the_question_stay_behind_the_documents():
+    game = RagGame(
+        FakeBackend(), "Where now?", DOCUMENTS, "yes", question_unit="word", pinned=[1], fixed_first=True
+    )
+    documents = ["Boxes\nThe box is old. It is in the cellar.", "The key is in the box."]
+    assert prompts(game, [[1, 0, 1, 1]]) == [written("Where now?", documents)]
+
+
 def test_titles_stand_above_their_text_and_label_the_players():
     game = RagGame(FakeBackend(), "Where?", DOCUMENTS, "yes")
     assert [p.label for p in game.players] == ["The key is in the box.", "Boxes", "A lamp."]

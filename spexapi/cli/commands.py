@@ -53,6 +53,10 @@ def rag(
     question_unit: Annotated[
         str | None, typer.Option(help="Also remove parts of the question: word, token.")
     ] = None,
+    fixed_first: Annotated[
+        bool,
+        typer.Option("--fixed-first", help="The question before the documents, for caches of prefixes."),
+    ] = False,
 ) -> None:
     """Which documents, and which combinations of them, drove the answer to a question."""
 
@@ -63,6 +67,7 @@ def rag(
             spexapi.load_documents(documents),
             unit=unit,
             question_unit=question_unit,
+            fixed_first=fixed_first,
             **ask.of_text(),
         )
 

@@ -40,7 +40,8 @@ class PromptGame:
     samples, terms    replies of one prompt for scores that read them; caps, limits and the store (Terms)
 
     Raises InputError naming what does not fit. Cost: one model call a mask (`samples` of them where replies
-    are read), and one more to write the answer.
+    are read), and one more to write the answer. The prompt keeps its order: where an endpoint has a prefix
+    cache, put what is pinned (instructions, the question) before what may be removed.
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from spexapi.backends.base import Reply, Scoring
 from spexapi.errors import InputError
@@ -36,6 +37,10 @@ class RagGame:
     question_unit  word, sentence or token makes parts of the question players of the same game
     spans          players of the user's own: (document, start, end), numbered from 0, in that document's text
     pinned         numbers of documents that are never removed
+    fixed_first    the question (unless parts of it are players) and the pinned documents before the others:
+                   an endpoint with a prefix cache then reads that text once a run and not once a mask. Worth
+                   it where that text is long and cached tokens cost less. It is another prompt: a model may
+                   answer it otherwise
     system         a system turn before, never removed
     score          logprob, mean_logprob, logit, choice (needs `options`), match, chrf, ..., a plug-in or a
                    function of a Reply. None: choice with options, else logprob, or what the backend can
@@ -62,6 +67,7 @@ class RagGame:
         masking: str = "drop",
         placeholder: str | None = None,
         pinned: Sequence[int] = (),
+        fixed_first: bool = False,
         spans: Sequence[tuple[int, int, int]] | None = None,
         max_new_tokens: int = 64,
         samples: int | None = None,
@@ -76,6 +82,7 @@ class RagGame:
         if self._unit is not None and self._unit not in DOCUMENT_UNITS:
             raise InputError(f"unknown unit {unit!r} of documents: use one of {', '.join(DOCUMENT_UNITS)}")
         self._pinned = {self._number(i) for i in pinned}
+        self._fixed_first = fixed_first
         self._spans: dict[int, list[tuple[int, int]]] = {}
         for number, start, end in spans or ():
             self._spans.setdefault(self._number(number), []).append((start, end))
@@ -145,14 +152,23 @@ class RagGame:
 
     def _cut(self, system: str | None) -> tuple[tuple[Player, ...], Layout]:
         players: list[Player] = []
-        parts = [Part("Documents:\n\n", group=_QUESTION - 1)]
-        for number, document in enumerate(self._documents):
-            parts += self._document(number, document, players)
-        parts.append(Part("Question: ", group=_QUESTION - 2))
-        parts += self._segments(self._question, self._question_unit, players, _QUESTION)
+        documents = list(enumerate(self._documents))
+        if self._fixed_first:
+            documents.sort(key=lambda pair: pair[0] not in self._pinned)
+        asks_first = self._fixed_first and self._question_unit is None
+        parts = [*self._asked(players), Part("\n\n")] if asks_first else []
+        parts.append(Part("Documents:" + "\n\n" * (not asks_first), group=_QUESTION - 1))
+        for number, document in documents:
+            own = self._document(number, document, players)
+            parts += _gap_first(own) if asks_first else own
+        parts += [] if asks_first else self._asked(players)
         user = Turn("user", tuple(parts))
         turns = (Turn("system", (Part(system),)), user) if system else (user,)
         return tuple(players), Layout(turns, len(players))
+
+    def _asked(self, players: list[Player]) -> list[Part]:
+        begin = Part("Question: ", group=_QUESTION - 2)
+        return [begin, *self._segments(self._question, self._question_unit, players, _QUESTION)]
 
     def _document(self, number: int, document: Document, players: list[Player]) -> list[Part]:
         """One document with the empty line behind it."""
@@ -203,3 +219,12 @@ class RagGame:
             f"the prompt does not fit: {reason}. Document {number} of {len(counts)} ({label}) is the longest "
             f"with {count:,} tokens: shorten it or give fewer documents"
         )
+
+
+def _gap_first(parts: list[Part]) -> list[Part]:
+    """A document with its empty line before it in place of behind."""
+    *rest, last = parts
+    if last.text == "\n\n":
+        return [last, *rest]
+    core = (last.core[0] + 2, last.core[1] + 2) if last.player is not None else last.core
+    return [*rest, replace(last, text="\n\n" + last.text.removesuffix("\n\n"), core=core)]
