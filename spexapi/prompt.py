@@ -117,7 +117,7 @@ def load_documents(path: str | Path) -> tuple[Document, ...]:
     .txt, .md    a document per block between blank lines
     """
     path = Path(path)
-    text = _read(path)
+    text = read_file(path)
     kind = path.suffix.lower()
     if kind == ".jsonl":
         found = _from_lines(text, path.name)
@@ -144,7 +144,7 @@ def load_prompt(text: str | None = None, path: str | Path | None = None) -> tupl
     if path is None:
         return to_messages(text or "")
     path = Path(path)
-    written = _read(path)
+    written = read_file(path)
     if path.suffix.lower() != ".json":
         return to_messages(written)
     try:
@@ -158,7 +158,8 @@ def load_prompt(text: str | None = None, path: str | Path | None = None) -> tupl
     return to_messages(cast("Prompt", given))
 
 
-def _read(path: Path) -> str:
+def read_file(path: Path) -> str:
+    """The text of a file. Raises InputError saying why it cannot be read."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

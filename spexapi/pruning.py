@@ -1,17 +1,19 @@
-"""Which k players to keep: the best mask of a spectrum, measured."""
+"""Which k players to keep: the best masks of a spectrum, measured and, where that is paid for, improved."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spexapi.errors import InputError
+from spexapi.errors import BudgetError, InputError
 from spexapi.explanation import Explanation
 from spexapi.games.base import Game
+from spexapi.measurements import Bools, Floats
 from spexapi.optimize import Optimum, best_mask
 from spexapi.sampling.sampler import collect
+from spexapi.spectrum import Spectrum
 from spexapi.verify import in_one_loop
 
 
@@ -19,52 +21,145 @@ from spexapi.verify import in_one_loop
 class Pruned:
     """What keeping k players does.
 
-    optimum   who is kept, the value the spectrum predicts, and whether no better set exists on it
+    optimum   who is kept, and the value the spectrum predicts; its goal is "best", its proof "optimal" only
+              where no set of this size is better on the spectrum
     measured  the value with only these kept, NaN where the measurement failed
     labels    of those kept
+    held_out  the value on the game given as `on`; NaN where there was none
     """
 
     optimum: Optimum
     measured: float
     labels: tuple[str, ...]
+    held_out: float = float("nan")
 
 
 def prune(
-    game: Game, ex: Explanation, k: int | Sequence[int], *, time_limit: float = 60.0
+    game: Game,
+    ex: Explanation,
+    k: int | Sequence[int],
+    *,
+    budget: int = 0,
+    on: Game | None = None,
+    time_limit: float = 10.0,
 ) -> tuple[Pruned, ...]:
     """For each size k the players to keep, by mixed-integer programming on the spectrum, and their value.
 
-    game        the one explained, or another of the same players: held-out questions. It is asked once a size
+    game        the one that was explained; one mask of it is measured for each size
     k           one size or several
-    time_limit  seconds for each size; a set found in time that may not be the best says so (optimum.proof)
+    budget      masks measured beyond those: sets that differ by one player from the best measured so far, in
+                the order the spectrum ranks them. The best measured set of each size is kept
+    on          another game of the same players, such as held-out questions: what was kept is measured there
+    time_limit  seconds of the solver for each size; a set found in time that may not be the best says so
 
-    Raises InputError before any call where the players differ or a size cannot be, RunningLoopError inside a
-    running loop. The spectrum errs upwards at its own optimum: `measured` tends to fall short of
-    `optimum.predicted`.
+    The spectrum errs upwards at its own optimum, so that `measured` tends to fall short of the prediction:
+    the budget is for that. Several sizes help each other. Raises InputError before any call where the players
+    differ or a size cannot be, RunningLoopError inside a running loop.
     """
-    return in_one_loop("aprune", aprune(game, ex, k, time_limit=time_limit))
+    work = aprune(game, ex, k, budget=budget, on=on, time_limit=time_limit)
+    return in_one_loop("aprune", work)
 
 
 async def aprune(
-    game: Game, ex: Explanation, k: int | Sequence[int], *, time_limit: float = 60.0
+    game: Game,
+    ex: Explanation,
+    k: int | Sequence[int],
+    *,
+    budget: int = 0,
+    on: Game | None = None,
+    time_limit: float = 10.0,
 ) -> tuple[Pruned, ...]:
     """prune() for notebooks and servers."""
+    for each in (game, *([on] if on is not None else [])):
+        _same_players(each, ex)
+    sizes = [k] if isinstance(k, int) else list(k)
+    if not sizes:
+        raise InputError("no size is given: how many players shall be kept?")
+    if budget < 0:
+        raise BudgetError(f"the budget is {budget}: it must be 0 or more masks")
+    optima = {size: best_mask(ex.spectrum, size, time_limit=time_limit) for size in dict.fromkeys(sizes)}
+    best = await _measured(game, ex.spectrum, optima, budget)
+    masks = np.stack([best[size][0].mask for size in sizes])
+    others = [float("nan")] * len(sizes) if on is None else (await _values(on, masks)).tolist()
+    return tuple(
+        Pruned(found, value, tuple(ex.players[i].label for i in found.players), held_out)
+        for (found, value), held_out in zip((best[size] for size in sizes), others, strict=True)
+    )
+
+
+async def _measured(
+    game: Game, spectrum: Spectrum, optima: Mapping[int, Optimum], budget: int
+) -> dict[int, tuple[Optimum, float]]:
+    """The best measured set of each size, with its value."""
+    best: dict[int, tuple[Optimum, float]] = {}
+    seen: set[bytes] = set()
+    try:
+        await game.prepare()
+        coming = list(optima.values())
+        while coming:
+            seen |= {each.mask.tobytes() for each in coming}
+            measured = await collect(game, np.stack([each.mask for each in coming]))
+            for each, value in zip(coming, measured.values.tolist(), strict=True):
+                size = len(each.players)
+                if size not in best or not best[size][1] >= value:
+                    best[size] = (each, value)
+            coming = _next(spectrum, best, seen)[:budget]
+            budget -= len(coming)
+    finally:
+        await game.close()
+    return best
+
+
+def _next(spectrum: Spectrum, best: Mapping[int, tuple[Optimum, float]], seen: set[bytes]) -> list[Optimum]:
+    """For each size the unmeasured neighbour of a measured set that promises most, the surest gain first.
+
+    A neighbour is promised the measured value of its parent and what the spectrum says of the difference: the
+    error that the spectrum makes at the parent does not count.
+    """
+    found: list[tuple[float, Optimum]] = []
+    for size, (_, value) in best.items():
+        promised: list[tuple[float, Bools]] = []
+        for parent, at in (best[s] for s in (size - 1, size, size + 1) if s in best):
+            near = _neighbours(parent.mask, size)
+            near = near[[row.tobytes() not in seen for row in near]]
+            if len(near) and np.isfinite(at):
+                gains = at + spectrum.predict(near) - parent.predicted
+                promised.append((float(gains.max()), near[int(gains.argmax())]))
+        if promised:
+            most, mask = max(promised, key=lambda each: each[0])
+            players = tuple(np.flatnonzero(mask).tolist())
+            predicted = float(spectrum.predict(mask[None])[0])
+            kept = replace(best[size][0], players=players, predicted=predicted, proof="time limit")
+            found.append((most - value, kept))
+    return [kept for _, kept in sorted(found, key=lambda each: -each[0])]
+
+
+def _neighbours(mask: Bools, size: int) -> Bools:
+    """(k, n) masks of `size` kept players that are one exchange, one more or one less from this one."""
+    kept, gone = np.flatnonzero(mask), np.flatnonzero(~mask)
+    if size > len(kept):
+        changes = [(int(i),) for i in gone]
+    elif size < len(kept):
+        changes = [(int(i),) for i in kept]
+    else:
+        changes = [(int(i), int(j)) for i in kept for j in gone]
+    near = np.repeat(mask[None], len(changes), axis=0)
+    for row, change in enumerate(changes):
+        near[row, list(change)] ^= True
+    return near
+
+
+async def _values(game: Game, masks: Bools) -> Floats:
+    try:
+        await game.prepare()
+        return (await collect(game, masks)).values
+    finally:
+        await game.close()
+
+
+def _same_players(game: Game, ex: Explanation) -> None:
     if tuple(p.label for p in game.players) != tuple(p.label for p in ex.players):
         raise InputError(
             f"the explanation is of {ex.n_players} players, the game has {len(game.players)} or others: give"
             " a game of the same ones"
         )
-    sizes = [k] if isinstance(k, int) else list(k)
-    if not sizes:
-        raise InputError("no size is given: how many players shall be kept?")
-    optima = [best_mask(ex.spectrum, size, time_limit=time_limit) for size in sizes]
-    try:
-        await game.prepare()
-        # nothing is taken from the explanation's own measurements: the questions may be others
-        seen = await collect(game, np.stack([optimum.mask for optimum in optima]))
-    finally:
-        await game.close()
-    return tuple(
-        Pruned(optimum, float(value), tuple(ex.players[i].label for i in optimum.players))
-        for optimum, value in zip(optima, seen.values, strict=True)
-    )

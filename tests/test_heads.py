@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ import spexapi
 from spexapi.backends.ablated import local_model
 from spexapi.errors import BackendError, InputError
 from spexapi.optimize import best_mask, sufficient_set
+from spexapi.spectrum import Spectrum
 
 PROMPT, ANSWER = "The key is in the box. Which room is the key in?", "the attic"
 OTHER = "The lamp is in the box. Which room is the lamp in?"
@@ -274,7 +276,20 @@ def test_pruning_measures_the_questions_it_is_given_and_not_the_old_ones(planted
     found = spexapi.explain(planted, budget=256)
     attic = tokenizer()(" attic", add_special_tokens=False).input_ids
     others = game_of(circuit(A, B, attic[0] + 1), answer="attic")
-    assert spexapi.prune(others, found, [8])[0].measured < found.value_of(kept=True) - 1.0
+    (kept,) = spexapi.prune(planted, found, [8], on=others)
+    assert kept.measured == found.value_of(kept=True)
+    assert kept.held_out < kept.measured - 1.0
+
+
+def test_a_budget_finds_what_a_wrong_spectrum_missed(planted):
+    """A spectrum that knows the players of the pair alone prefers another one."""
+    found = spexapi.explain(planted, budget=256)
+    wrong = replace(found, spectrum=Spectrum(8, {(): 0.0, (1,): -0.2, (6,): -0.1, (0,): -0.3, (7,): -0.25}))
+    (first,) = spexapi.prune(planted, wrong, 2)
+    assert first.optimum.players == (0, 7)
+    *_, pair, _ = spexapi.prune(planted, wrong, [1, 2, 3], budget=60)
+    assert {1, 6} <= set(pair.optimum.players)
+    assert pair.measured > first.measured + 1.0
 
 
 def test_a_thousand_heads_are_a_thousand_players():

@@ -13,6 +13,7 @@ import typer
 
 import spexapi
 from spexapi.cli.ask import Ask, asks, read_template
+from spexapi.cli.heads import heads
 from spexapi.cli.run import out, plain_errors, present, run
 from spexapi.cli.store import app as store
 from spexapi.cli.training import training
@@ -30,6 +31,7 @@ app = typer.Typer(
 
 
 app.add_typer(store, name="store")
+app.command()(heads)
 app.command()(training)
 
 

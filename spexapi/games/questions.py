@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
 
 from spexapi.backends.ablated import Filling
 from spexapi.backends.base import Message, Reply
 from spexapi.backends.parts import ABLATIONS
 from spexapi.errors import InputError
 from spexapi.games._settings import Settings, settings
-from spexapi.prompt import Prompt, to_messages
+from spexapi.prompt import Prompt, read_file, to_messages
 from spexapi.scorers import Scorer
 
 
@@ -25,6 +28,40 @@ class Question:
     prompt: Prompt
     answer: str | None = None
     options: tuple[str, ...] = ()
+
+
+def load_questions(path: str | Path) -> tuple[Question, ...]:
+    """Questions from a .jsonl file: {"prompt", "answer", "options"} a line; a prompt is a text or chat turns.
+
+    Raises InputError naming the line that is wrong.
+    """
+    path = Path(path)
+    found: list[Question] = []
+    for number, line in enumerate(read_file(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"line {number} of {path.name}"
+        try:
+            given = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{where} is not JSON: {error.msg} at column {error.colno}") from None
+        found.append(_to_question(given, where))
+    if not found:
+        raise InputError(f"{path.name} holds no questions")
+    return tuple(found)
+
+
+def _to_question(given: object, where: str) -> Question:
+    if not isinstance(given, Mapping) or "prompt" not in given:
+        raise InputError(f'{where} must be {{"prompt": ..., "answer": ..., "options": [...]}}')
+    known = cast("Mapping[str, Any]", given)
+    prompt, answer = known["prompt"], known.get("answer")
+    options: Any = known.get("options") or []
+    if not (answer is None or isinstance(answer, str)) or not isinstance(options, list):
+        raise InputError(f'{where}: "answer" must be a text and "options" a list of texts')
+    if not isinstance(prompt, str | list):
+        raise InputError(f'{where}: "prompt" must be a text or a list of turns')
+    return Question(cast("Prompt", prompt), answer, tuple(cast("list[str]", options)))
 
 
 @dataclass(frozen=True, slots=True)
