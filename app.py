@@ -11,4 +11,5 @@ from spexapi.views.ui import build, launch
 demo = build(local_urls=True if "--allow-local-urls" in sys.argv else None)
 
 if __name__ == "__main__":
-    launch(demo=demo, mcp="--mcp" in sys.argv or None)
+    port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
+    launch(port, demo=demo, mcp="--mcp" in sys.argv or None)

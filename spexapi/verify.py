@@ -22,6 +22,7 @@ from spexapi.scorers import find_scorer, span_values
 from spexapi.spectrum import Interaction
 
 _NINETY = 1.645  # half width of a 90% interval in standard deviations
+_CLOSE = 0.25  # of the predicted effect: so near it counts as the same, however exact the fit
 _ROUNDING = 1e-9  # of the largest value
 _HIGHEST = 16  # 2^16 masks for one derivative
 
@@ -43,7 +44,8 @@ def verify(
     at most k (1 + backgrounds) 2^|S| calls. It is confirmed where it lies within 1.645 sqrt(2^|S| r² + noise)
     of the prediction: r the standard deviation of the error on a mask the fit did not see, from the audit's
     R² (without one, of the residuals, which is too small), noise the summed variances of the measured values.
-    r is of uniform masks: errors near the full input may be larger.
+    r is of uniform masks, and errors near the full input may be larger: a quarter of the predicted effect is
+    allowed in any case.
 
     Raises InputError where the game is another one, BudgetError where not one derivative fits, both before
     any call; RunningLoopError inside a running loop. Fujimoto, Kojadinovic & Marichal (2006) for derivatives.
@@ -70,9 +72,10 @@ async def averify(
     checks: list[Check] = []
     for cube, rows in zip(cubes, _slices(cubes), strict=True):
         noise = float(seen.variance[rows].sum())
-        tolerance = _NINETY * float(np.sqrt(len(cube.masks) * residual**2 + noise)) + floor
+        chance = _NINETY * float(np.sqrt(len(cube.masks) * residual**2 + noise))
         measured = float(cube.signs @ seen.values[rows])
         predicted = float(cube.signs @ ex.spectrum.predict(cube.masks))
+        tolerance = max(chance, _CLOSE * abs(predicted)) + floor
         confirmed = abs(measured - predicted) <= tolerance if np.isfinite(measured) else None
         new = int(fresh[rows].sum())
         checks.append(Check(cube.players, cube.kept, measured, predicted, tolerance, confirmed, new))

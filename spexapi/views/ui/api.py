@@ -33,6 +33,7 @@ def endpoints(site: Site, visits: Visits) -> None:
         unit: str = "document",
         budget: int = 128,
         model: str = "embedded",
+        everything: bool = False,
         request: gradio.Request | None = None,
     ) -> dict[str, Any]:
         """Find out which documents, alone or in combination, made a language model give its answer.
@@ -50,13 +51,16 @@ def endpoints(site: Site, visits: Visits) -> None:
             unit: What is removed: "document", "sentence" or "word".
             budget: How many times the model may be asked; 64 to 256 is usual.
             model: "embedded" (small, everyday things only) or "hf:<model id>" where this page allows it.
+            everything: Also return the whole explanation with its measurements, as explanation.json has it.
 
         Returns:
             story: one sentence; answer; r2; combinations and parts, strongest first, each with its meaning
-            and value. Programs also get explanation: everything, as explanation.json has it.
+            and value.
         """
         asks = Rag(question, tuple(documents), answer)
-        return await _explained(Form(asks, _model(model), How(unit, budget)), site, visits, request)
+        return await _explained(
+            Form(asks, _model(model), How(unit, budget)), everything, site, visits, request
+        )
 
     async def explain_prompt(
         prompt: str,
@@ -64,6 +68,7 @@ def endpoints(site: Site, visits: Visits) -> None:
         unit: str = "word",
         budget: int = 128,
         model: str = "embedded",
+        everything: bool = False,
         request: gradio.Request | None = None,
     ) -> dict[str, Any]:
         """Find out which words of a prompt, alone or in combination, made a model answer as it did.
@@ -74,12 +79,15 @@ def endpoints(site: Site, visits: Visits) -> None:
             unit: What is removed: "word" or "sentence".
             budget: How many times the model may be asked; 64 to 256 is usual.
             model: "embedded" (small, everyday things only) or "hf:<model id>" where this page allows it.
+            everything: Also return the whole explanation with its measurements, as explanation.json has it.
 
         Returns:
             As explain_rag.
         """
         asks = Chat((("user", prompt),), answer)
-        return await _explained(Form(asks, _model(model), How(unit, budget)), site, visits, request)
+        return await _explained(
+            Form(asks, _model(model), How(unit, budget)), everything, site, visits, request
+        )
 
     for function in (explain_rag, explain_prompt):
         _offer(function)
@@ -96,7 +104,9 @@ def _model(spec: str) -> Model:
     return Model(where, name)
 
 
-async def _explained(form: Form, site: Site, visits: Visits, request: Any) -> dict[str, Any]:
+async def _explained(
+    form: Form, everything: bool, site: Site, visits: Visits, request: Any
+) -> dict[str, Any]:
     last: spexapi.Explanation | None = None
     try:
         site.limits.check(form.texts, form.how.budget)
@@ -109,33 +119,27 @@ async def _explained(form: Form, site: Site, visits: Visits, request: Any) -> di
             bill.calls = last.cost.calls
     except SpexError as error:
         raise gr.Error(str(error), print_exception=False) from error
-    return as_data(last)
+    return as_data(last, everything=everything)
 
 
-class Found(dict[str, Any]):
-    """A result that an agent, who is given its text, reads as JSON without the measurements."""
-
-    def __str__(self) -> str:
-        words = {key: value for key, value in self.items() if key != "explanation"}
-        return json.dumps(words, ensure_ascii=False, indent=1)
-
-
-def as_data(explanation: spexapi.Explanation) -> Found:
-    """The result for programs: the words first, then everything."""
+def as_data(explanation: spexapi.Explanation, *, everything: bool = False) -> dict[str, Any]:
+    """The result for programs: the words, and where it is wanted everything."""
     shares = Reading.of(explanation).shares()
     order = sorted(range(explanation.n_players), key=lambda i: -abs(shares[i]))
-    return Found(
-        story=tell(explanation).text,
-        answer=explanation.target.answer,
-        trust=trust(explanation),
-        r2=explanation.audit.r2,
-        combinations=[
+    found: dict[str, Any] = {
+        "story": tell(explanation).text,
+        "answer": explanation.target.answer,
+        "trust": trust(explanation),
+        "r2": explanation.audit.r2,
+        "combinations": [
             {key: combo[key] for key in ("names", "words", "value", "players")}
             for combo in combos(explanation, 10)
         ],
-        parts=[
+        "parts": [
             {"name": name(explanation.players, i), "value": shares[i], "text": explanation.players[i].text}
             for i in order[:20]
         ],
-        explanation=json.loads(explanation.to_json()),
-    )
+    }
+    if everything:
+        found["explanation"] = json.loads(explanation.to_json())
+    return found

@@ -10,6 +10,7 @@ import gradio
 
 from spexapi.engines.registry import known_engines
 from spexapi.views.ui.forms import How, Model, options_of
+from spexapi.views.ui.keys import kept_nowhere
 from spexapi.views.ui.site import Site
 
 gr = cast("Any", gradio)  # its stubs leave most types unknown
@@ -32,11 +33,6 @@ NAMES = {
     "hf": "Qwen/Qwen2.5-0.5B-Instruct",
     "providers": "meta-llama/Llama-3.1-8B-Instruct",
     "openai": "gpt-4o-mini",
-}
-KEPT_NOWHERE = "For this run only; it is not kept."
-KEY_OF_PROVIDERS = {
-    True: "Not needed when you are logged in with Hugging Face. ",
-    False: "A Hugging Face token that may call Inference Providers. ",
 }
 SCORES = [
     ("the best that the model allows", ""),
@@ -95,21 +91,25 @@ def model_fields(site: Site) -> ModelFields:
     max_cost = gr.Number(
         None, label="At most (US dollars)", info="0 or empty: no cap.", minimum=0, visible=False
     )
-    key = gr.Textbox(label="Key", type="password", info=KEPT_NOWHERE, visible=False, max_lines=1)
+    with gr.Column(visible=False) as keys:
+        key = kept_nowhere(gr.Textbox(label="Key", type="password", info=_keys_info(site), max_lines=1))
 
     def needs(kind: str) -> list[Any]:
-        paid = kind in ("openai", "providers")
-        told = (KEY_OF_PROVIDERS[site.login] if kind == "providers" else "") + KEPT_NOWHERE
-        return [
-            gr.update(visible=kind != "embedded", placeholder=NAMES.get(kind, "")),
-            gr.update(visible=kind == "openai"),
-            gr.update(visible=paid),
-            gr.update(visible=paid, info=told),
-        ]
+        paid = gr.update(visible=kind in ("openai", "providers"))
+        named = gr.update(visible=kind != "embedded", placeholder=NAMES.get(kind, ""))
+        return [named, gr.update(visible=kind == "openai"), paid, paid]
 
-    shown = [name, base_url, max_cost, key]
+    shown = [name, base_url, max_cost, keys]
     where.change(needs, where, shown, queue=False, api_visibility="private")
-    return ModelFields(where, *shown)
+    return ModelFields(where, name, base_url, max_cost, key)
+
+
+def _keys_info(site: Site) -> str:
+    info = "For this run only; it is not kept."
+    if "providers" in site.kinds:
+        info += " For Inference Providers a Hugging Face token"
+        info += "; none is needed when you are logged in." if site.login else "."
+    return info
 
 
 def how_fields(site: Site, units: Sequence[tuple[str, str]]) -> HowFields:

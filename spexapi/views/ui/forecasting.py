@@ -24,7 +24,7 @@ def forecast_of(form: Form, site: Site, key: str) -> str:
     parts = [f"{plan.n_players:,} {how.unit}s"]
     parts.append(_more(plan.forecast, calls).line if plan.forecast is not None else f"{calls:,} calls")
     if pace := _paces.get(_place(form.model)):
-        parts.append(f"about {_spelled(calls / pace)} at the pace of the last run")
+        parts.append(f"about {spelled(calls / pace)} at the pace of the last run")
     checks = f". {kept} of the calls check the strongest combinations on the model itself." if kept else ""
     return " · ".join(parts) + checks
 
@@ -55,5 +55,6 @@ def _more(expected: Forecast, calls: int) -> Forecast:
     )
 
 
-def _spelled(seconds: float) -> str:
+def spelled(seconds: float) -> str:
+    """A time in words."""
     return f"{max(seconds, 1):,.0f} s" if seconds < 100 else f"{seconds / 60:,.0f} minutes"

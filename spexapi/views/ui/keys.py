@@ -4,11 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gradio.data_classes import GradioRootModel
+
 from spexapi.views.ui.forms import Model
 from spexapi.views.ui.held import Held
 
 if TYPE_CHECKING:
     import gradio
+
+
+class Secret(GradioRootModel):
+    """What is typed into a field whose value nobody keeps."""
+
+    root: str
+
+    def model_dump(self, *given: Any, **options: Any) -> str:
+        """Nothing: Gradio dumps each input to keep it in the session, for links that bring a form back."""
+        return ""
+
+
+def kept_nowhere(textbox: Any) -> Any:
+    """The text box, read as a Secret.
+
+    On the object and not a class of its own, for which Gradio would write a file beside this one. An update
+    of the box makes a new one without this: hide what is around it.
+    """
+    textbox.data_model = Secret
+    textbox.preprocess = _read
+    return textbox
+
+
+def _read(given: Secret | None) -> str:
+    return given.root if given is not None else ""
 
 
 def key_of(model: Model, typed: str | None, login: gradio.OAuthToken | None) -> str:
