@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spexapi.engines.base import Design, Engine, Fit
 from spexapi.masks import unique_rows
-from spexapi.measurements import Floats, Measurements
+from spexapi.measurements import Floats, Measurements, is_constant
 from spexapi.refits import Refits, refits
 from spexapi.spectrum import Interaction, Spectrum
 
@@ -21,7 +21,7 @@ _FEWEST = 8
 _RESAMPLES = 1000
 _CELLS = 1 << 22
 _STRONGEST = 10
-_CONSTANT = 1e-12  # spread below this share of the values is rounding
+_CONSTANT = 1e-12  # spread below this share is rounding
 _NOT_UNIFORM = (
     "R² is defined on uniform masks, and these masks are not uniform draws: set fresh ones aside for it with"
     " held_out (at least 8, 32 or more to tell much)"
@@ -160,13 +160,9 @@ def _moved(spectrum: Spectrum, again: Refits) -> float:
 def _no_reason_to_ask(values: Floats) -> str | None:
     if not len(values):
         return "no measurement gave a value"
-    if _is_constant(values):
+    if is_constant(values):
         return f"all {len(values)} values are the same, so there is nothing to explain"
     return None
-
-
-def _is_constant(values: Floats) -> bool:
-    return bool(np.ptp(values) <= _CONSTANT * np.abs(values).max())
 
 
 def is_exact(design: Design, seen: Measurements) -> bool:
@@ -185,7 +181,7 @@ def _score(
     if len(values) < _FEWEST:
         reason = f"{len(values)} masks it never saw have a value, and R² needs {_FEWEST}: raise the budget"
         return Audit(None, None, len(values), n_failed, "none", (reason,))
-    if _is_constant(values):
+    if is_constant(values):
         reason = f"all {len(values)} values are the same apart from the masks that keep all or nothing"
         return Audit(None, None, len(values), n_failed, "none", (reason,))
     bounded = there.lower < there.upper

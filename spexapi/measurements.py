@@ -13,6 +13,9 @@ from spexapi.errors import InputError
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
+_LARGEST = 1e150  # beyond, squares are infinite; below one over it they are 0
+_ROUNDING = 1e-12  # of the largest value: a spread below is none
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurements:
@@ -106,7 +109,7 @@ def exact_values(
     reason: Sequence[str] | None = None,
     token_values: Floats | None = None,
 ) -> Measurements:
-    """Measurements without noise or censoring; values that are not finite become NaN with a reason.
+    """Measurements without noise or censoring; values that have no finite square become NaN with a reason.
 
     masks         (m, n) bool
     values        (m,) float
@@ -114,8 +117,8 @@ def exact_values(
     token_values  (m, t) nats
     """
     values = np.array(values, dtype=np.float64)
-    bad = ~np.isfinite(values)
-    made = [f"the value is {value}" if failed else "" for value, failed in zip(values, bad, strict=True)]
+    bad = ~(np.abs(values) <= _LARGEST)
+    made = [_why_not(value) if failed else "" for value, failed in zip(values.tolist(), bad, strict=True)]
     values[bad] = np.nan
     return Measurements(
         masks=np.array(masks, dtype=np.bool_),
@@ -126,6 +129,17 @@ def exact_values(
         reason=tuple(made if reason is None else reason),
         token_values=None if token_values is None else np.array(token_values, dtype=np.float64),
     )
+
+
+def _why_not(value: float) -> str:
+    if not np.isfinite(value):
+        return f"the value is {value}"
+    return f"the value is {value:.3g}: beyond {_LARGEST:g} it has no finite square; give it in a larger unit"
+
+
+def is_constant(values: Floats) -> bool:
+    """Do the values differ by rounding at most, 1e-12 of the largest, or by so little that squares vanish?"""
+    return not len(values) or bool(np.ptp(values) <= max(_ROUNDING * np.abs(values).max(), 1 / _LARGEST))
 
 
 def join(parts: Sequence[Measurements]) -> Measurements:

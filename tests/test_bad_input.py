@@ -112,6 +112,21 @@ def test_the_unit_of_the_values_changes_nothing_but_the_unit(engine: str, unit: 
     readable(other)
 
 
+@pytest.mark.parametrize("engine", [*QUICK, "auto", "adaptive", "gp"])
+@pytest.mark.parametrize("unit", [1e-320, 1e-200, 1e200, 1e307])
+def test_values_whose_squares_overflow_or_vanish_are_not_claimed_to_be_explained(engine: str, unit: float):
+    def values(masks: np.ndarray) -> np.ndarray:
+        return unit * (plain(masks) + 5.0)
+
+    if unit > 1:
+        with pytest.raises(NothingMeasured, match=r"beyond 1e\+150 it has no finite square"):
+            explain(engine, values)
+        return
+    ex = explain(engine, values)
+    assert ex.audit.r2 is None
+    readable(ex)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_parity_of_all_players_is_found_exactly_or_not_claimed(engine: str):
     """Only the product of all six players matters: no part of it says anything."""
@@ -171,7 +186,7 @@ def test_a_mask_measured_twice_with_two_values_counts_as_their_mean(engine: str)
 @pytest.mark.parametrize("engine", QUICK)
 @settings(max_examples=15, deadline=None)
 @given(
-    exponent=st.integers(-12, 12),
+    exponent=st.integers(-12, 12) | st.integers(-320, 307),
     offset=st.floats(-10, 10),
     share=st.floats(0, 1),
     salt=st.integers(0, 50),
@@ -192,6 +207,6 @@ def test_any_mixture_is_a_result_or_a_named_error(engine, exponent, offset, shar
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", [e for e in ENGINES if e not in QUICK])
 @settings(max_examples=15, deadline=None)
-@given(exponent=st.integers(-12, 12), share=st.floats(0, 1), salt=st.integers(0, 50))
+@given(exponent=st.integers(-12, 12) | st.integers(-320, 307), share=st.floats(0, 1), salt=st.integers(0, 50))
 def test_any_mixture_is_a_result_or_a_named_error_for_the_costly_engines(engine, exponent, share, salt):
     test_any_mixture_is_a_result_or_a_named_error.hypothesis.inner_test(engine, exponent, 1.5, share, salt, 0)

@@ -10,10 +10,8 @@ import numpy as np
 from spexapi.engines.base import Design, Fit
 from spexapi.errors import NothingMeasured
 from spexapi.masks import unique_rows
-from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.measurements import Bools, Floats, Measurements, is_constant
 from spexapi.spectrum import Spectrum
-
-_CONSTANT = 1e-12  # spread below this share of the values is rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +63,7 @@ def given(seen: Measurements) -> Given:
     centre = float(values.mean())
     # the largest difference first: squares of values of 1e-200 would vanish
     widest = float(np.abs(values - centre).max())
-    if widest <= _CONSTANT * np.abs(values).max():
+    if is_constant(values):
         return Given(seen.masks[ok][first], np.zeros(len(values)), centre, 0.0, tuple(notes))
     standard = (values - centre) / widest
     spread = float(standard.std())

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.measurements import Floats, Measurements
+from spexapi.measurements import Floats, Measurements, is_constant
 
 _RESAMPLES = 2000
 _CELLS = 1 << 21
 _FEWEST = 16  # values, below which a bound on R² says nothing
-_CONSTANT = 1e-12  # spread below this share of the values is rounding
+_CONSTANT = 1e-12  # spread below this share is rounding
 
 _GROWTH = 1.3  # of the sample from one look to the next
 _FIRST = 3  # masks a player
@@ -83,10 +83,6 @@ def gained(seen: Measurements, before: Floats, now: Floats) -> tuple[float, floa
 def usable(seen: Measurements, guesses: Floats) -> NDArray[np.intp]:
     kept = seen.masks.sum(axis=1)
     return np.flatnonzero(seen.ok & np.isfinite(guesses) & (kept > 0) & (kept < seen.n_players))
-
-
-def is_constant(values: Floats) -> bool:
-    return not len(values) or bool(np.ptp(values) <= _CONSTANT * np.abs(values).max())
 
 
 def _resampled(values: Floats, squares: Floats, rng: Generator) -> Floats:

@@ -12,10 +12,9 @@ from spexapi._ridge import ridge
 from spexapi.engines.base import Fit
 from spexapi.errors import NothingMeasured
 from spexapi.masks import unique_rows
-from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.measurements import Bools, Floats, Measurements, is_constant
 from spexapi.spectrum import Interaction, Spectrum, parities
 
-_CONSTANT = 1e-12  # spread below this share of the values is rounding
 _FEWEST = 8  # values from which a fit can tell anything about the others
 _EVEN = 0.01  # of the variance of the values: noise that differs by less is the same
 _MOST_PLAYERS = 2000  # of a first-order fit
@@ -99,7 +98,7 @@ def observed(seen: Measurements) -> Observed:
     # the largest difference first: squares of values of 1e-200 would vanish
     widest = float(np.abs(values - centre).max())
     scale = 0.0
-    if widest > _CONSTANT * np.abs(values).max():
+    if not is_constant(values):
         scale = widest * (float(((values[certain] - centre) / widest).std()) or 1.0)
     unit = scale or 1.0
     return Observed(

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.random import Generator
 
 from spexapi.engines._given import next_masks
-from spexapi.engines._looks import Look, gained, is_constant, look, looks, usable
+from spexapi.engines._looks import Look, gained, look, looks, usable
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.exact import MOST_PLAYERS, Exact
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.errors import BudgetError, InputError
 from spexapi.masks import uniform_masks, unique_rows
-from spexapi.measurements import Bools, Measurements
+from spexapi.measurements import Bools, Measurements, is_constant
 
 _RESERVE = 16  # masks at least for the audit, and a tenth of the budget
 _BACK = 4  # looks: nearly three times fewer masks

@@ -16,7 +16,7 @@ from spexapi.engines.base import Design, Fit
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.errors import BudgetError, InputError
 from spexapi.masks import uniform_masks, unique_rows
-from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.measurements import Bools, Floats, Measurements, is_constant
 from spexapi.spectrum import Interaction, Spectrum, truncate
 
 _FEWEST_BITS = 3  # of a bin's number: 8 bins a group, as in the published SPEX
@@ -182,7 +182,7 @@ def _spread(values: Floats) -> tuple[float, float]:
         return 0.0, 0.0
     centre = float(values.mean())
     widest = float(np.abs(values - centre).max())
-    if widest <= 1e-12 * np.abs(values).max():
+    if is_constant(values):
         return centre, 0.0
     return centre, widest * float(((values - centre) / widest).std())
 
