@@ -101,7 +101,7 @@ def test_ctrl_c_keeps_what_was_trained_and_the_next_run_goes_on(tmp_path):
     data, store = write(tmp_path / "flowers.csv", flowers(80)), tmp_path / "kept.sqlite"
     command = [sys.executable, "-m", "spexapi", "training", "--data", str(data), "--label", "kind"]
     command += ["--estimator", "forest", "--budget", "300", "--store", str(store), "--json"]
-    process = subprocess.Popen([*command, str(tmp_path / "a.json")], cwd=tmp_path, stderr=subprocess.PIPE)
+    process = subprocess.Popen([*command, str(tmp_path / "a.json")], cwd=tmp_path, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not store.exists() or spexapi("store", "stats", "--store", store).stdout.count("training:") < 1:
         assert time.monotonic() < deadline

@@ -158,6 +158,11 @@ class TrainingGame:
         """What the noise is, and what the store could not do."""
         return (*self._said, *([self._trained.trouble] if self._trained.trouble else []))
 
+    @property
+    def seconds(self) -> float:
+        """How long a retraining takes; 0 before prepare(), and where all that it trains was known."""
+        return self._seconds
+
     async def prepare(self) -> Target:
         """Trains on all examples, and on some sets twice. Raises InputError where training does not work."""
         self._stop.clear()

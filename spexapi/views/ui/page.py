@@ -23,6 +23,7 @@ from spexapi.views.ui.opened import opened_tab
 from spexapi.views.ui.prompt import prompt_tab
 from spexapi.views.ui.rag import rag_tab
 from spexapi.views.ui.site import Site
+from spexapi.views.ui.training import training_tab
 from spexapi.views.ui.visits import Visits
 from spexapi.views.ui.zero import lent
 
@@ -110,6 +111,8 @@ def build(backends: Sequence[str] | None = None, *, local_urls: bool | None = No
                 fields, _ = rag_tab(demo, site, stops)
             with gr.Tab("Prompt"):
                 prompt_tab(demo, site, stops)
+            with gr.Tab("Training data"):
+                training_tab(demo, site, stops)
             with gr.Tab("Compare"):
                 compare_tab(site, stops, fields)
             with gr.Tab("Open"):

@@ -23,6 +23,11 @@ def documents_from(path: str, limits: Limits) -> list[str]:
     return texts
 
 
+def csv_from(path: str, limits: Limits) -> Path:
+    """A CSV file, by its name and size; what is in it is not read. Raises InputError."""
+    return _checked(path, (".csv", ".tsv"), limits)
+
+
 def explanation_from(path: str, limits: Limits) -> spexapi.Explanation:
     """A saved explanation. Raises InputError, whatever is wrong with the file."""
     file = _checked(path, (".json",), limits)

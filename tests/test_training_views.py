@@ -1,0 +1,110 @@
+"""Training examples as cards, and what the page's tab asks."""
+
+import asyncio
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_report import HOSTILE, Page
+from test_training_cli import flowers, write
+from test_training_game import game_of, members, planted
+
+import spexapi
+from spexapi.errors import InputError
+from spexapi.games.base import Player
+from spexapi.views.training import REDUNDANT, TOGETHER, digit, gallery, harmful, helpful, pairs
+
+pytest.importorskip("gradio")
+
+from spexapi.views.ui.forms import How
+from spexapi.views.ui.site import PUBLIC, Limits, Site
+from spexapi.views.ui.training_forms import Study, columns_of, digits, digits_game, picture
+
+
+@pytest.fixture(scope="module")
+def explanation():
+    return spexapi.explain(game_of(examples=7), budget=128, max_order=2)
+
+
+def test_helpful_harmful_redundant_and_needed_together_are_told_apart(explanation):
+    assert [i for i, _ in harmful(explanation)] == [4]
+    assert {i for i, _ in helpful(explanation)} == {0, 1, 2, 3}
+    assert [s for s, _ in pairs(explanation, REDUNDANT)] == [(2, 3)]
+    assert [s for s, _ in pairs(explanation, TOGETHER)] == [(0, 1)]
+
+
+def test_a_noisy_pair_is_marked_as_maybe_chance():
+    def measure(model):
+        return planted(model[0]) + model[1]
+
+    noisy = game_of(
+        lambda kept, seed: (members(kept, seed), 0.3 * np.random.default_rng(seed).standard_normal()),
+        measure, 12, noise=20,
+    )  # fmt: skip
+    ex = spexapi.explain(noisy, budget=60, max_order=2)
+    shown = pairs(ex, REDUNDANT | TOGETHER)
+    unsure = sum(not (ex.intervals[s][0] > 0 or ex.intervals[s][1] < 0) for s, _ in shown)
+    assert gallery(ex).count("may be chance") >= unsure > 0
+
+
+def test_hostile_examples_stay_text(explanation):
+    players = tuple(Player(text, "example", text) for text in (HOSTILE * 4)[: len(explanation.players)])
+    page = Page(gallery(replace(explanation, players=players)))
+    assert not page.having("script")
+    assert not page.having("img")
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert "<script>alert(1)</script> ${alert(2)} {{x}} `y`" in page.text
+
+
+def test_a_picture_has_a_cell_for_each_dark_pixel():
+    svg = digit([[0.0, 1.0], [0.5, 0.0]])
+    assert svg.count("<rect") == 3
+    assert 'x="1" y="0"' in svg
+    assert 'opacity="0.50"' in svg
+
+
+def study(**given):
+    how = How("example", 100, "auto", "fbii", 0)
+    return Study(**{"path": "", "label": "", "learner": "knn", "groups": "rows", "how": how, **given})
+
+
+def test_the_ready_example_has_three_wrong_labels_and_finds_them():
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    images, labels, _, _ = digits()
+    true = [y[np.flatnonzero((image == X / 16).all(axis=1))[0]] for image in images]
+    wrong = set(np.flatnonzero(labels != true).tolist())
+    assert len(wrong) == 3
+    ex = spexapi.explain(digits_game("knn"), budget=400, max_order=2)
+    assert {i for i, _ in harmful(ex, 3)} == wrong
+    assert picture(study(), 0).startswith("<svg")
+    assert picture(study(path="rows.csv"), 0) == ""
+
+
+def test_a_file_is_checked_before_it_is_read(tmp_path):
+    path = write(tmp_path / "flowers.csv", flowers())
+    assert columns_of(str(path), Limits()) == ["size", "colour", "kind"]
+    site = Site()
+    game = study(path=str(path), label="kind", learner="logistic").game(site)
+    assert len(game.players) == 28
+    assert len(study(path=str(path), label="kind", groups="labels").game(site).players) == 2
+    for given, said in (
+        ({"path": str(path)}, "Which column"),
+        ({"path": str(path), "label": "kind", "groups": "all"}, "taken away"),
+        ({"path": str(tmp_path / "x.exe"), "label": "kind"}, "files here are"),
+        ({"learner": "oracle"}, "unknown learner"),
+        ({"how": How("example", 10**6)}, "than this page takes"),
+    ):
+        with pytest.raises(InputError, match=said):
+            study(**given).game(site)
+    with pytest.raises(InputError, match="MB"):
+        study(path=str(path), label="kind").game(Site(limits=replace(PUBLIC, upload_bytes=100)))
+    with pytest.raises(InputError, match="parts to take away"):
+        study(path=str(path), label="kind").game(Site(limits=replace(PUBLIC, units=20)))
+
+
+def test_a_forecast_says_how_many_models_and_how_long():
+    said = asyncio.run(study().forecast(Site()))
+    assert "40 examples · 100 models to train" in said
+    assert " s each, about " in said
