@@ -157,6 +157,31 @@ def test_one_call_in_ten_goes_wrong_and_no_value_does(openai_server: Server):
     assert game.spent.retries == len(log) - 2**10
 
 
+@pytest.mark.parametrize("way", ["echo", "prompt_logprobs", "generate", "forced", "prefix"])
+def test_faults_spoil_no_value_of_any_way_and_nothing_is_paid_for_twice(openai_server: Server, way):
+    words = ["lamp", "key", "cellar", "rain", "river", "bridge"]
+    serves = {"generate": "sglang", "forced": "llama.cpp", "prefix": "mistral"}.get(way, "vllm")
+    openai_server.set(ways=serves)
+    backend = hosted(openai_server, "table", form="chat" if way == "prefix" else "completions", way=way)
+    asyncio.run(probed(backend))
+    openai_server.reset()
+    passing = dict.fromkeys([*PASSING, "-9999"], 0.2 / (len(PASSING) + 1))
+    openai_server.set(ways=serves, faults=passing, seed=5, slow=0.02, wait=0.02)
+
+    game = spexapi.PromptGame(backend, f"so {' '.join(words)}", "the cellar", pinned=[(0, 0, 2)])
+    found = spexapi.explain(game, engine="exact", budget=2**6, index="moebius")
+
+    seen, log = found.observations, openai_server.log()
+    assert sum(bool(call["fault"]) for call in log) >= 5
+    expected = [planted({w for w, kept in zip(words, mask, strict=True) if kept}) for mask in seen.masks]
+    np.testing.assert_allclose(seen.values, expected, rtol=0, atol=1e-9)
+    assert (seen.upper == seen.lower).all()
+    good = [call for call in log if call["fault"] in ("", "slow") and call["path"] != "/tokenize"]
+    assert max(Counter(call["mark"] for call in good).values()) == 1
+    assert game.spent.calls == 2**6
+    assert game.spent.retries == sum(call["fault"] not in ("", "slow") for call in log)
+
+
 async def probed(backend: OpenAI) -> None:
     await backend.open()
     await backend.close()

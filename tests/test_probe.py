@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import spexapi
 from spexapi.backends._openai_endpoint import Endpoint
-from spexapi.backends._openai_errors import Unsupported
+from spexapi.backends._openai_errors import Unfit, Unsupported
 from spexapi.backends._openai_forms import Speech
 from spexapi.backends._openai_probe import Finding, Probe, Probed
 from spexapi.backends._openai_tokens import Token, answer_in, bound
@@ -264,6 +264,12 @@ def test_tokens_of_another_text_and_null_ones_are_no_answer():
         answer_in(listed("Where", "?", " an", " attic"), "the cellar", "Where? ")
     with pytest.raises(Unavailable, match="came back as null"):
         answer_in([Token("Q", None), Token(" a", None)], "a", "Q ")
+
+
+def test_an_answer_with_nothing_before_it_is_not_asked_for_again():
+    with pytest.raises(Unfit, match="nothing stands before the answer"):
+        answer_in(listed("the", " cellar", " more"), "the cellar", "")
+    assert answer_in(listed("<s>", "the", " cellar"), "the cellar", "").logprobs.tolist() == [-1.0, -2.0]
 
 
 def test_a_bound_is_the_least_listed_or_what_the_list_leaves():

@@ -84,6 +84,16 @@ def test_turns_as_players_and_more_pinned():
     assert prompts(game, [[0, 0, 1]]) == [["Be brief.", "key: box", "Where is it?"]]
 
 
+def test_the_space_behind_what_is_pinned_stays_with_it():
+    game = PromptGame(FakeBackend(), "so the cat sat", "yes", pinned=[(0, 0, 2)])
+    assert [p.label for p in game.players] == ["the", "cat", "sat"]
+    assert prompts(game, [[1, 1, 1], [0, 1, 1], [0, 0, 1]]) == [
+        ["so the cat sat"],
+        ["so cat sat"],
+        ["so sat"],
+    ]
+
+
 def test_own_spans_and_pinned_spans():
     text = "The old cat sat on the mat."
     game = PromptGame(FakeBackend(), text, "yes", spans=[(4, 8), (12, 16)])

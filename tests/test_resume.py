@@ -67,6 +67,27 @@ def test_twenty_kills_change_nothing_and_cost_what_was_under_way(openai_server, 
 
 
 @pytest.mark.slow
+def test_two_processes_share_a_store(openai_server, tmp_path):
+    openai_server.set(ways="vllm", latency=0.05, bodies=50_000)
+    outs = [tmp_path / "one.json", tmp_path / "two.json"]
+    runs = [begin(openai_server, tmp_path / "shared.sqlite", out) for out in outs]
+    assert [run.wait(300) for run in runs] == [0, 0]
+    (one, _), (two, _) = map(result, outs)
+    assert one == two
+    asked = scored(openai_server)
+    assert max(asked.values()) <= 2  # each process at most once
+
+    before = openai_server.counts()["calls"]
+    late = tmp_path / "late.json"
+    assert begin(openai_server, tmp_path / "shared.sqlite", late).wait(300) == 0
+    (found, cost) = result(late)
+    assert found == one
+    assert cost["calls"] == 0
+    assert scored(openai_server) == asked
+    assert openai_server.counts()["calls"] - before <= 4  # the probe
+
+
+@pytest.mark.slow
 def test_a_batch_outlives_the_runs_that_wait_for_it(openai_server, tmp_path):
     openai_server.set(ways="everything")
     whole = begin(openai_server, "off", tmp_path / "whole.json")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spexapi.backends._openai_errors import Unfit
 from spexapi.backends.base import AnswerScore
 from spexapi.errors import LogprobsMisplaced, Unavailable
 
@@ -53,7 +54,7 @@ def answer_in(
 
     Text before the prompt (a beginning-of-sequence token) and behind the answer (the end of the turn, what
     was generated) is left out. Raises LogprobsMisplaced where the tokens do not spell the text, Unavailable
-    where a log-probability of the answer is null.
+    where a log-probability of the answer is null, Unfit where that is the first token of all.
     """
     texts = [token.text for token in tokens]
     if prompt is None:
@@ -62,6 +63,11 @@ def answer_in(
         rows, offsets = _from_the_start(texts, prompt, answer)
     if not rows:
         raise LogprobsMisplaced(f"no token of the answer {_cut(answer)} is among the {len(tokens)} listed")
+    if rows[0] == 0 and tokens[0].logprob is None:
+        raise Unfit(
+            "nothing stands before the answer, so that its first token has no log-probability: pin a word of"
+            " the prompt, or give a chat_template (--chat-template)"
+        )
     return _score([tokens[i] for i in rows], offsets)
 
 

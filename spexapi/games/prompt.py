@@ -139,7 +139,8 @@ class PromptGame:
     def _parts(self, text: str, number: int, players: list[Player]) -> list[Part]:
         """One turn as parts: the user's spans and the pinned ones first, the unit between them."""
         taken = [(start, end, "span") for start, end in self._spans.get(number, ())]
-        taken += [(start, end, "") for start, end in self._pinned.get(number, ())]
+        begun = {start for start, _, _ in taken}
+        taken += [(start, _past_space(text, end, begun), "") for start, end in self._pinned.get(number, ())]
         own_spans(text, [(start, end) for start, end, _ in taken])
         parts: list[Part] = []
         at = 0
@@ -202,6 +203,13 @@ def _pins(pinned: Sequence[Pin], messages: Sequence[Message]) -> dict[int, list[
             number = _turn(pin, messages)
             pins[number] = [(0, len(messages[number].content))]
     return {number: [(a, b) for a, b in found if b > a] for number, found in pins.items()}
+
+
+def _past_space(text: str, end: int, begun: set[int]) -> int:
+    """The end of what is pinned with the white space behind it: it stays where the next word goes."""
+    while end < len(text) and text[end].isspace() and end not in begun:
+        end += 1
+    return end
 
 
 def _by_turn(

@@ -85,10 +85,15 @@ def problem(status: int, message: str, code: str, headers: dict[str, str] | None
 
 def _each_list(answer: Json, spoil: Callable[[list[Any], int], None]) -> None:
     """Every list of log-probabilities of an answer, of whatever form."""
-    lists: list[Any] = [answer.get("prompt_logprobs")]
+    lists: list[Any] = [
+        answer.get("prompt_logprobs"),
+        answer.get("meta_info", {}).get("input_token_logprobs"),
+    ]
     for choice in answer.get("choices", ()):
         own = choice.get("logprobs") or {}
-        lists += [own.get("content"), own.get("token_logprobs"), choice.get("prompt_logprobs")]
+        of_prompt = choice.get("prompt_logprobs")
+        of_prompt = of_prompt["content"] if isinstance(of_prompt, dict) else of_prompt
+        lists += [own.get("content"), own.get("token_logprobs"), of_prompt]
     for item in answer.get("output", ()):
         lists += [part.get("logprobs") for part in item["content"]]
     for values in lists:
@@ -99,7 +104,9 @@ def _each_list(answer: Json, spoil: Callable[[list[Any], int], None]) -> None:
 def _set(value: float | None) -> Callable[[list[Any], int], None]:
     def spoil(values: list[Any], last: int) -> None:
         entry = values[last]
-        if not isinstance(entry, dict):
+        if isinstance(entry, list):
+            entry[0] = value
+        elif not isinstance(entry, dict):
             values[last] = value
         elif "logprob" in entry:
             entry["logprob"] = value
@@ -118,6 +125,7 @@ def _nothing(values: list[Any], last: int) -> None: ...
 
 def _without(answer: Json) -> None:
     answer.pop("prompt_logprobs", None)
+    answer.get("meta_info", {}).pop("input_token_logprobs", None)
     for choice in answer.get("choices", ()):
         choice.pop("prompt_logprobs", None)
         choice["logprobs"] = None
