@@ -369,6 +369,11 @@ def test_the_gauge_says_how_many_of_the_strongest_were_confirmed():
     assert "confirmed" not in checked(None)
 
 
+def test_values_that_are_all_certain_have_a_story_too():
+    ex = sample.documents(lambda kept: 5.0 + 2.0 * (0 in kept) + 1.0 * (1 in kept) + 0.9 * (2 in kept))
+    assert "document" in Page(top(Held(None, ex, ex))).text
+
+
 def test_a_span_of_the_answer_and_back():
     held = hostile()
     part = held.of_span(0, 5)
@@ -398,18 +403,14 @@ def test_a_selection_is_measured_on_the_model_which_answers_anew(monkeypatch):
     fewest = whatif.fewest(ex)
 
     assert found.measured == pytest.approx(-6.0)
-    assert "It now answers" in whatif.told(held, found)
+    assert "The model now answers" in whatif.told(held, found)
     assert "the attic" in whatif.told(held, found)
     assert enough.optimum.players == (0, 2)
     assert enough.measured == pytest.approx(-0.1)
     assert fewest.players in ((0,), (2,))
-    assert "1 of the top 1" in asyncio.run(whatif.verified(Held(form, ex, lead(ex)), HOME, ""))
-
-
-def lead(ex):
-    """The explanation with its strongest interaction alone."""
-    (strongest,) = ex.top(1)
-    return replace(ex, interactions=dict([strongest]))
+    said = Page(asyncio.run(whatif.verified(held, HOME, ""))).text
+    assert "documents 1 and 3" in said
+    assert "1 of the 1 strongest interactions confirmed" in said
 
 
 def test_an_explanation_from_a_file_asks_no_model():

@@ -148,10 +148,11 @@ class _Teller:
 
     def share_of(self, value: float) -> float:
         """How far a value is from nothing kept to everything kept; in probability where it is one."""
-        none, here, full = (
-            v if (p := probability(self.explanation, v)) is None else p
-            for v in (self.evidence.none, value, self.evidence.full)
-        )
+        values = (self.evidence.none, value, self.evidence.full)
+        chances = [probability(self.explanation, v) for v in values]
+        none, here, full = values
+        if chances[0] is not None and chances[0] != chances[2]:  # both may be certain
+            none, here, full = (p or 0.0 for p in chances)
         return (here - none) / (full - none)
 
     def spread(self, core: tuple[int, ...] | None) -> Story:

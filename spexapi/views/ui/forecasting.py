@@ -22,7 +22,8 @@ def forecast_of(form: Form, site: Site, key: str) -> str:
     plan = preview(game, engine=how.engine, budget=masks, seed=how.seed)
     calls = plan.calls + kept
     parts = [f"{plan.n_players:,} {how.unit}s"]
-    parts.append(_more(plan.forecast, calls).line if plan.forecast is not None else f"{calls:,} calls")
+    line = f"{calls:,} calls" if plan.forecast is None else _more(plan.forecast, calls).line
+    parts.append(line.replace(" read and 0 written", " read"))
     if pace := _paces.get(_place(form.model)):
         parts.append(f"about {spelled(calls / pace)} at the pace of the last run")
     checks = f". {kept} of the calls check the strongest combinations on the model itself." if kept else ""

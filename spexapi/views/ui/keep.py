@@ -15,6 +15,7 @@ from spexapi.views.picture import picture
 from spexapi.views.table import to_csv
 from spexapi.views.ui.asking import CHECKED
 from spexapi.views.ui.forms import Form, Rag
+from spexapi.views.ui.heads_form import HeadsForm
 from spexapi.views.ui.held import Held
 
 gr = cast("Any", gradio)  # its stubs leave most types unknown
@@ -104,6 +105,8 @@ def as_file(kind: str, explanation: Explanation) -> str:
 
 def python(form: Form, kept: int = 0) -> str:
     """The run as a program. kept: masks of the budget that checked the strongest combinations."""
+    if isinstance(form, HeadsForm):
+        return form.python(kept)
     how, asks = form.how, form.asks
     run = {"engine": how.engine, "budget": how.budget - kept, "index": how.index, "seed": how.seed}
     check = {"k": CHECKED, "budget": kept} if kept else None
@@ -129,6 +132,8 @@ def python(form: Form, kept: int = 0) -> str:
 
 def command(form: Form, kept: int = 0) -> str:
     """The run as a command; documents and turns in a file made beside it. kept: as in python()."""
+    if isinstance(form, HeadsForm):
+        return form.command(kept)
     how, asks = form.how, form.asks
     verb, file = ("rag", "documents.jsonl") if isinstance(asks, Rag) else ("prompt", "prompt.json")
     flags: list[tuple[str, object]] = [("backend", form.model.spec)]

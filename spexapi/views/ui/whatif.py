@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from spexapi.games.base import Game
 from spexapi.optimize import Optimum, necessary_set, sufficient_set
 from spexapi.verify import acheck_sets, averify
 from spexapi.views.arcs import bar
+from spexapi.views.checked import checked
+from spexapi.views.drawing import combinations_of
 from spexapi.views.evidence import Evidence
 from spexapi.views.reading import Reading
 from spexapi.views.safe import safe, tag
@@ -23,12 +25,11 @@ from spexapi.views.ui.site import Site
 from spexapi.views.wording import (
     explained,
     kind_plural,
-    listed,
     name,
     names,
     one_line,
+    probability,
     quoted,
-    signed,
     valued,
 )
 
@@ -78,12 +79,22 @@ def _tick(ex: Explanation, i: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One selection: predicted, measured (None: not asked), and what the model wrote to it."""
+    """One selection: predicted, measured (None: not asked), and what the model wrote to it.
+
+    confirmed  whether the two are as near as chance has it; holds: whether the model does what was looked for
+    """
 
     optimum: Optimum
     measured: float | None = None
     confirmed: bool | None = None
     text: str = ""
+    holds: bool | None = None
+
+    def off(self, ex: Explanation) -> bool:
+        """Whether the prediction was off in a way the reader can see."""
+        if self.confirmed is not False or self.measured is None:
+            return False
+        return valued(ex, self.measured) != valued(ex, self.optimum.predicted)
 
 
 async def answer(held: Held, optimum: Optimum, site: Site, key: str) -> Answered:
@@ -95,7 +106,7 @@ async def answer(held: Held, optimum: Optimum, site: Site, key: str) -> Answered
     finally:
         await game.close()
     (check,) = await acheck_sets(game, held.shown, [optimum])
-    return Answered(optimum, check.measured, check.confirmed, text)
+    return Answered(optimum, check.measured, check.confirmed, text, check.holds)
 
 
 def chosen(ex: Explanation, kept: object) -> Optimum:
@@ -127,42 +138,48 @@ def fewest(ex: Explanation) -> Optimum:
 def told(held: Held, found: Answered) -> str:
     """What a selection does, predicted and in truth."""
     ex, optimum = held.shown, found.optimum
-    rows = [("predicted", valued(ex, optimum.predicted))]
-    if found.measured is not None:
-        rows.append(("the model itself", valued(ex, found.measured)))
-    body = "".join(tag("div", tag("dt", safe(k)) + tag("dd", safe(v)), class_="fact") for k, v in rows)
-    lines = tag("p", tag("b", safe(_title(held, optimum))))
+    lines = tag("p", tag("b", safe(_title(held, found))))
     if found.text:
         same = found.text.strip() == ex.target.answer.strip()
-        says = "It still answers " if same else "It now answers "
-        body += tag(
-            "div",
-            tag("dt", safe(says.strip())) + tag("dd", tag("q", safe(found.text), dir="auto")),
-            class_="fact",
-        )
-    if found.confirmed is False:
+        says = "The model still answers " if same else "The model now answers "
+        lines += tag("p", says + tag("q", safe(found.text), dir="auto") + ".", class_="says")
+    what = f"How likely is {quoted(explained(ex), 40)} then?" if _is_chance(ex) else "The value then:"
+    rows = [("predicted by the explanation", valued(ex, optimum.predicted))]
+    if found.measured is not None:
+        rows.append(("measured on the model itself", valued(ex, found.measured)))
+    body = "".join(tag("div", tag("dt", safe(k)) + tag("dd", safe(v)), class_="fact") for k, v in rows)
+    lines += tag("p", safe(what), class_="lede") + tag("dl", body, class_="facts")
+    if found.off(ex):
         lines += tag("p", "The prediction was off by more than chance would explain.", class_="warning")
     if optimum.proof != "optimal":
         lines += tag("p", "The search ended early: a smaller set may exist.", class_="note")
     kept = " ".join(str(i) for i in np.flatnonzero(optimum.mask).tolist())
-    return tag(
-        "div",
-        tag("section", lines + tag("dl", body, class_="facts"), role="status", data_kept=kept),
-        class_="spex told",
-    )
+    return tag("div", tag("section", lines, role="status", data_kept=kept), class_="spex told")
 
 
-def _title(held: Held, optimum: Optimum) -> str:
-    ex = held.shown
+def _is_chance(ex: Explanation) -> bool:
+    return bool(explained(ex)) and probability(ex, 0.0) is not None
+
+
+def _title(held: Held, found: Answered) -> str:
+    """The selection in words: as measured where the model was asked, else as predicted."""
+    ex, optimum = held.shown, found.optimum
     what = kind_plural(ex)
-    if optimum.goal == "sufficient":
-        if not optimum.players:
-            return f"The answer stays with none of the {what}."
-        return f"Enough to keep the answer: {_listed(ex, optimum.players)}."
-    if optimum.goal == "necessary":
-        return f"Without {_listed(ex, optimum.players)} the answer changes."
     gone = tuple(i for i in range(ex.n_players) if i not in optimum.players)
-    return f"Without {_listed(ex, gone)}." if gone else f"With all {ex.n_players:,} {what}."
+    if optimum.goal == "sufficient" and not optimum.players:
+        kept = f"none of the {what}"
+        return f"The answer stays with {kept}." if found.holds is not False else f"Not with {kept} after all."
+    if optimum.goal == "sufficient":
+        named = _listed(ex, optimum.players)
+        if found.holds is False:
+            return f"Predicted to be enough, but not enough for the model: {named}."
+        return f"Enough to keep the answer: {named}."
+    if optimum.goal == "necessary":
+        named = _listed(ex, optimum.players)
+        if found.holds is False:
+            return f"Predicted to change the answer, but the model keeps it without {named}."
+        return f"Without {named} the answer changes."
+    return f"Without {_listed(ex, gone)}:" if gone else f"With all {ex.n_players:,} {what}:"
 
 
 def _listed(ex: Explanation, players: tuple[int, ...]) -> str:
@@ -172,24 +189,13 @@ def _listed(ex: Explanation, players: tuple[int, ...]) -> str:
 
 
 async def verified(held: Held, site: Site, key: str) -> str:
-    """The five strongest interactions, removed on the real model. Raises SpexError."""
-    game = await asyncio.to_thread(_game, held, site, key)
-    found = await averify(game, held.shown, k=5, backgrounds=1, budget=MOST_CHECKS, seed=held.shown.seed)
-    groups: dict[tuple[int, ...], list[bool]] = {}
-    for check in found.checks:
-        groups.setdefault(check.players, []).append(check.confirmed is True)
-    good = sum(all(parts) for parts in groups.values())
-    lines = "".join(
-        tag("li", safe(f"{names(held.shown.players, s)}: {'confirmed' if all(ok) else 'not confirmed'}"))
-        for s, ok in groups.items()
-    )
-    numbers = listed(
-        [f"{signed(c.measured)} measured, {signed(c.predicted)} predicted" for c in found.checks[:1]]
-    )
-    said = f"{good} of the top {len(groups)} confirmed by direct ablation ({found.calls} new calls)."
-    note = tag("p", safe(f"The strongest: {numbers}."), class_="note")
-    section = tag("section", tag("p", tag("b", safe(said))) + tag("ul", lines) + note, role="status")
-    return tag("div", section, class_="spex told")
+    """The strongest combinations, or parts where there are none, on the real model. Raises SpexError."""
+    game, ex = await asyncio.to_thread(_game, held, site, key), held.shown
+    drawn = {c.players for c in combinations_of(ex)[0]}
+    chosen = {s: v for s, v in ex.interactions.items() if s in drawn} or ex.interactions
+    asked = replace(ex, interactions=chosen)
+    found = await averify(game, asked, k=5, backgrounds=1, budget=MOST_CHECKS, seed=ex.seed)
+    return tag("div", checked(replace(ex, verification=found)), class_="spex told", role="status")
 
 
 def _game(held: Held, site: Site, key: str) -> Game:
