@@ -310,6 +310,12 @@ def _said(checks: list[Row], groups: dict[str, list[Row]]) -> str:
             f"- {name}: R² {r2:.2f}, {cpu:.0f} CPU seconds with the retrainings; {strange} of its pairs were"
             f" not planted, {real} of those have a second difference of more than three standard errors."
         )
+    lines.append(
+        "- The other methods rank pairs without a kind, so that both kinds are looked for in one order; they"
+        " are told how many pairs there are. Those over tests see the outcome of every test example, auto the"
+        " sum alone. Each pair has test examples of its own here, which similarity over tests finds best:"
+        " TRAK's cosine has all 40 from one training, without saying which are redundant, which needed."
+    )
     return "\n".join(lines)
 
 

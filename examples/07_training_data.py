@@ -1,0 +1,54 @@
+"""Which training images mislead a small model, and which do the same as another.
+
+$ python examples/07_training_data.py
+R² above 0.8: True
+labels that are wrong: images 5, 12 and 21
+the three that harm most: images 5, 12 and 21
+the 4 strongest redundant pairs show the same digit: True
+wrote redundant.html
+"""
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier
+
+import spexapi
+from spexapi.views.training import REDUNDANT, digit, harmful, pairs
+
+
+def listed(numbers) -> str:
+    *most, last = sorted(n + 1 for n in numbers)
+    return f"images {', '.join(map(str, most))} and {last}"
+
+
+images, digits = load_digits(return_X_y=True)
+threes_and_fives = np.random.default_rng(0).permutation(np.flatnonzero(np.isin(digits, (3, 5))))
+train, test = threes_and_fives[:40], threes_and_fives[40:240]
+labels = digits[train].copy()
+wrong = [4, 11, 20]
+labels[wrong] = 8 - labels[wrong]
+
+game = spexapi.TrainingGame.of_estimator(
+    KNeighborsClassifier(3), images[train], labels, images[test], digits[test]
+)
+explanation = spexapi.explain(game, budget=500, max_order=2)
+
+print("R² above 0.8:", explanation.audit.r2 > 0.8)
+print("labels that are wrong:", listed(wrong))
+print("the three that harm most:", listed(i for i, _ in harmful(explanation, 3)))
+
+redundant = pairs(explanation, REDUNDANT, 4)
+print(
+    "the 4 strongest redundant pairs show the same digit:",
+    all(labels[a] == labels[b] for (a, b), _ in redundant),
+)
+rows = [
+    f"<p>{''.join(digit((images[train[i]] / 16).reshape(8, 8).tolist(), 96) for i in pair)} {value:+.3f}</p>"
+    for pair, value in redundant
+]
+Path("redundant.html").write_text(
+    "<style>.digit { fill: #1c2430; margin: 4px } .ground { fill: #f3f1ea }</style>" + "".join(rows)
+)
+print("wrote redundant.html")
