@@ -1,15 +1,17 @@
 """How fast hosted models are asked, on loopback: at a limit, and without one beside the bare client.
 
-    python benchmarks/hosted_rates.py [--seconds 60] [--calls 600]
+    python benchmarks/hosted_rates.py [--seconds 60] [--calls 600] [--pin]
 
-Needs an idle machine of two cores or more: server and client share it. Prints three lines of figures.
+Needs an idle machine of two cores or more: server and client share it; --pin gives each a core of its own
+(Linux). Prints four lines of figures.
 
 limit   at 6,000 requests a minute for --seconds: calls answered, the share of what the limit allows (its
         bucket holds one second's worth), and how many 429 we caused
 free    no limit: calls a second of spexapi and of the bare openai client on the same server, in turns, and
         their ratio; both send the same bodies, 64 at once
 cpu     milliseconds of CPU a call of each, and the difference: rendering, hashing, pacing, retries, the
-        store on disk, values
+        store on disk, values; less what the client saves with its connections in several pools
+server  milliseconds of CPU a call the server takes (Linux): it holds nobody up while that is far less
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -99,12 +102,27 @@ def body_of(sent):
     return plain | {"extra_body": {k: v for k, v in sent.items() if k not in known}}
 
 
+def cpu_of(server):
+    """Seconds of CPU the server has used; None where nobody tells."""
+    stat = Path(f"/proc/{server._process.pid}/stat")
+    if not stat.exists():
+        return None
+    user, system = stat.read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--calls", type=int, default=600)
+    parser.add_argument("--pin", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, start(ways="vllm") as server:
+        if asked.pin:
+            own, its = sorted(os.sched_getaffinity(0))[:2]
+            os.sched_setaffinity(0, {own})
+            os.sched_setaffinity(server._process.pid, {its})
+        before, sent = cpu_of(server), 0
         times = {"spexapi": [], "openai": []}
         for number in range(ROUNDS):
             masks = np.unique(masks_of(asked.calls, seed=10 + number), axis=0)
@@ -117,6 +135,8 @@ def main():
             times["spexapi"].append((calls / own[0], 1e3 * own[1] / calls))
             other = asyncio.run(bare(server, bodies))
             times["openai"].append((calls / other[0], 1e3 * other[1] / calls))
+            sent += 2 * (calls + AT_ONCE)
+        served = None if before is None else 1e3 * (cpu_of(server) - before) / sent
         rate = {who: np.median([t[0] for t in found]) for who, found in times.items()}
         cpu = {who: np.median([t[1] for t in found]) for who, found in times.items()}
         ratio = np.median([a[0] / b[0] for a, b in zip(times["spexapi"], times["openai"], strict=True)])
@@ -126,6 +146,8 @@ def main():
             f"cpu     {cpu['spexapi']:.2f} ms a call, bare client {cpu['openai']:.2f}, ours {over:.2f}",
             flush=True,
         )
+        if served is not None:
+            print(f"server  {served:.2f} ms of CPU a call", flush=True)
         answered, limited, took = asyncio.run(
             at_the_limit(server, Path(folder, "limit.sqlite"), asked.seconds)
         )
