@@ -2,17 +2,17 @@
 
     python benchmarks/prune.py [--draws 3] [--seconds 3600]
 
-A draw: 20 questions of the model's own tests (training/worlds.py, 4 of each of 5 kinds) are the game, its
-value the mean log-odds of the right answer against three others that stand in the documents; 100 other
-questions are held out. Each way has 400 masks of the game:
+A draw: 10 questions of the model's own tests (training/worlds.py, 2 of each of 5 kinds, 4 to 6
+documents) are the game, its value the mean log-odds of the right answer against three others that stand in the documents; 100 other
+questions are held out. Each way has 300 masks of the game:
 
-    spectrum            auto on all 400, then the best k heads by mixed-integer programming
-    spectrum, searched  auto on 200, the rest spent by prune(budget=...) around that optimum
-    first order         the lasso of context-cite on the same 400, the k largest
-    first, searched     the same lasso on 200, the rest spent by the same search
+    spectrum            auto on all 300, then the best k heads by mixed-integer programming
+    spectrum, searched  auto on 150, the rest spent by prune(budget=...) around that optimum
+    first order         the lasso of context-cite on the same 300, the k largest
+    first, searched     the same lasso on 150, the rest spent by the same search
     leave one out       the k heads whose loss alone costs most (33 masks; it has no use for more)
 
-The solver has 3 seconds for each k. Accuracy is the share of held-out questions where the right answer is
+The solver has 1 second for each k. Accuracy is the share of held-out questions where the right answer is
 the likeliest of the four. Writes results/prune.json and its table in README.md.
 """
 
@@ -35,15 +35,15 @@ sys.path.append(str(HERE.parent))
 from training import names, worlds
 from training.evaluate import prompt
 
-MASKS, SEARCHED, SOLVER = 400, 200, 3.0
-GAME, HELD_OUT = 4, 20  # questions of each kind
-SIZES = list(range(1, 32))
+MASKS, SEARCHED, SOLVER = 300, 150, 1.0
+GAME, HELD_OUT = 2, 20  # questions of each kind
+SIZES = list(range(2, 32, 2))
 WAYS = ("spectrum", "spectrum, searched", "first order", "first, searched", "leave one out")
 _PLACES = {name for role in ("containers", "people", "rooms") for name in names.known(role, few=False)}
 
 
 def questions(seed: int, of_each: int) -> list[spexapi.Question]:
-    drawn = (q for kind in worlds.KINDS for q in worlds.questions(kind, seed, of_each))
+    drawn = (q for kind in worlds.KINDS for q in worlds.questions(kind, seed, of_each, n_documents=(4, 6)))
     return [
         spexapi.Question(prompt(q.documents, q.question), q.answer, (q.answer, *others(q))) for q in drawn
     ]

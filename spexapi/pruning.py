@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ import numpy as np
 from spexapi.errors import BudgetError, InputError
 from spexapi.explanation import Explanation
 from spexapi.games.base import Game
+from spexapi.indices import to_index
 from spexapi.measurements import Bools, Floats
 from spexapi.optimize import Optimum, best_mask
 from spexapi.sampling.sampler import collect
@@ -50,7 +52,8 @@ def prune(
     budget      masks measured beyond those: sets that differ by one player from the best measured so far, in
                 the order the spectrum ranks them. The best measured set of each size is kept
     on          another game of the same players, such as held-out questions: what was kept is measured there
-    time_limit  seconds of the solver for each size; a set found in time that may not be the best says so
+    time_limit  seconds of the solver for each size; where they end first, what one exchange of a player
+                after the other makes of the set it had, which may not be the best and says so
 
     The spectrum errs upwards at its own optimum, so that `measured` tends to fall short of the prediction:
     the budget is for that. Several sizes help each other. Raises InputError before any call where the players
@@ -77,7 +80,10 @@ async def aprune(
         raise InputError("no size is given: how many players shall be kept?")
     if budget < 0:
         raise BudgetError(f"the budget is {budget}: it must be 0 or more masks")
-    optima = {size: best_mask(ex.spectrum, size, time_limit=time_limit) for size in dict.fromkeys(sizes)}
+    # in a thread: the solver may take its whole time, and a server has other visitors
+    optima = {
+        size: await asyncio.to_thread(_best, ex.spectrum, size, time_limit) for size in dict.fromkeys(sizes)
+    }
     best = await _measured(game, ex.spectrum, optima, budget)
     masks = np.stack([best[size][0].mask for size in sizes])
     others = [float("nan")] * len(sizes) if on is None else (await _values(on, masks)).tolist()
@@ -85,6 +91,30 @@ async def aprune(
         Pruned(found, value, tuple(ex.players[i].label for i in found.players), held_out)
         for (found, value), held_out in zip((best[size] for size in sizes), others, strict=True)
     )
+
+
+def _best(spectrum: Spectrum, size: int, time_limit: float) -> Optimum:
+    """The solver's set; where its time ended first, the best that exchanges of one player make of it.
+
+    Exchanges also start from the players with the largest effects of their own. O(n²) predictions a step.
+    """
+    found = best_mask(spectrum, size, time_limit=time_limit)
+    if found.proof == "optimal":
+        return found
+    alone = to_index(spectrum, "bv", 1)
+    order = sorted(range(spectrum.n_players), key=lambda i: -alone.get((i,), 0.0))
+    mask = np.zeros(spectrum.n_players, dtype=np.bool_)
+    mask[order[:size]] = True
+    for start in (found.mask, mask):
+        now, value = start, float(spectrum.predict(start[None])[0])
+        while len(near := _neighbours(now, size)):
+            predicted = spectrum.predict(near)
+            if not predicted.max() > value:
+                break
+            now, value = near[int(predicted.argmax())], float(predicted.max())
+        if value > found.predicted:
+            found = replace(found, players=tuple(np.flatnonzero(now).tolist()), predicted=value)
+    return found
 
 
 async def _measured(

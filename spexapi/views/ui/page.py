@@ -19,6 +19,7 @@ from spexapi.views.safe import tag
 from spexapi.views.ui.api import endpoints
 from spexapi.views.ui.asking import Stops
 from spexapi.views.ui.compare import compare_tab
+from spexapi.views.ui.heads import heads_tab
 from spexapi.views.ui.opened import opened_tab
 from spexapi.views.ui.prompt import prompt_tab
 from spexapi.views.ui.rag import rag_tab
@@ -111,6 +112,8 @@ def build(backends: Sequence[str] | None = None, *, local_urls: bool | None = No
                 fields, _ = rag_tab(demo, site, stops)
             with gr.Tab("Prompt"):
                 prompt_tab(demo, site, stops)
+            with gr.Tab("Heads"):
+                heads_tab(demo, site, stops)
             with gr.Tab("Training data"):
                 training_tab(demo, site, stops)
             with gr.Tab("Compare"):
