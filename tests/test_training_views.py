@@ -33,6 +33,13 @@ def test_helpful_harmful_redundant_and_needed_together_are_told_apart(explanatio
     assert [s for s, _ in pairs(explanation, TOGETHER)] == [(0, 1)]
 
 
+def test_the_report_has_the_cards_too(explanation):
+    page = Page(explanation.to_html())
+    assert "Needed together" in page.text
+    other = spexapi.explain(spexapi.FunctionGame(lambda m: m.sum(axis=1), 3), budget=8)
+    assert "Needed together" not in Page(other.to_html()).text
+
+
 def test_a_noisy_pair_is_marked_as_maybe_chance():
     def measure(model):
         return planted(model[0]) + model[1]

@@ -13,7 +13,7 @@ from spexapi.games.learners import LEARNERS, game_of
 from spexapi.games.table import read_table
 
 _WORK = Work("training", "models", "trained", "training on all rows")
-_FEWEST = 256
+_FEWEST, _EACH = 256, 6  # models in all, and for each part where that is more
 
 
 def training(
@@ -41,7 +41,7 @@ def training(
     engine: Annotated[str, typer.Option(help="auto, exact, proxyspex, ...")] = "auto",
     budget: Annotated[
         int | None,
-        typer.Option(help="How many models may be trained; by default 256, or 3 for each part."),
+        typer.Option(help="How many models may be trained; by default 256, or 6 for each part."),
     ] = None,
     index: Annotated[str, typer.Option(help="fourier moebius sii stii fsii fbii bii sv bv")] = "fbii",
     max_order: Annotated[int | None, typer.Option(help="Largest combination reported.")] = 2,
@@ -86,7 +86,7 @@ def training(
             **rest,
         )
     ask = Ask(
-        backend="", engine=engine, budget=budget or max(_FEWEST, 3 * len(game.players)), index=index,
+        backend="", engine=engine, budget=budget or max(_FEWEST, _EACH * len(game.players)), index=index,
         max_order=max_order, held_out=held_out, verify=verify, seed=seed, json=json, html=html,
         max_calls=max_calls, dry_run=dry_run, quiet=quiet,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from spexapi.views.drawing import Drawn, draw
 from spexapi.views.gauge import gauge
 from spexapi.views.panels import combinations, prompt, proof
 from spexapi.views.safe import safe, tag
+from spexapi.views.training import gallery
 from spexapi.views.wording import how_checked, kind_plural, level, spent, steady, trust, warnings
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def fragment(explanation: Explanation) -> str:
         gauge(explanation),
         cautions(explanation),
         proof(drawn),
+        gallery(explanation) if explanation.target.kind == "training" else "",
         combinations(drawn),
         checked(explanation),
         prompt(drawn),
