@@ -306,6 +306,9 @@ def test_the_command_prints_what_works_and_what_it_costs(openai_server, monkeypa
     assert "first_token" in said
     assert "sk-probing" not in said
     assert f"{openai_server.counts()['calls']} calls" in said
+    assert "is used by chat chosen_ids. Of --score work choice (with --option), match" in said
+    assert "used chat chosen_ids 1 call: prompt read" in said
+    assert openai_server.base_url not in said
 
 
 def test_the_command_knows_local_models_too():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 from rich.table import Table
@@ -28,21 +29,44 @@ def probe(backend: Backend, *, as_json: bool) -> None:
         took = {"calls": used.calls, "tokens_in": used.tokens_in, "tokens_out": used.tokens_out}
         print(json.dumps({"backend": found.name, "ways": ways, "used": chosen, "cost": took}, indent=2))
         return
-    table = Table(box=None, pad_edge=False)
-    for title in ("form", "way", "gives", "", "what it costs, or what is wrong"):
-        table.add_column(title, no_wrap=title in ("form", "way"))
-    for form, way, gives, works, said in rows:
-        colour = "green" if works == "works" else "red"
-        table.add_row(form, way, gives, f"[{colour}]{works}[/{colour}]", _plain(said))
-    out.print(table)
+    out.print(f"{found.name}: what was tried", highlight=False, markup=False)
+    for gives in dict.fromkeys(row[2] for row in rows):
+        out.print(f"\n[bold]{gives}[/bold]", highlight=False)
+        out.print(_table([row for row in rows if row[2] == gives], chosen))
     cost = price_of(used, found.capabilities.price)
     price = "" if found.capabilities.price is None else f", about ${cost:.4f}"
     out.print(
-        f"{found.name} would be used by {chosen}; this took {used.calls} calls, {used.tokens_in:,} tokens"
-        f" read, {used.tokens_out:,} written{price}",
+        f"\n{found.name} is used by {chosen}. {_scores(found)}\nThis took {used.calls} calls,"
+        f" {used.tokens_in:,} tokens read, {used.tokens_out:,} written{price}.",
         highlight=False,
         markup=False,
     )
+
+
+def _table(rows: list[tuple[str, ...]], chosen: str) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for wrapped in (False, False, True):
+        table.add_column(no_wrap=not wrapped)
+    for form, way, _, works, said in rows:
+        verdict = "used" if f"{form} {way}" == chosen else works
+        colour = "red" if verdict == "no" else "green"
+        table.add_row(f"  [{colour}]{verdict:<5}[/{colour}]", f"{form} {way}", _plain(_brief(said)))
+    return table
+
+
+def _brief(said: str) -> str:
+    """Without the address, which the user gave, and advice for when no route at all is there."""
+    said = re.sub(r"https?://\S+: HTTP", "HTTP", said)
+    return re.sub(r" \(no such route: [^)]*\)", "", said)
+
+
+def _scores(backend: Backend) -> str:
+    """What to write behind --score."""
+    can = backend.capabilities
+    if can.score_answer:
+        return "Every --score works; logprob is taken where none is named."
+    choice = "choice (with --option), " if can.choose else ""
+    return f"Of --score work {choice}match (taken where none is named), chrf, rouge, ...; logprob does not."
 
 
 async def _tried(backend: Any) -> tuple[list[tuple[str, ...]], Reply]:
