@@ -123,6 +123,9 @@ def report(kept: Kept) -> None:
         cells: list[str] = []
         for k in ks:
             pairs = [(run["auto"][k], run[who][k]) for run in full if k in run.get(who, {})]
+            if not pairs:
+                cells += ["", ""]
+                continue
             ours, theirs = (np.array(side) for side in zip(*pairs, strict=True))
             cells.append(f"{np.median(theirs):.3f}, {theirs.mean():.3f}")
             cells.append("" if who == "auto" else f"{np.mean(ours >= theirs - TIE):.0%}")

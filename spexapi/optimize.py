@@ -22,7 +22,7 @@ Goal = Literal["sufficient", "necessary", "best", "worst"]
 Proof = Literal["optimal", "time limit"]
 
 _LISTED = 1 << 18  # masks of a size that are all tried: predicting them takes seconds at most
-_CANDIDATES = 8
+_CANDIDATES = 32
 _MOST_TERMS = 50_000  # a row for each player of each term: beyond, the solver's matrix alone takes minutes
 _SLACK = 1e-6  # of the largest term: how exactly the solver keeps a constraint
 
@@ -121,8 +121,8 @@ def worst_masks(
 
 
 def candidates(budget: int) -> int:
-    """How many calls of a budget to keep for measuring candidates: 8, or an eighth of a budget below 64."""
-    return max(1, min(_CANDIDATES, budget // _CANDIDATES))
+    """How many calls of a budget to keep for measuring candidates: an eighth, 32 at most, 1 at least."""
+    return max(1, min(_CANDIDATES, budget // 8))
 
 
 def _extremes(
