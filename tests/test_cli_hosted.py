@@ -27,10 +27,11 @@ def spexapi(openai_server, tmp_path):
     return run
 
 
-def prompt(server, *more):
+def prompt(server, *more, priced=True):
     text = "the key is in the box and the box is in the cellar"
     options = {"--backend": "openai:table", "--base-url": server.base_url, "--engine": "lime", "--budget": 40}
-    given = {**options, "--text": text, "--answer": "the cellar", "--price-in": 1.0, "--price-out": 2.0}
+    given = {**options, "--text": text, "--answer": "the cellar"}
+    given |= {"--price-in": 1.0, "--price-out": 2.0} if priced else {}
     return ["prompt", *(part for pair in given.items() for part in pair), *more]
 
 
@@ -41,6 +42,14 @@ def test_a_dry_run_shows_forecast_and_prompts_and_calls_nobody(openai_server, sp
     assert "0.7 minutes at these limits, about $" in done.stdout
     assert done.stdout.count("[user] ") == 3
     assert "[user] the key is in the box and the box is in the cellar" in done.stdout
+    assert openai_server.counts()["calls"] == 0
+
+
+@pytest.mark.parametrize("more", [["--dry-run"], []])
+def test_a_cap_on_money_without_a_price_is_refused_before_any_call(openai_server, spexapi, more):
+    done = spexapi(*prompt(openai_server, *more, "--max-cost", 1, priced=False))
+    assert done.returncode == 2
+    assert "no price of openai:table is known: give one (--price-in" in done.stderr
     assert openai_server.counts()["calls"] == 0
 
 

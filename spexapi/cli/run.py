@@ -64,11 +64,13 @@ def run(build: Callable[[], Game], ask: Ask, work: Work = _SCORING) -> None:
             "held_out": ask.held_out,
         }
         with _explaining(kept, allowed):
+            planned = preview(game, **wanted)
+            _must_have_a_price(planned, ask)
             if ask.dry_run:
-                _say_plan(preview(game, **wanted), ask.max_cost, kept, work)
+                _say_plan(planned, ask.max_cost, kept, work)
                 return
             if not ask.quiet:
-                _say_forecast(preview(game, **wanted))
+                _say_forecast(planned)
             with _saving(ask), _interruptible() as stop, _progress(ask.quiet, work) as report:
                 ex = explain(
                     game,
@@ -133,6 +135,16 @@ def _explaining(kept: int, allowed: int) -> Generator[None]:
         if not kept:
             raise
         raise BudgetError(f"--verify keeps {kept} of the {allowed} calls: {error}") from error
+
+
+def _must_have_a_price(plan: Preview, ask: Ask) -> None:
+    """Before the probe is paid."""
+    found = plan.forecast
+    if ask.max_cost is not None and found is not None and found.paid and found.price is None:
+        raise InputError(
+            f"--max-cost is given, but no price of {ask.backend} is known: give one (--price-in,"
+            " --price-out), or cap --max-tokens instead"
+        )
 
 
 def _say_forecast(plan: Preview) -> None:
