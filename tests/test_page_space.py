@@ -52,7 +52,7 @@ def run(*command: object, **more: object) -> None:
 
 def tracked_files(folder: Path) -> None:
     """A copy of what a push would bring: the files git knows, as they are now."""
-    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in names.decode().split("\0"):
         source = ROOT / name
         if (

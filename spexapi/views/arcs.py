@@ -118,8 +118,9 @@ def _svg(place: Mapping[int, int], drawn: Sequence[Combination], n_rows: int) ->
         for c in far_first
     )
     return (
-        f'<svg class="arcs" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
-        'aria-label="Arcs join the players of each combination; the list below says the same in words.">'
+        f'<svg class="arcs" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+        ' preserveAspectRatio="none" role="img"'
+        ' aria-label="Arcs join the players of each combination; the list below says the same in words.">'
         f"{body}</svg>"
     )
 

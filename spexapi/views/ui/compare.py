@@ -13,6 +13,7 @@ import gradio
 from spexapi.engines.registry import known_engines
 from spexapi.errors import InputError
 from spexapi.explanation import Explanation
+from spexapi.views.drawing import combinations_of
 from spexapi.views.reading import Reading, in_words
 from spexapi.views.safe import safe, tag
 from spexapi.views.ui.asking import Progress, Stops, ask
@@ -55,12 +56,13 @@ def compare_tab(site: Site, stops: Stops, fields: list[Any]) -> None:
         run = gr.Button("Compare", variant="primary", elem_id="c-run")
         stop = gr.Button("Stop", interactive=False, elem_id="c-stop")
     status = gr.HTML("", elem_id="c-status", apply_default_css=False)
-    table = gr.HTML("", elem_id="c-table", apply_default_css=False)
     with gr.Row():
         with gr.Column(min_width=300, elem_classes="results"):
             left = _side("c-a")
         with gr.Column(min_width=300, elem_classes="results"):
             right = _side("c-b")
+    with gr.Column(elem_classes="results"):
+        table = gr.HTML("", elem_id="c-table", apply_default_css=False)
 
     def shown(on: bool) -> Any:
         return gr.update(visible=on)
@@ -139,26 +141,31 @@ def differences(a: Explanation, b: Explanation) -> str:
         (name(a.players, i), signed(shares[0][i]), signed(shares[1][i]), signed(shares[1][i] - shares[0][i]))
         for i in order
     ]
-    body = _table(("Part", "A", "B", "B less A"), rows) + _combinations(a, b)
     same = a.target.answer.strip() == b.target.answer.strip()
     said = (
         f"Both answer “{a.target.answer}”."
         if same
         else f"A answers “{a.target.answer}”, B answers “{b.target.answer}”."
     )
-    return tag("div", tag("p", tag("b", safe(said))) + body, class_="spex")
+    lede = "What each part adds to the answer, " + (
+        f"in {a.target.unit}. " if a.target.unit else "by value. "
+    )
+    lede += "The largest differences come first."
+    parts = tag("p", safe(f"{said} {lede}"), class_="lede") + _table(("Part", "A", "B", "B less A"), rows)
+    body = tag("h3", "Where they differ") + parts + _combinations(a, b)
+    return tag("div", tag("section", body), class_="spex")
 
 
 def _combinations(a: Explanation, b: Explanation) -> str:
     readings = [Reading.of(ex) for ex in (a, b)]
-    strong = [s for ex in (a, b) for s, _ in ex.top(40) if len(s) > 1][:20]
+    drawn = [{c.players for c in combinations_of(ex)[0]} for ex in (a, b)]
+    strong = [c.players for ex in (a, b) for c in combinations_of(ex)[0]]
     rows: list[tuple[str, ...]] = []
     for s in dict.fromkeys(strong):
         cells = [
-            f"{in_words(reading.meaning(s), len(s))} ({signed(ex.interactions.get(s, 0.0))})"
-            if s in ex.interactions
-            else "nothing found"
-            for ex, reading in zip((a, b), readings, strict=True)
+            f"{in_words(reading.meaning(s), len(s)) if s in own else 'next to nothing'}"
+            f" ({signed(ex.interactions.get(s, 0.0))})"
+            for ex, reading, own in zip((a, b), readings, drawn, strict=True)
         ]
         rows.append((names(a.players, s), *cells))
     return _table(("Combination", "A", "B"), rows[:12]) if rows else ""

@@ -23,7 +23,7 @@ EMPTY = tag(
     "div",
     tag("b", "Ask a question of a few documents.")
     + "The model answers, then documents are taken away in many different selections to see what the answer "
-    "hangs on. Press Explain for the example on the left: it takes seconds.",
+    "hangs on. Press Explain to try the example: it takes seconds.",
     class_="empty",
 )
 # on a phone the result lies below the form
@@ -66,10 +66,10 @@ def form_of(question: str, documents: Any, answer: str, *rest: Any) -> tuple[For
 
 
 def _gallery() -> tuple[list[Any], Any]:
-    gr.HTML("Examples", elem_classes="try-label", apply_default_css=False)
+    gr.HTML("Examples", elem_classes="try-label", apply_default_css=False, padding=False)
     with gr.Row(elem_classes="try"):
         tries = [gr.Button(example.name, size="sm", variant="secondary") for example in EXAMPLES]
-    about = gr.HTML(_about(EXAMPLES[0]), elem_id="about", apply_default_css=False)
+    about = gr.HTML(_about(EXAMPLES[0]), elem_id="about", apply_default_css=False, padding=False)
     return tries, about
 
 
