@@ -279,7 +279,9 @@ def test_processes_give_the_same_values(monkeypatch):
     monkeypatch.setenv("SPEXAPI_TEST_MAIN", str(os.getpid()))
     here, there = (measured(game_of(measure=fails_apart, jobs=jobs), masks) for jobs in (1, 2))
     some = masks.any(axis=1)
-    assert here.values[some].tolist() == pytest.approx((there.values[some] + 10.0).tolist())
+    told = [planted(frozenset(np.flatnonzero(mask).tolist())) for mask in masks[some]]
+    assert there.values[some].tolist() == pytest.approx(told)
+    assert here.values[some].tolist() == pytest.approx([value + 10.0 for value in told])
     assert here.values[~some].tolist() == there.values[~some].tolist()
 
 
