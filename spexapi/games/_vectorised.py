@@ -128,19 +128,11 @@ def arguments(
     given = [np.asarray(part) for part in (X, y, X_test, y_test)]
     check_table(given[0], given[1], "training")
     check_table(given[2], given[3], "test")
-    classes = given[1].dtype.kind in "iub"
-    score = score or ("probability" if classes else "mse")
-    if score not in SCORES or classes == (score == "mse"):
-        kinds = "'probability', 'logprob', 'accuracy'" if classes else "'mse'"
-        raise InputError(f"score is {score!r}: for {'classes' if classes else 'numbers'} give {kinds}")
+    score = _score_of(score, classes=given[1].dtype.kind in "iub")
     module = _checked(torch, make)
     if min(steps, width) < 1:
         raise InputError(f"steps={steps}, width={width}: both must be 1 or more")
-    kind = np.int64 if classes else np.float32
-    x, t, x_test, t_test = (
-        torch.from_numpy(np.ascontiguousarray(part, dtype)).to(device)
-        for part, dtype in zip(given, (np.float32, kind) * 2, strict=True)
-    )
+    x, t, x_test, t_test = _tensors(torch, given, np.float32 if score == "mse" else np.int64, device)
     schedule = Schedule(steps, rate, decay)
     if rest.get("store") not in (None, False, "off"):
         rest.setdefault("name", name_of(module, *given, score, steps, rate, decay))
@@ -155,6 +147,23 @@ def arguments(
         "unit": "nats" if score == "logprob" else "",
         **rest,
     }
+
+
+def _score_of(score: str | None, *, classes: bool) -> str:
+    score = score or ("probability" if classes else "mse")
+    if score not in SCORES or classes == (score == "mse"):
+        kinds = "'probability', 'logprob', 'accuracy'" if classes else "'mse'"
+        raise InputError(f"score is {score!r}: for {'classes' if classes else 'numbers'} give {kinds}")
+    return score
+
+
+def _tensors(torch: Any, given: Sequence[Any], label: Any, device: str) -> list[Any]:
+    """X, y, X_test, y_test on the device. label: the type of y."""
+    types = (np.float32, label) * 2
+    return [
+        torch.from_numpy(np.ascontiguousarray(part, dtype)).to(device)
+        for part, dtype in zip(given, types, strict=True)
+    ]
 
 
 def _checked(torch: Any, make: Callable[[], Any]) -> Any:

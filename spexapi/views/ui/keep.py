@@ -56,8 +56,7 @@ class Keeping:
 
         def show(held: Held | None) -> Any:
             if held is None or held.form is None:
-                said = "# This came from a file: it does not say what was asked of which documents.\n"
-                return gr.update(visible=True), said, said
+                return gr.update(visible=True), *_without_form(held)
             return gr.update(visible=True), python(held.form, held.kept), command(held.form, held.kept)
 
         self.code.click(show, held, [self.shown, self.python, self.command], **quiet)
@@ -82,6 +81,18 @@ def keeping(name: str) -> Keeping:
             python_code = gr.Code(label="Python", language="python", interactive=False)
             command_line = gr.Code(label="Command line", language="shell", interactive=False)
     return Keeping(buttons, file, code, shown, python_code, command_line)
+
+
+def _without_form(held: Held | None) -> tuple[str, str]:
+    """Program and command for an explanation of training data, or from a file."""
+    if held is None or held.shown.target.kind != "training":
+        said = "# This came from a file: it does not say what was asked of which documents.\n"
+        return said, said
+    budget, seed = held.shown.recipe.budget, held.shown.seed
+    game = "game = spexapi.TrainingGame.of_estimator(estimator, X, y, X_test, y_test)\n"
+    run = f"explanation = spexapi.explain(game, budget={budget}, max_order=2, seed={seed})\n"
+    flags = f"--data FILE.csv --label COLUMN --budget {budget} --seed {seed}\n"
+    return f"import spexapi\n\n{game}{run}", f"spexapi training {flags}"
 
 
 def _giver(kind: str) -> Any:

@@ -59,17 +59,7 @@ def training_tab(demo: Any, site: Site, stops: Stops) -> None:
                 stop = gr.Button("Stop", interactive=False, elem_id="t-stop")
             progress = gr.HTML("", elem_id="t-progress", apply_default_css=False)
             forecast = gr.HTML("", elem_id="t-forecast", apply_default_css=False)
-            budget = gr.Slider(
-                64,
-                min(4096, site.limits.budget),
-                value=400,
-                step=16,
-                label="Budget",
-                info="How many models may be trained; more is surer.",
-            )
-            with gr.Accordion("Advanced", open=False):
-                engine = gr.Dropdown(list(known_engines()), value="auto", label="Engine")
-                seed = gr.Number(0, label="Seed", precision=0)
+            budget, engine, seed = _how(site)
         with gr.Column(scale=7, min_width=300, elem_classes="results"):
             examples = gr.HTML("", elem_id="t-examples", apply_default_css=False)
             here = panel(EMPTY, "t-")
@@ -79,6 +69,17 @@ def training_tab(demo: Any, site: Site, stops: Stops) -> None:
     _forecasts(demo, fields, forecast, site)
     unused = gr.Textbox("", visible=False)
     alive(here, ModelFields(unused, unused, unused, unused, unused), site, stops, lambda asking: {}, [])
+
+
+def _how(site: Site) -> tuple[Any, Any, Any]:
+    """Budget, engine, seed."""
+    most = min(4096, site.limits.budget)
+    said = "How many models may be trained; more is surer."
+    budget = gr.Slider(64, most, value=400, step=16, label="Budget", info=said)
+    with gr.Accordion("Advanced", open=False):
+        engine = gr.Dropdown(list(known_engines()), value="auto", label="Engine")
+        seed = gr.Number(0, label="Seed", precision=0)
+    return budget, engine, seed
 
 
 def study_of(
