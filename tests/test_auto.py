@@ -7,7 +7,9 @@ from importlib.metadata import EntryPoint
 import numpy as np
 import pytest
 
+import spexapi
 from spexapi.engines import registry
+from spexapi.engines.adaptive import Adaptive
 from spexapi.engines.auto import Auto
 from spexapi.engines.base import Design
 from spexapi.engines.exact import Exact
@@ -59,6 +61,18 @@ def test_the_notes_say_which_engine_and_which_fits_carried_the_weight():
 
     assert any("auto took proxyspex: a budget of 60 is less than the 2^9 masks" in note for note in notes)
     assert any("weighed by what each predicts" in note and "% " in note for note in notes)
+
+
+def test_with_a_target_auto_ends_where_adaptive_does():
+    game = spexapi.FunctionGame(pair, 10)
+    ex = spexapi.explain(game, engine=Auto(target_r2=0.9), budget=400)
+    other = spexapi.explain(game, engine=Adaptive(0.9), budget=400)
+
+    assert ex.cost.calls == other.cost.calls < 300
+    assert dict(ex.spectrum.coef) == dict(other.spectrum.coef)
+    assert any("auto took adaptive, to end at an R² of 0.9" in note for note in ex.notes)
+    with pytest.raises(InputError, match=r"target_r2 is 1\.5"):
+        Auto(target_r2=1.5)
 
 
 def test_a_game_of_thousands_of_players_and_a_tiny_budget_is_refused_with_the_number():

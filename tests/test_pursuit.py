@@ -7,10 +7,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from spexapi.engines import spex
 from spexapi.engines._members import Member
 from spexapi.engines._pursuit import Halves, highest_order, pursue
 from spexapi.engines._stack import folds, stack
 from spexapi.engines.auto import Auto
+from spexapi.engines.spex import SPEX
 from spexapi.measurements import exact_values
 
 
@@ -96,3 +98,20 @@ def test_few_masks_average_the_members_and_many_choose_among_them():
     assert 0.3 < np.mean([found["off"] for found in few]) < 0.5
     assert np.mean([found["rare"] for found in few]) < 0.1
     assert many["right"] > 0.85
+
+
+def test_spex_finds_terms_that_share_all_their_bins(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(5)
+    drawn = [tuple(sorted(rng.choice(16, rng.integers(1, 4), replace=False).tolist())) for _ in range(50)]
+    planted = sorted(set(drawn))
+    engine = SPEX(order=3, combined=False)
+    design = engine.plan(16, 408, rng)  # 8 bins a group
+    values = sum(parity(design.masks, s) for s in planted) + rng.normal(size=len(design.masks))
+
+    def found() -> int:
+        coef = engine.fit(design, exact_values(design.masks, values)).spectrum.coef
+        return len({s for s, size in coef.items() if s and abs(size) > 0.4} & {*planted})
+
+    assert found() == len(planted)
+    monkeypatch.setattr(spex, "highest_order", lambda n, m: 0)
+    assert found() < len(planted) / 2

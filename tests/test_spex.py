@@ -209,7 +209,7 @@ def test_where_proxyspex_steps_in_it_is_judged_on_uniform_masks_only():
 
     assert "ProxySPEX" in fit.notes[0]
     assert found.n_held_out == seen.ok[2:56].sum()  # two keep all or nothing, then the uniform ones
-    assert found.r2 < 0.8
+    assert found.r2 < r_squared(fit, terms, 32) + 0.1
 
 
 def test_a_constant_game_and_one_without_values_are_met_calmly():

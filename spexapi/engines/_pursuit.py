@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -116,11 +117,14 @@ def pursuit_member(
     return Member("matching pursuit", support, found.coef[:, None], common=False)
 
 
-def pursue(halves: Halves, rows: NDArray[np.intp], values: Floats) -> list[Interaction]:
+def pursue(
+    halves: Halves, rows: NDArray[np.intp], values: Floats, start: Sequence[Interaction] = ((),)
+) -> list[Interaction]:
     """The constant and the sets of few players whose parities are worth their place.
 
     rows    (k,) of the masks of `halves`, which must be uniform draws
     values  (k,) of variance about 1
+    start   terms known so far, the constant first
 
     Orthogonal matching pursuit (Pati, Rezaiifar & Krishnaprasad 1993) with the extended BIC of Chen & Chen
     (2008) in place of a threshold: a set is believed where it explains more than the best of all sets of its
@@ -129,7 +133,7 @@ def pursue(halves: Halves, rows: NDArray[np.intp], values: Floats) -> list[Inter
     n = halves.masks.shape[1]
     prices = price(np.arange(halves.order + 1, dtype=np.intp), n)
     most = min(_MOST, len(values) // 4)
-    fit = _Growing(halves.masks[rows], values, [()])
+    fit = _Growing(halves.masks[rows], values, list(start))
     for _ in range(_PASSES):
         if fit.silent or len(fit.support) >= most:
             break

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spexapi.engines._bch import bch
 from spexapi.engines._peeling import Hashing, peel
+from spexapi.engines._pursuit import Halves, highest_order, pursue
 from spexapi.engines._sizing import size
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.proxyspex import ProxySPEX
@@ -40,8 +41,9 @@ class SPEX:
               uniform masks better than SPEX's terms do
 
     Kang et al., "SPEX", ICML 2025, arXiv 2502.13870. Unlike its code, a random shift makes every mask
-    uniform; terms are believed by the extended BIC over all groups; the refit by ridge on all masks is run;
-    masks asked twice are bought once, and those saved are uniform masks for the refit and the audit.
+    uniform; terms are believed by the extended BIC over all groups; where all sets can be tried, a matching
+    pursuit finds those that share all their bins with others; the refit by ridge on all masks is run; masks
+    asked twice are bought once, and those saved are uniform masks for the refit and the audit.
     """
 
     order: int = 5
@@ -124,7 +126,8 @@ class SPEX:
             return _without_codes(design, seen, (row >= 0) & apart[row], f"{len(groups)} of {len(share)}")
         notes = _gaps(seen, int(np.isnan(asked).sum()), len(groups), len(share))
         part = Hashing(hashing.matrices[groups], hashing.shift, hashing.code)
-        terms, _ = peel(part, asked[groups].ravel(), max(64, len(values) // 4))
+        most, order = max(64, len(values) // 4), min(self.order, design.n_players)
+        terms = _terms(part, asked[groups].ravel(), most, order)
         notes.append(f"{len(terms) - 1} terms stand out of the noise in {len(values):,} masks")
         sized = size(terms, masks, standard, apart, seed=_seed(design), combined=self.combined)
         spectrum = truncate(_in_units(design.n_players, sized.coef, centre, scale), _ENERGY)
@@ -196,6 +199,21 @@ def _without_codes(design: Design, seen: Measurements, apart: Bools, complete: s
     )
     guesses = None if found.out_of_fold is None else np.where(apart, found.out_of_fold, np.nan)
     return replace(found, out_of_fold=guesses, notes=(note, *found.notes))
+
+
+def _terms(hashing: Hashing, values: Floats, most: int, order: int) -> list[Interaction]:
+    """By peeling; then, where all sets of up to `order` players can be tried, by matching pursuit among them.
+
+    Bins in which several strong terms meet stay closed to the first and not to the second.
+    """
+    terms, _ = peel(hashing, values, most)
+    known = np.flatnonzero(np.isfinite(values))
+    masks = hashing.masks()[known]
+    first, _ = unique_rows(masks)  # the masks of number 0 are the same in all groups
+    if highest_order(hashing.code.n, len(first)) < order:
+        return terms
+    halves = Halves.of(masks[first], order)
+    return pursue(halves, np.arange(len(first)), values[known[first]], terms)
 
 
 def _seed(design: Design) -> int:
