@@ -12,6 +12,7 @@ from spexapi.errors import CapReached, InputError, RateLimited, Refused, Unavail
 from spexapi.sampling.caps import Caps, Ledger
 from spexapi.sampling.retry import Patience
 from spexapi.sampling.sender import Sender
+from spexapi.sampling.store import Store
 
 HOSTED = Capabilities(batch=1, concurrency=8, price=Price(tokens_in=1.0, tokens_out=2.0))
 
@@ -101,6 +102,28 @@ def test_the_same_prompt_behind_another_whole_is_another_request_only_where_the_
         endpoint = Endpoint(capabilities=Capabilities(batch=1, concurrency=8, reads_whole=reads))
         sending(endpoint, work)
         assert len(endpoint.tried) == calls
+
+
+def test_replies_that_come_together_are_written_together_and_before_the_run_ends(tmp_path):
+    together = []
+
+    async def work(sender):
+        write = store.put_all
+        store.put_all = lambda arrived: together.append(len(arrived)) or write(arrived)
+        await sender.send_all([request(i) for i in range(20)])
+        await sender.send(request(20))
+        await sender.drain()
+
+    with Store(tmp_path / "store") as store:
+        sending(Endpoint(), work, store=store)
+        assert together == [4, 8, 8, 1]  # four at once to begin with, then as many as may be under way
+        assert store.stats()[0].replies == 21
+
+
+def test_a_reply_that_cannot_be_written_down_ends_the_run(tmp_path):
+    endpoint = Endpoint(lambda number, attempt: Reply(text=object()))
+    with Store(tmp_path / "store") as store, pytest.raises(TypeError, match="JSON"):
+        sending(endpoint, lambda sender: sender.send(request(0)), store=store)
 
 
 def test_a_local_backend_gets_full_batches_one_at_a_time():

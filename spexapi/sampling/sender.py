@@ -266,7 +266,7 @@ class Sender:
         for one, reply in zip(parcel, replies, strict=True):
             self._known[one.key] = reply
             if self._keep is not None:
-                self._keep_soon(Arrived(one.key, self._keys.identity, one.text, reply))
+                self._keep_soon(Arrived.now(one.key, self._keys.identity, one.text, reply))
             self._sizes.learn(one.request, reply)
             cost = price_of(reply, self._sizes.price)
             taken = taken + Amount(reply.calls, reply.tokens_in + reply.tokens_out, cost)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from spexapi.backends.base import Reply
 from spexapi.errors import StoreError
@@ -42,14 +42,23 @@ class Kept:
     last: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Arrived:
-    """A reply to be kept under `key`. identity: of the backend; asked: the request as JSON."""
+    """A reply as it will be kept: under `key`, with the request (`asked`) and itself (`answered`) as JSON."""
 
     key: bytes
     identity: str
+    at: float
     asked: str
-    reply: Reply
+    answered: str
+    failed: bool
+    tokens_in: int
+    tokens_out: int
+
+    @classmethod
+    def now(cls, key: bytes, identity: str, asked: str, reply: Reply) -> Arrived:
+        tokens = reply.tokens_in, reply.tokens_out
+        return cls(key, identity, time.time(), asked, text_of(reply), bool(reply.error), *tokens)
 
 
 class Store:
@@ -66,7 +75,7 @@ class Store:
         self.path = Path(path).expanduser()
         self.trouble = ""
         self._lock = threading.Lock()
-        self._late: list[tuple[Any, ...]] = []
+        self._late: list[Arrived] = []
         self._numbers: dict[str, int] = {}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -97,26 +106,12 @@ class Store:
 
     def put(self, key: bytes, identity: str, asked: str, reply: Reply) -> None:
         """Keeps the reply to `asked` (JSON); on disk when it returns, unless `trouble` says otherwise."""
-        self.put_all([Arrived(key, identity, asked, reply)])
+        self.put_all([Arrived.now(key, identity, asked, reply)])
 
     def put_all(self, arrived: Sequence[Arrived]) -> None:
         """put() for replies that came together: one transaction, one commit."""
-        now = time.time()
-        rows = [
-            (
-                a.key,
-                a.identity,
-                now,
-                a.asked,
-                text_of(a.reply),
-                bool(a.reply.error),
-                a.reply.tokens_in,
-                a.reply.tokens_out,
-            )
-            for a in arrived
-        ]
         with self._lock:
-            self._late += rows
+            self._late += arrived
             self._write_late(_BRIEF)
 
     def flush(self) -> None:
@@ -201,8 +196,9 @@ class Store:
         try:
             self._file.execute(f"PRAGMA busy_timeout = {patience}")
             self._file.execute("BEGIN IMMEDIATE")
-            for key, identity, *rest in self._late:
-                row = (key, self._number(identity), *rest)
+            for a in self._late:
+                request = a.key, self._number(a.identity), a.at, a.asked
+                row = (*request, a.answered, a.failed, a.tokens_in, a.tokens_out)
                 self._file.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             self._file.execute("COMMIT")
         except sqlite3.Error as error:
