@@ -70,6 +70,8 @@ def test_a_space_offers_only_the_models_its_owner_names():
         (Rag(" ", PAIR), "no question yet"),
         (Rag("q?", ()), "no documents yet"),
         (Chat(()), "no prompt yet"),
+        (Rag("q?", ("one",)), "only one word to take away"),
+        (Chat((("system", "Be brief."), ("user", "Go!"))), "only one word"),
         (Rag("q?", ("x" * 60_001,)), "more than this page takes"),
         (Rag("q?", ("x",) * 61), "61 documents"),
         (Rag("q?", tuple("a b c d e f g" for _ in range(50))), "350 parts"),

@@ -71,7 +71,7 @@ def test_a_key_goes_only_to_the_address_it_was_typed_for(model, where, base_url,
 
 def test_inference_providers_need_a_login_on_a_space_and_the_environment_serves_at_home(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_owner")
-    space = Site.here({"SPACE_ID": "me/page", "OAUTH_CLIENT_ID": "x"})
+    space = Site.here({"SPACE_ID": "me/page", "SYSTEM": "spaces", "OAUTH_CLIENT_ID": "x"})
     form = Form(Rag("q?", PAIR), Model("providers", "org/m"))
     opened = []
     monkeypatch.setattr(spexapi, "open_backend", lambda *a, **k: opened.append((a, k)) or FakeBackend())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import gc
+import hashlib
+import json
 import logging
 import socket
 import sys
@@ -13,7 +16,7 @@ from types import FrameType, ModuleType
 
 import pytest
 from openai_server import Server
-from page_server import PAIR, address, browser, keep, visit, write
+from page_server import HERE, PAIR, address, browser, keep, served, visit, write
 
 pytest.importorskip("gradio")
 
@@ -134,3 +137,48 @@ def test_a_wrong_key_is_told_in_plain_words_and_not_shown(browser, served_here, 
         said = page.inner_text(".banner")
     assert "key" in said.lower()
     assert "Traceback" not in said
+
+
+def cookie_of(token: str) -> str:
+    """Gradio's session cookie in the browser of somebody who logged in with Hugging Face."""
+    itsdangerous = pytest.importorskip("itsdangerous")
+    login = {
+        "access_token": token,
+        "scope": "inference-api",
+        "expires_at": time.time() + 3_600,
+        "userinfo": {"preferred_username": "somebody", "name": "S", "profile": "", "picture": ""},
+    }
+    secret = hashlib.sha256(b"of this test-v4").hexdigest()
+    data = base64.b64encode(json.dumps({"oauth_info": login}).encode())
+    return itsdangerous.TimestampSigner(secret).sign(data).decode()
+
+
+def test_a_login_pays_for_inference_providers_and_shows_nowhere(browser, openai_server, tmp_path):
+    token, log = made("hf"), tmp_path / "log"
+    openai_server.set(key=token)
+    command = (str(HERE / "login_page.py"), openai_server.base_url)
+    with served(*command, log=log, GRADIO_TEMP_DIR=str(tmp_path / "gradio")) as address:
+        context = browser.new_context()
+        context.add_cookies([{"name": "session", "value": cookie_of(token), "url": address}])
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("#login:has-text('Log out (somebody)')")
+        write(page, "Where is the key?", PAIR)
+        page.get_by_label("Answer to explain").first.fill("the cellar")
+        page.get_by_label("Hugging Face Inference Providers").first.check()
+        page.get_by_label("Model name").first.fill("table")
+        page.click("#run")
+        page.wait_for_selector("#data")
+        page.click("#code")
+        page.wait_for_selector("text=--key-env HF_TOKEN")
+        shown = page.content()
+        context.close()
+        stranger = browser.new_page()
+        stranger.goto(address)
+        stranger.wait_for_selector("#login:has-text('Log in with Hugging Face')")
+        told = shown + stranger.content() + fetched(f"{address}config") + fetched(f"{address}gradio_api/info")
+        stranger.close()
+    assert len(openai_server.log()) >= 16
+    assert token not in told
+    assert token.encode() not in log.read_bytes()
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and token.encode() in p.read_bytes()]

@@ -18,6 +18,7 @@ pytest.importorskip("gradio")
 ROOT = Path(__file__).parent.parent
 # what a Space sets where its README says hf_oauth; the provider is asked when somebody logs in, not before
 SPACE = {
+    "SYSTEM": "spaces",
     "SPACE_ID": "somebody/page",
     "SPACE_HOST": "somebody-page.hf.space",
     "OAUTH_CLIENT_ID": "id",
@@ -52,7 +53,12 @@ def run(*command: object, **more: object) -> None:
 
 def tracked_files(folder: Path) -> None:
     """A copy of what a push would bring: the files git knows, as they are now."""
-    names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True).stdout
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout
     for name in names.decode().split("\0"):
         source = ROOT / name
         if (
@@ -73,7 +79,7 @@ def test_the_folder_starts_as_a_space_starts_it(tmp_path):
     python = tmp_path / "venv" / "bin" / "python"
     # a Space brings Gradio in the README's version, with what a login needs; torch first and pinned, as here
     gradio = f"gradio[oauth]=={front_matter()['sdk_version']}"
-    run(python, "-m", "pip", "install", "--quiet", torch, gradio)
+    run(python, "-m", "pip", "install", "--quiet", torch, gradio, "spaces")
     run(python, "-m", "pip", "install", "--quiet", "-r", "requirements.txt", cwd=tmp_path / "app")
 
     with socket.socket() as free:

@@ -147,6 +147,12 @@ class Form:
                 raise InputError("There are no documents yet: write at least two.")
         elif not any(text.strip() for text in texts):
             raise InputError("There is no prompt yet: write what the model is to answer.")
+        if len(self.places()) < 2:
+            unit = self.inside.unit if self.inside else self.how.unit
+            raise InputError(
+                f"There is only one {unit} to take away, and two are needed: add another, or choose a smaller"
+                " unit under “Take away”."
+            )
         game = self._built(self.model.open(site, key))
         site.limits.check_units(len(game.players))
         return game

@@ -105,7 +105,12 @@ def build(backends: Sequence[str] | None = None, *, local_urls: bool | None = No
             gr.HTML(HEAD, apply_default_css=False)
             if site.login:
                 gr.LoginButton(
-                    "Log in with Hugging Face", "Log out ({})", size="sm", scale=0, elem_id="login"
+                    "Log in with Hugging Face",
+                    "Log out ({})",
+                    size="sm",
+                    scale=0,
+                    min_width=240,
+                    elem_id="login",
                 )
         with gr.Tabs():
             with gr.Tab("Documents"):

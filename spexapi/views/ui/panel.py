@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import gradio
 
-from spexapi.errors import SpexError
+from spexapi.errors import SpexError, Unavailable
 from spexapi.views.safe import safe, tag
 from spexapi.views.table import table
 from spexapi.views.ui import whatif
@@ -101,7 +101,8 @@ def banner(reason: str) -> str:
 def failed(error: Exception) -> str:
     """A banner for any error: our own in their words, others to the log."""
     if isinstance(error, SpexError):
-        return banner(str(error))
+        hint = " Check the address, and whether the server runs." if isinstance(error, Unavailable) else ""
+        return banner(str(error) + hint)
     logging.getLogger("spexapi").error("the page failed", exc_info=error)
     return banner(BROKEN)
 

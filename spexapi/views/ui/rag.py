@@ -38,7 +38,9 @@ def rag_tab(demo: Any, site: Site, stops: Stops) -> tuple[list[Any], Panel]:
             first = EXAMPLES[0]
             question = gr.Textbox(first.question, label="Question", lines=1, max_lines=4, elem_id="question")
             documents = boxes(first.documents, "Document", "documents")
-            upload = gr.UploadButton("Open a file of documents", file_types=list(KINDS), size="sm")
+            upload = gr.UploadButton(
+                "Open a file of documents", file_types=list(KINDS), size="sm", elem_id="upload"
+            )
             with gr.Row(elem_id="actions"):
                 run = gr.Button("Explain", variant="primary", elem_id="run")
                 stop = gr.Button("Stop", interactive=False, elem_id="stop")

@@ -87,7 +87,8 @@ class Site:
             tuple(name.strip() for name in named if name.strip()),
             PUBLIC,
             local_urls=False,
-            login=bool(environ.get("OAUTH_CLIENT_ID")),  # set where the README says hf_oauth
+            # both set where the README says hf_oauth; Gradio asks for the first
+            login=environ.get("SYSTEM") == "spaces" and bool(environ.get("OAUTH_CLIENT_ID")),
             zero=environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),
         )
 
@@ -124,6 +125,10 @@ class Site:
 
     def hosted(self, name: str, base_url: str, key: str) -> Backend:
         """A hosted model; on a public page only at a public address, and only with the visitor's own key."""
+        if base_url and not base_url.startswith(("https://", "http://")):
+            raise InputError(
+                "The address begins with https:// or http://, such as https://api.openai.com/v1."
+            )
         if "@" in base_url:
             raise InputError("The address holds a name or a password: write the key in its own field.")
         if not key and not self.local_urls:
