@@ -3,13 +3,14 @@
     python benchmarks/prune.py [--draws 3] [--seconds 3600]
 
 A draw: 10 questions of the model's own tests (training/worlds.py, 2 of each of 5 kinds, 4 to 6
-documents) are the game, its value the mean log-odds of the right answer against three others that stand in the documents; 100 other
-questions are held out. Each way has 300 masks of the game:
-
+A draw: 10 questions of the model's own tests (training/worlds.py, 2 of each of 5 kinds, 4 to 6 documents) are
+the game, its value the mean log-odds of the right answer against three others that stand in the documents;
+100 other questions are held out. Each way has 300 masks of the game:
     spectrum            auto on all 300, then the best k heads by mixed-integer programming
     spectrum, searched  auto on 150, the rest spent by prune(budget=...) around that optimum
     first order         the lasso of context-cite on the same 300, the k largest
     first, searched     the same lasso on 150, the rest spent by the same search
+    ridge               ridge on single heads, its penalty by leave-one-out, on the same 300, the k largest
     leave one out       the k heads whose loss alone costs most (33 masks; it has no use for more)
 
 The solver has 1 second for each k. Accuracy is the share of held-out questions where the right answer is
@@ -22,6 +23,7 @@ import argparse
 import os
 import re
 import sys
+from dataclasses import replace
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -30,6 +32,7 @@ import numpy as np
 from kept import HERE, Clock, Kept, Row, markdown, write_table
 
 import spexapi
+from spexapi.spectrum import refit
 
 sys.path.append(str(HERE.parent))
 from training import names, worlds
@@ -38,7 +41,7 @@ from training.evaluate import prompt
 MASKS, SEARCHED, SOLVER = 300, 150, 1.0
 GAME, HELD_OUT = 2, 20  # questions of each kind
 SIZES = list(range(2, 32, 2))
-WAYS = ("spectrum", "spectrum, searched", "first order", "first, searched", "leave one out")
+WAYS = ("spectrum", "spectrum, searched", "first order", "first, searched", "ridge", "leave one out")
 _PLACES = {name for role in ("containers", "people", "rooms") for name in names.known(role, few=False)}
 
 
@@ -63,6 +66,10 @@ def explained(way: str, game: spexapi.HeadGame, seed: int) -> spexapi.Explanatio
         return spexapi.explain(game, engine="loo", budget=MASKS * game.calls_per_mask)
     masks = SEARCHED if way.endswith("searched") else MASKS
     explanation = spexapi.explain(game, budget=masks * game.calls_per_mask, seed=seed)
+    if way == "ridge":
+        seen = explanation.observations
+        singles = [(), *((i,) for i in range(seen.n_players))]
+        return replace(explanation, spectrum=refit(seen.masks, seen.values, singles))
     return explanation.with_engine("contextcite") if way.startswith("first") else explanation
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spexapi.errors import BudgetError, InputError
 from spexapi.explanation import Explanation
@@ -17,6 +18,8 @@ from spexapi.optimize import Optimum, best_mask
 from spexapi.sampling.sampler import collect
 from spexapi.spectrum import Spectrum
 from spexapi.verify import in_one_loop
+
+_EXCHANGED = 32  # players on either side that exchanges are tried of
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ def _best(spectrum: Spectrum, size: int, time_limit: float) -> Optimum:
     mask[order[:size]] = True
     for start in (found.mask, mask):
         now, value = start, float(spectrum.predict(start[None])[0])
-        while len(near := _neighbours(now, size)):
+        while len(near := _neighbours(spectrum, now, size)):
             predicted = spectrum.predict(near)
             if not predicted.max() > value:
                 break
@@ -146,11 +149,12 @@ def _next(spectrum: Spectrum, best: Mapping[int, tuple[Optimum, float]], seen: s
     A neighbour is promised the measured value of its parent and what the spectrum says of the difference: the
     error that the spectrum makes at the parent does not count.
     """
+    sizes = sorted(best)
     found: list[tuple[float, Optimum]] = []
-    for size, (_, value) in best.items():
+    for place, size in enumerate(sizes):
         promised: list[tuple[float, Bools]] = []
-        for parent, at in (best[s] for s in (size - 1, size, size + 1) if s in best):
-            near = _neighbours(parent.mask, size)
+        for parent, at in (best[near] for near in sizes[max(0, place - 1) : place + 2]):
+            near = _neighbours(spectrum, _nearly(spectrum, parent.mask, size), size)
             near = near[[row.tobytes() not in seen for row in near]]
             if len(near) and np.isfinite(at):
                 gains = at + spectrum.predict(near) - parent.predicted
@@ -160,19 +164,42 @@ def _next(spectrum: Spectrum, best: Mapping[int, tuple[Optimum, float]], seen: s
             players = tuple(np.flatnonzero(mask).tolist())
             predicted = float(spectrum.predict(mask[None])[0])
             kept = replace(best[size][0], players=players, predicted=predicted, proof="time limit")
-            found.append((most - value, kept))
+            found.append((most - best[size][1], kept))
     return [kept for _, kept in sorted(found, key=lambda each: -each[0])]
 
 
-def _neighbours(mask: Bools, size: int) -> Bools:
-    """(k, n) masks of `size` kept players that are one exchange, one more or one less from this one."""
-    kept, gone = np.flatnonzero(mask), np.flatnonzero(~mask)
-    if size > len(kept):
-        changes = [(int(i),) for i in gone]
-    elif size < len(kept):
-        changes = [(int(i),) for i in kept]
+def _nearly(spectrum: Spectrum, mask: Bools, size: int) -> Bools:
+    """The mask one player away from `size`, or of that size where it was: each step the best predicted."""
+    while abs(gap := size - int(mask.sum())) > 1:
+        near = _neighbours(spectrum, mask, int(mask.sum()) + (1 if gap > 0 else -1))
+        mask = near[int(spectrum.predict(near).argmax())]
+    return mask
+
+
+def _neighbours(spectrum: Spectrum, mask: Bools, size: int) -> Bools:
+    """(k, n) masks of `size` kept players that are one exchange, one more or one less from this one.
+
+    Of exchanges only those among the players that are best to remove and best to add, each by itself.
+    """
+    kept, gone = _ranked(spectrum, mask, np.flatnonzero(mask)), _ranked(spectrum, mask, np.flatnonzero(~mask))
+    if size > mask.sum():
+        changes = [(i,) for i in gone]
+    elif size < mask.sum():
+        changes = [(i,) for i in kept]
     else:
-        changes = [(int(i), int(j)) for i in kept for j in gone]
+        changes = [(i, j) for i in kept[:_EXCHANGED] for j in gone[:_EXCHANGED]]
+    return _changed(mask, changes)
+
+
+def _ranked(spectrum: Spectrum, mask: Bools, players: NDArray[np.intp]) -> list[int]:
+    """The players in the order of the value that the spectrum predicts when each alone is turned over."""
+    found: list[int] = players.tolist()
+    predicted = spectrum.predict(_changed(mask, [(i,) for i in found]))
+    return [found[place] for place in np.argsort(-predicted, kind="stable")]
+
+
+def _changed(mask: Bools, changes: Sequence[tuple[int, ...]]) -> Bools:
+    """(k, n) the mask with the players of each change turned over."""
     near = np.repeat(mask[None], len(changes), axis=0)
     for row, change in enumerate(changes):
         near[row, list(change)] ^= True
