@@ -65,10 +65,11 @@ def run(build: Callable[[], Game], ask: Ask, work: Work = _SCORING) -> None:
         }
         with _explaining(kept, allowed):
             planned = preview(game, **wanted)
-            _must_have_a_price(planned, ask)
             if ask.dry_run:
-                _say_plan(planned, ask.max_cost, kept, work)
+                _say_plan(planned, ask, kept, work)
                 return
+            if why := _no_price(planned, ask):  # before the probe is paid
+                raise InputError(why)
             if not ask.quiet:
                 _say_forecast(planned)
             with _saving(ask), _interruptible() as stop, _progress(ask.quiet, work) as report:
@@ -137,14 +138,15 @@ def _explaining(kept: int, allowed: int) -> Generator[None]:
         raise BudgetError(f"--verify keeps {kept} of the {allowed} calls: {error}") from error
 
 
-def _must_have_a_price(plan: Preview, ask: Ask) -> None:
-    """Before the probe is paid."""
+def _no_price(plan: Preview, ask: Ask) -> str:
+    """Why --max-cost cannot be kept, "" where it can."""
     found = plan.forecast
-    if ask.max_cost is not None and found is not None and found.paid and found.price is None:
-        raise InputError(
-            f"--max-cost is given, but no price of {ask.backend} is known: give one (--price-in,"
-            " --price-out), or cap --max-tokens instead"
-        )
+    if ask.max_cost is None or found is None or not found.paid or found.price is not None:
+        return ""
+    return (
+        f"--max-cost is given, but no price of {ask.backend} is known: give one (--price-in, --price-out),"
+        " or cap --max-tokens instead"
+    )
 
 
 def _say_forecast(plan: Preview) -> None:
@@ -153,7 +155,7 @@ def _say_forecast(plan: Preview) -> None:
         err.print(f"forecast: {plan.forecast.line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _say_plan(plan: Preview, max_cost: float | None, kept: int, work: Work) -> None:
+def _say_plan(plan: Preview, ask: Ask, kept: int, work: Work) -> None:
     out.print(
         f"{plan.n_players} players: {', '.join(plan.labels[:8])}{', ...' if plan.n_players > 8 else ''}",
         markup=False,
@@ -173,8 +175,9 @@ def _say_plan(plan: Preview, max_cost: float | None, kept: int, work: Work) -> N
                     f"[{message.role}] {message.content}", markup=False, highlight=False, soft_wrap=True
                 )
         out.print("---", highlight=False)
-    if max_cost is not None:
-        out.print(f"stops at {max_cost} US dollars", markup=False, highlight=False)
+    if ask.max_cost is not None:
+        said = _no_price(plan, ask) or f"stops at {ask.max_cost} US dollars"
+        out.print(said, markup=False, highlight=False, soft_wrap=True)
     out.print("nothing was asked", markup=False)
 
 
