@@ -123,6 +123,11 @@ def test_the_store_knows_data_and_settings_apart(tmp_path):
     assert calls(KNeighborsClassifier(3), (X + 1e-9, Y, X_TEST, Y_TEST)) == 5
 
 
+def test_a_score_of_ones_own_needs_a_name_in_the_store(tmp_path):
+    with pytest.raises(InputError, match="name="):
+        of(GaussianNB(), score=lambda model: 0.0, store=tmp_path / "kept.sqlite")
+
+
 def test_processes_give_the_values_of_one():
     values = [measured(of(GaussianNB(), jobs=jobs), MASKS).values.tolist() for jobs in (1, 2)]
     assert values[0] == values[1]

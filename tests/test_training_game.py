@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 import threading
 
 import numpy as np
@@ -233,6 +234,26 @@ def test_nothing_is_trained_twice_in_one_game_or_with_one_store(tmp_path):
     other = spexapi.TrainingGame(train, planted, N, noise=0, store=tmp_path / "kept.sqlite", name="planted 2")
     spexapi.explain(other, budget=64)
     assert len(calls) == trained + 63
+
+
+def test_a_store_that_cannot_be_written_any_more_is_said_and_the_run_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("spexapi.sampling.store._PATIENT", 50)
+    path = tmp_path / "kept.sqlite"
+    spoiled = []
+
+    def train(kept, seed):
+        if len(kept) < N and not spoiled:
+            other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            other.execute("BEGIN EXCLUSIVE")
+            spoiled.append(other)
+        return members(kept, seed)
+
+    store = spexapi.Store(path)
+    ex = spexapi.explain(game_of(train, store=store, name="locked"), budget=16, engine="proxyspex")
+    assert ex.audit.n_failed == 0
+    assert any("not yet in the store" in note for note in ex.notes)
+    spoiled[0].close()
+    store.close()
 
 
 def test_a_cancelled_run_ends_after_the_training_under_way():

@@ -88,7 +88,7 @@ def arguments(
         rest.setdefault("empty", _of_a_guess(score, train[1]))
     if not _seeds(estimator):
         rest.setdefault("noise", 0)
-    if rest.get("store") not in (None, False, "off"):
+    if rest.get("store") not in (None, False, "off") and isinstance(score, str):
         rest.setdefault("name", name_of(estimator, train, test, score))
     return {
         "train": FitOn(estimator, *train),
@@ -123,7 +123,7 @@ def groups_of(groups: Groups, X: Any, y: Any) -> Sequence[Hashable | None] | Non
         if groups != "labels":
             raise InputError(f"groups is {groups!r}: give 'labels', a number of clusters, or a list")
         return y.tolist()
-    if isinstance(groups, int):
+    if isinstance(groups, (int, np.integer)):
         if not 2 <= groups <= len(y):
             raise InputError(f"{groups} clusters of {len(y)} examples: give 2 to {len(y)}")
         scaled = import_module("sklearn.preprocessing").StandardScaler(with_mean=False).fit_transform(X)

@@ -32,9 +32,14 @@ class Trained:
                 " does, so that values of another training are not taken for these"
             )
         self.trainer, self.identity = trainer, f"training:{name}"
-        self.trouble = ""
         self._where, self._store = where, None
+        self._trouble = ""
         self._known: dict[bytes, Outcome] = {}
+
+    @property
+    def trouble(self) -> str:
+        """What the store could not keep, "" where there is nothing."""
+        return self._store.trouble if self._store is not None else self._trouble
 
     def open(self) -> None:
         """Opens the store. Raises StoreError."""
@@ -44,7 +49,7 @@ class Trained:
     def close(self) -> None:
         if self._store is not None:
             self._store.flush()
-            self.trouble = self._store.trouble
+            self._trouble = self._store.trouble
             if not isinstance(self._where, Store):
                 self._store.close()
             self._store = None

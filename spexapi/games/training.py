@@ -105,7 +105,8 @@ class TrainingGame:
                         clusters; `empty` is by default a guess: 1 / classes, for "r2" 0
 
         Every `random_state` inside is set to the seed; an estimator without any is taken to have no noise.
-        The name in the store is a hash of estimator, data and score. Raises InputError.
+        The name in the store is a hash of estimator, data and score; where the score is a function, give one.
+        Raises InputError.
         """
         from spexapi.games._estimators import arguments
 
