@@ -179,6 +179,21 @@ def test_forced_tokens_are_counted_and_those_of_a_failed_try_not_asked_again(ope
     assert not any(r.scores[0].bounded for r in replies)
 
 
+def test_chosen_tokens_are_looked_up_once_and_that_is_counted(openai_server):
+    backend = backend_at(openai_server, way="chosen_ids")
+
+    async def run():
+        await backend.open()
+        before = openai_server.counts()["calls"]
+        replies = [
+            (await backend.score([asking(text, "cellar", "unknown")]))[0] for text in ("where", "lamp where")
+        ]
+        await backend.close()
+        return [reply.calls for reply in replies], openai_server.counts()["calls"] - before
+
+    assert asyncio.run(run()) == ([2 * 2 + 1, 1], 6)  # with and without a space before it
+
+
 def test_equal_requests_in_one_call_are_each_scored_once(openai_server):
     backend = backend_at(openai_server, way="prompt_logprobs")
     for reply in score(backend, *[asking("where", "the cellar", "the attic")] * 3):

@@ -56,6 +56,7 @@ class ChosenIds:
     known: dict[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]], compare=False)
 
     async def score(self, endpoint: Endpoint, request: Request) -> Reply:
+        cutting = Written("", calls=2 * sum(option not in self.known for option in request.answers))
         wanted = [await self._first_ids(endpoint, option) for option in request.answers]
         ids = [i for several in wanted for i in several]
         if len(set(ids)) < len(ids):
@@ -71,7 +72,7 @@ class ChosenIds:
             clear = [value for value in found if value > CLAMPED]
             value = float(np.logaddexp.reduce(clear)) if clear else float(np.log(_LEAST_SHARE))
             scores.append(_single(value, option, bounded=not clear))
-        return reply_of(tuple(scores), [written])
+        return reply_of(tuple(scores), [cutting, written])
 
     async def _first_ids(self, endpoint: Endpoint, option: str) -> tuple[int, ...]:
         """The first token of the option, as it begins a text and as it follows a space."""
