@@ -57,6 +57,8 @@ bench: $(BIN)/.test .env-peers/bin/python
 	$(BIN)/python benchmarks/calls_saved.py
 	$(BIN)/python benchmarks/calls_saved_table.py
 	$(BIN)/python benchmarks/coverage.py
+	$(BIN)/python benchmarks/training_data.py
+	$(BIN)/python benchmarks/mislabelled.py
 	$(BIN)/python benchmarks/speed.py $(BENCH)
 
 clean:
