@@ -98,6 +98,22 @@ def test_a_run_that_was_ended_finds_its_batch_again(openai_server: Server):
     assert submitted(openai_server) == 2
 
 
+def test_a_stop_leaves_the_batch_to_the_next_run(openai_server: Server):
+    openai_server.set(polls=1_000_000)
+
+    def game():
+        return spexapi.PromptGame(
+            opened(openai_server, batch=True), "the lamp the key the cellar?", "the cellar"
+        )
+
+    with pytest.raises(spexapi.NothingMeasured):
+        spexapi.explain(game(), engine="exact", budget=64, should_stop=lambda: submitted(openai_server) > 0)
+    openai_server.set(polls=1)
+    found = spexapi.explain(game(), engine="exact", budget=64, index="moebius")
+    assert found.interactions[(3, 5)] == pytest.approx(4.0)
+    assert submitted(openai_server) == 1
+
+
 def test_failed_lines_alone_go_into_a_second_batch(openai_server: Server):
     backend, asked = opened(openai_server, batch=True), requests()
     asyncio.run(probed(backend))

@@ -139,8 +139,9 @@ class Sender:
     def halt(self, why: str = "the run was stopped") -> None:
         """Nothing more is sent; who waits for a call that was not sent gets CapReached."""
         self._halted = self._halted or why
+        leaves = self.backend.capabilities.batched  # a batch goes on without us, and the next run finds it
         for job in {job for job, _ in self._flying.values()}:
-            if job not in self._on_the_wire:
+            if leaves or job not in self._on_the_wire:
                 job.cancel()
 
     async def drain(self) -> None:
