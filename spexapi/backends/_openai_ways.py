@@ -87,7 +87,7 @@ class GivenAnswer:
                 raise LogprobsMissing("echo is ignored: only what was generated is listed")
             return tokens, written, prompt
         if self.name == "prefix":
-            body |= {"prompt_logprobs": True, "top_prompt_logprobs": int(with_top)}
+            body |= {"prompt_logprobs": True, **({"top_prompt_logprobs": 1} if with_top else {})}
         else:
             body["prompt_logprobs"] = int(with_top)
         data = await endpoint.post(speech.route, body)
