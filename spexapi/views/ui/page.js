@@ -294,5 +294,10 @@ window.spex = (() => {
       image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(text);
     });
   }
-  return { boxes, result, asking, outcome, file, dark: () => document.body.classList.contains("dark") };
+  // on a phone the result lies below the form, beside a long form above
+  function show(id) {
+    const element = document.getElementById(id), at = element.getBoundingClientRect().top;
+    if (at < 0 || at > innerHeight - 80) element.scrollIntoView();
+  }
+  return { boxes, result, asking, outcome, file, show, dark: () => document.body.classList.contains("dark") };
 })();

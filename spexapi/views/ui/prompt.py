@@ -28,7 +28,6 @@ EMPTY = tag(
     + "Write a prompt, or the turns of a chat. Words, sentences or turns are taken away; system turns stay.",
     class_="empty",
 )
-SHOW_RESULT = "() => { if (innerWidth < 700) document.getElementById('p-result').scrollIntoView(); }"
 
 
 def prompt_tab(demo: Any, site: Site, stops: Stops) -> Panel:
@@ -49,7 +48,7 @@ def prompt_tab(demo: Any, site: Site, stops: Stops) -> Panel:
         with gr.Column(scale=7, min_width=300, elem_classes="results"):
             here = panel(EMPTY, "p-")
     fields = [turns, answer, *how.all, *model.all]
-    wire(Buttons(run, stop, SHOW_RESULT), fields, form_of, model, here, site, stops)
+    wire(Buttons(run, stop, "p-status"), fields, form_of, model, here, site, stops)
     forecasts(demo, fields, form_of, forecast, site)
     return here
 

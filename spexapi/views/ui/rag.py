@@ -26,8 +26,6 @@ EMPTY = tag(
     "hangs on. Press Explain to try the example: it takes seconds.",
     class_="empty",
 )
-# on a phone the result lies below the form
-SHOW_RESULT = "() => { if (innerWidth < 700) document.getElementById('result').scrollIntoView(); }"
 
 
 def rag_tab(demo: Any, site: Site, stops: Stops) -> tuple[list[Any], Panel]:
@@ -53,7 +51,7 @@ def rag_tab(demo: Any, site: Site, stops: Stops) -> tuple[list[Any], Panel]:
         with gr.Column(scale=7, min_width=300, elem_classes="results"):
             here = panel(EMPTY, "")
     fields = [question, documents, answer, *how.all, *model.all]
-    wire(Buttons(run, stop, SHOW_RESULT), fields, form_of, model, here, site, stops)
+    wire(Buttons(run, stop, "status"), fields, form_of, model, here, site, stops)
     _fills(tries, about, fields, how, here)
     _opens(upload, documents, here, site)
     forecasts(demo, fields, form_of, forecast, site)

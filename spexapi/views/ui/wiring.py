@@ -25,11 +25,11 @@ FormOf = Callable[..., tuple[Form, str]]
 
 @dataclass(frozen=True, slots=True)
 class Buttons:
-    """Explain and Stop; after: what the script does at the end of a run."""
+    """Explain and Stop; shows: the id of what is scrolled to when a run begins, if it is out of sight."""
 
     run: Any
     stop: Any
-    after: str = ""
+    shows: str
 
     @property
     def all(self) -> list[Any]:
@@ -67,9 +67,8 @@ def wire(
     def end(request: gradio.Request) -> None:
         stops.ask(str(request.session_hash))
 
-    asked = buttons.run.click(explain, fields, [*here.all, *buttons.all], **MODEL)
-    if buttons.after:
-        asked.then(None, None, None, js=buttons.after)
+    buttons.run.click(explain, fields, [*here.all, *buttons.all], **MODEL)
+    buttons.run.click(None, None, None, js=f"() => spex.show({buttons.shows!r})")
     buttons.stop.click(end, None, None, concurrency_limit=None, **QUIET)
     alive(here, model, site, stops, buttons.busy, buttons.all)
 
