@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 import spexapi
-from spexapi.engines import registry
+from spexapi.engines import auto, registry
 from spexapi.engines.adaptive import Adaptive
 from spexapi.engines.auto import Auto
-from spexapi.engines.base import Design
+from spexapi.engines.base import Design, Fit
 from spexapi.engines.exact import Exact
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.errors import BudgetError, InputError
 from spexapi.measurements import exact_values
+from spexapi.spectrum import Spectrum
 
 
 def planned(n: int, budget: int) -> Design:
@@ -73,6 +74,51 @@ def test_with_a_target_auto_ends_where_adaptive_does():
     assert any("auto took adaptive, to end at an R² of 0.9" in note for note in ex.notes)
     with pytest.raises(InputError, match=r"target_r2 is 1\.5"):
         Auto(target_r2=1.5)
+
+
+def test_many_players_and_calls_get_the_masks_that_find_large_sets():
+    assert planned(100, 1000).settings["engine"] == "spex"
+    assert any("auto took spex's masks" in note for note in planned(100, 1000).notes)
+    for n, budget in ((100, 900), (32, 672), (1000, 2000), (200, 4000)):  # too few, no need, not tried
+        assert planned(n, budget).settings["engine"] == "proxyspex"
+
+
+def test_of_two_fits_to_the_same_masks_auto_takes_the_one_that_predicts_better():
+    rng = np.random.default_rng(0)
+    masks, values = rng.random((40, 5)) < 0.5, rng.normal(size=40)
+    apart = np.arange(40) < 20  # SPEX is judged on some masks only
+    good, bad = values + 0.1 * rng.normal(size=40), 0.3 * values
+    seen = exact_values(masks, values)
+    spectra = [Spectrum(5, {(): 1.0}), Spectrum(5, {(): 2.0})]
+
+    def taken(coded: np.ndarray, stacked: np.ndarray) -> tuple[float, str]:
+        fits = (
+            Fit(spectra[0], out_of_fold=np.where(apart, coded, np.nan)),
+            Fit(spectra[1], out_of_fold=stacked),
+        )
+        found = auto._better(*fits, seen)
+        return found.spectrum.constant, found.notes[-1]
+
+    assert taken(good, bad)[0] == 1.0
+    assert "auto took SPEX: on 20 masks that neither saw R² is 0.9" in taken(good, bad)[1]
+    assert taken(bad, good)[0] == 2.0
+    assert taken(good, good)[0] == 2.0  # no better: the fit that is judged on all masks
+    assert auto._better(Fit(spectra[0]), Fit(spectra[1]), seen).spectrum is spectra[1]
+
+
+@pytest.mark.slow
+def test_parities_of_many_players_are_found_by_auto():
+    sets = [(3, 17, 40, 71, 90), (5, 8, 33, 60, 77), (1, 2, 50), (9,), (20, 21, 22, 23)]
+
+    def value(masks: np.ndarray) -> np.ndarray:
+        s = np.where(masks, -1.0, 1.0)
+        return sum(s[:, list(t)].prod(axis=1) for t in sets) + 0.0
+
+    design = planned(100, 1000)
+    fit = Auto().fit(design, exact_values(design.masks, value(design.masks)))
+
+    assert {s for s, size in fit.spectrum.coef.items() if s and abs(size) > 0.5} == set(sets)
+    assert any("auto took SPEX: on " in note for note in fit.notes)
 
 
 def test_a_game_of_thousands_of_players_and_a_tiny_budget_is_refused_with_the_number():

@@ -1,18 +1,26 @@
-"""Which engine fits the game: exact where every mask can be paid for, else ProxySPEX's stack of fits; and
-adaptive where a target was given."""
+"""Which engine fits the game: exact where every mask can be paid for, else ProxySPEX's stack of fits, beside
+SPEX's codes where these alone can find large sets; adaptive where a target was given."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 from numpy.random import Generator
 
+from spexapi.engines._pursuit import highest_order
 from spexapi.engines.adaptive import Adaptive
 from spexapi.engines.base import Design, Engine, Fit
 from spexapi.engines.exact import MOST_PLAYERS, Exact
 from spexapi.engines.proxyspex import ProxySPEX
+from spexapi.engines.spex import SPEX
 from spexapi.errors import InputError
 from spexapi.measurements import Bools, Measurements
+
+# within these SPEX's masks were seen to cost the other fits nothing; at 5 a player of 200 they did
+_MASKS_A_PLAYER = 9
+_CELLS = 250_000
+_FEWEST = 8  # masks on which fits are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,8 @@ class Auto:
             why = f"proxyspex: a budget of {budget} is less than the 2^{n_players} masks of the game"
             if 2 ** min(n_players, 64) <= budget:
                 why = f"proxyspex: exact takes {MOST_PLAYERS} players at most"
+            elif _codes_alone(n_players, budget):
+                engine, why = SPEX(), f"spex's masks: sets of {SPEX().order} players are too many to be tried"
         if self.target_r2 is not None:
             engine, why = Adaptive(self.target_r2), f"adaptive, to end at an R² of {self.target_r2:g}"
         design = engine.plan(n_players, budget, rng)
@@ -57,11 +67,43 @@ class Auto:
         return self._chosen(design).propose(design, seen, remaining)
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
-        return self._chosen(design).fit(design, seen)
+        found = self._chosen(design).fit(design, seen)
+        if design.settings.get("engine") != SPEX().name:
+            return found
+        return _better(found, ProxySPEX().fit(design, seen), seen)
 
     def _chosen(self, design: Design) -> Engine:
         chosen = design.settings.get("engine")
-        for engine in (Exact(), ProxySPEX(), Adaptive(self.target_r2 or 0.9)):
+        for engine in (Exact(), ProxySPEX(), SPEX(), Adaptive(self.target_r2 or 0.9)):
             if engine.name == chosen:
                 return engine
         raise InputError(f"this design was not made by auto: it names the engine {chosen!r}")
+
+
+def _codes_alone(n: int, budget: int) -> bool:
+    """Can only SPEX find sets of five, and are its masks, each uniform, good for the other fits too?"""
+    tried = budget >= _MASKS_A_PLAYER * n and n * budget <= _CELLS
+    if not tried or highest_order(n, budget) >= SPEX().order:
+        return False
+    return budget >= SPEX().budget_of_its_order(n)
+
+
+def _better(coded: Fit, stacked: Fit, seen: Measurements) -> Fit:
+    """SPEX's fit where it predicts masks that neither saw better, by more than a standard error."""
+    if coded.out_of_fold is None or stacked.out_of_fold is None:
+        return stacked
+    rows = np.flatnonzero(seen.ok & np.isfinite(coded.out_of_fold) & np.isfinite(stacked.out_of_fold))
+    if len(rows) < _FEWEST:
+        return stacked
+    values = seen.values[rows]
+    errors = [(guesses[rows] - values) ** 2 for guesses in (coded.out_of_fold, stacked.out_of_fold)]
+    ahead = errors[1] - errors[0]
+    ours = bool(ahead.mean() > ahead.std() / np.sqrt(len(ahead)))
+    spread = float(values.var()) or 1.0
+    r2 = [1 - float(error.mean()) / spread for error in errors]
+    note = (
+        f"auto took {'SPEX' if ours else 'ProxySPEX'}: on {len(rows)} masks that neither saw"
+        f" R² is {r2[0]:.2f} with SPEX and {r2[1]:.2f} with ProxySPEX"
+    )
+    fit = coded if ours else stacked
+    return replace(fit, notes=(*fit.notes, note))

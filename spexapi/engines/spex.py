@@ -99,6 +99,11 @@ class SPEX:
         self._check(n_players)
         return _smallest(n_players, min(self.order, _LOWEST_ORDER), self.groups)
 
+    def budget_of_its_order(self, n_players: int) -> int:
+        """From where on `plan` takes sets of `order` players."""
+        self._check(n_players)
+        return _smallest(n_players, min(self.order, n_players), self.groups)
+
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
         """The planned masks that were not measured yet, in order; failed ones not again."""
         return design.masks[len(seen) : len(seen) + max(0, remaining)]
