@@ -67,8 +67,8 @@ def wire(
     def end(request: gradio.Request) -> None:
         stops.ask(str(request.session_hash))
 
-    buttons.run.click(explain, fields, [*here.all, *buttons.all], **MODEL)
-    buttons.run.click(None, None, None, js=f"() => spex.show({buttons.shows!r})")
+    shown = f"(...fields) => {{ spex.show({buttons.shows!r}); return fields; }}"
+    buttons.run.click(explain, fields, [*here.all, *buttons.all], js=shown, **MODEL)
     buttons.stop.click(end, None, None, concurrency_limit=None, **QUIET)
     alive(here, model, site, stops, buttons.busy, buttons.all)
 
