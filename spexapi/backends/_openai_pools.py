@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 from urllib.request import getproxies
 
 # A pool asks the operating system about each of its idle connections at every request and every answer
-# (httpcore2, AsyncConnectionPool._assign_requests_to_connections): with 64 in one pool that is a third of
+# (httpcore2, AsyncConnectionPool._assign_requests_to_connections): with 64 in one pool that is a quarter of
 # the CPU of a call. Among 16 pools it is lost in the rest.
 _POOLS = 16
 
@@ -21,7 +22,7 @@ def pooled_client() -> Any:
     import httpx2
     import openai
 
-    trusted = httpx2.create_ssl_context()
+    trusted = _trusted()
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=5.0)
 
     class Pools(httpx2.AsyncBaseTransport):
@@ -38,3 +39,11 @@ def pooled_client() -> Any:
                 await pool.aclose()
 
     return openai.DefaultAsyncHttpxClient(transport=Pools())
+
+
+@functools.cache
+def _trusted() -> Any:
+    """The certificates of this machine, read once: that takes tens of milliseconds."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
