@@ -24,7 +24,7 @@ def main(_, store, out, jobs):
     game = spexapi.TrainingGame(
         train, measure, 9, empty=0.0, noise=2, name="killed", store=store, jobs=int(jobs), batch=4
     )
-    spexapi.explain(game, budget=60, seed=3).to_json(out)
+    spexapi.explain(game, engine="lime", budget=60, seed=3).to_json(out)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ import time
 import numpy as np
 import pytest
 from test_cli import spexapi
+from typer.testing import CliRunner
 
+from spexapi.cli.commands import app
 from spexapi.errors import InputError
 from spexapi.games.learners import LEARNERS, game_of, learner
 from spexapi.games.table import read_table
@@ -43,6 +45,12 @@ def run(data, *more, **options):
     return spexapi("training", "--data", data, "--label", "kind", *more, "--store", "off", **options)
 
 
+def here(data, *more):
+    """The same in this process, which spares it the imports."""
+    given = ["training", "--data", data, "--label", "kind", *more, "--store", "off"]
+    return CliRunner().invoke(app, list(map(str, given)))
+
+
 def test_a_run_writes_a_table_a_report_and_an_explanation(data, tmp_path):
     out = tmp_path / "e.json"
     done = run(data, "--budget", "200", "--json", out, "--html", tmp_path / "r.html", "--verify", "1")
@@ -59,17 +67,17 @@ def test_a_run_writes_a_table_a_report_and_an_explanation(data, tmp_path):
 
 def test_groups_are_a_column_the_labels_or_clusters(data, tmp_path):
     for group, labels in {"colour": {"red", "white"}, "labels": {"rose", "daisy"}, "3": {"cluster"}}.items():
-        done = run(data, "--group", group, "--json", tmp_path / "e.json", "--estimator", "knn", "--quiet")
-        assert done.returncode == 0, done.stderr
+        done = here(data, "--group", group, "--json", tmp_path / "e.json", "--estimator", "knn", "--quiet")
+        assert done.exit_code == 0, done.output
         players = json.loads((tmp_path / "e.json").read_text())["players"]
         assert {p["label"].split()[0] for p in players} == labels
 
 
 def test_a_dry_run_trains_nothing(data):
-    done = run(data, "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert "256 models would be trained" in done.stdout
-    assert "nothing was asked" in done.stdout
+    done = here(data, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "256 models would be trained" in done.output
+    assert "nothing was asked" in done.output
 
 
 @pytest.mark.parametrize(
@@ -84,10 +92,10 @@ def test_a_dry_run_trains_nothing(data):
     ],
 )
 def test_bad_input_is_one_line_and_code_two(data, arguments, said):
-    done = run(data, *arguments)
-    assert done.returncode == 2
-    assert said in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
+    done = here(data, *arguments)
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.split())
+    assert "Traceback" not in done.output
 
 
 def test_a_cap_keeps_a_partial_result(data, tmp_path):
