@@ -38,7 +38,8 @@ class TrainingGame:
     groups    the group of each example: its source, its label, its cluster. The players are then the groups,
               in the order of first appearance; an example whose group is None is always there
     empty     what no training at all is worth. Without it a mask that keeps no example is not trained and
-              counts as failed: most engines lose one value by that, `exact` and `kernelshap` need it
+              counts as failed: one value less for most engines, while `exact` is then a fit and the values
+              of `kernelshap` do not add up
     noise     so many uniform masks are trained twice, with two seeds, before the run (setup_calls): the mean
               square of half the difference is the `variance` of every value, and widens the intervals. 0 for
               a training that has no randomness
