@@ -2,10 +2,10 @@
 
     python benchmarks/prune.py [--draws 3] [--seconds 3600]
 
-A draw: 10 questions of the model's own tests (training/worlds.py, 2 of each of 5 kinds, 4 to 6
 A draw: 10 questions of the model's own tests (training/worlds.py, 2 of each of 5 kinds, 4 to 6 documents) are
 the game, its value the mean log-odds of the right answer against three others that stand in the documents;
 100 other questions are held out. Each way has 300 masks of the game:
+
     spectrum            auto on all 300, then the best k heads by mixed-integer programming
     spectrum, searched  auto on 150, the rest spent by prune(budget=...) around that optimum
     first order         the lasso of context-cite on the same 300, the k largest
