@@ -72,9 +72,14 @@ class Verification:
         return sum(check.confirmed is True for check in self.checks)
 
     def verdict(self, players: Interaction) -> bool | None:
-        """Whether every background of this interaction that was measured confirms it; None where none was."""
-        found = [c.confirmed for c in self.checks if c.players == players and c.confirmed is not None]
-        return all(found) if found else None
+        """Whether every background of this interaction that was measured confirms it.
+
+        None where none was measured, and where no effect at all would have passed every check.
+        """
+        found = [c for c in self.checks if c.players == players and c.confirmed is not None]
+        if not all(c.confirmed for c in found):
+            return False
+        return True if any(abs(c.predicted) > c.tolerance for c in found) else None
 
     def said(self, players: Interaction) -> str:
         """The verdict in words, "" where the interaction was not chosen."""
@@ -83,7 +88,7 @@ class Verification:
         if not measured:
             return "not measured: a call failed" if found else ""
         if all(measured):
-            return "confirmed"
+            return "confirmed" if self.verdict(players) else "agrees, but so would no effect"
         return f"NOT confirmed: {sum(measured)} of {len(measured)} measurements agree"
 
     @property
@@ -93,8 +98,9 @@ class Verification:
 
     def summary(self) -> str:
         """ "3 of 5 strongest interactions confirmed by measuring them (40 model calls)"."""
-        known = [v for v in map(self.verdict, self.interactions) if v is not None]
-        which = f"{sum(known)} of the {len(known)} strongest interactions"
+        measured = dict.fromkeys(c.players for c in self.checks if c.confirmed is not None)
+        good = sum(self.verdict(players) is True for players in measured)
+        which = f"{good} of the {len(measured)} strongest interactions"
         return f"{which} confirmed by measuring them directly ({self.calls:,} model calls)"
 
     def __str__(self) -> str:

@@ -31,7 +31,7 @@ from spexapi.views.ui.compare import differences
 from spexapi.views.ui.forms import Chat, Form, How, Inside, Model, Rag, documents_of, turns_of
 from spexapi.views.ui.held import Held, rest, top
 from spexapi.views.ui.keep import as_file, command, python
-from spexapi.views.ui.panel import banner, working
+from spexapi.views.ui.panel import banner, plainly, working
 from spexapi.views.ui.site import PUBLIC, Limits, Site
 from spexapi.views.ui.uploads import documents_from, explanation_from
 
@@ -369,6 +369,29 @@ def test_the_gauge_says_how_many_of_the_strongest_were_confirmed():
     assert "2 of the top 2" in checked(True, None, True)
     assert "the strongest of the combinations not confirmed" in checked(False)
     assert "confirmed" not in checked(None)
+
+
+def test_what_no_effect_would_pass_too_confirms_nothing():
+    checks = (
+        Check((0, 1), (), 0.4, 1.0, 2.0, True, 4),
+        Check((0, 2), (), 0.9, 1.0, 0.3, True, 4),
+        Check((1, 2), (), 0.1, 1.0, 0.3, False, 4),
+    )
+    found = Verification(checks, ("a", "b", "c"), 10, 0.1, 12, 0)
+    assert [found.verdict(c.players) for c in checks] == [None, True, False]
+    assert "so would no effect" in found.said((0, 1))
+    assert found.summary().startswith("1 of the 3 strongest")
+    ex = replace(sample.documents(sample.and_of_two), verification=found)
+    assert "1 of the top 3 combinations confirmed" in Page(gauge(ex)).text
+
+
+def test_a_budget_that_is_too_small_is_told_without_our_words():
+    form = Form(Rag("q?", ("one two three four five six",)), how=How("word", 4))
+    with pytest.raises(spexapi.BudgetError) as refused:
+        spexapi.explain(form.game(HOME), budget=4, engine="proxyspex")
+    said = plainly(refused.value)
+    assert "player" not in said
+    assert "6 parts" in said
 
 
 def test_values_that_are_all_certain_have_a_story_too():

@@ -51,7 +51,7 @@ def _checked(ex: Explanation) -> str:
     """ "; 3 of the top 5 combinations confirmed by direct ablation", "" where nothing was checked."""
     if ex.verification is None:
         return ""
-    players = [s for s in ex.verification.interactions if ex.verification.verdict(s) is not None]
+    players = list(dict.fromkeys(c.players for c in ex.verification.checks if c.confirmed is not None))
     good = sum(ex.verification.verdict(s) is True for s in players)
     sizes = {len(s) > 1 for s in players}
     what = "effects" if len(sizes) > 1 else "combinations" if True in sizes else kind_plural(ex)

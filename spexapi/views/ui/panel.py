@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import gradio
 
-from spexapi.errors import SpexError, Unavailable
+from spexapi.errors import BudgetError, SpexError, Unavailable
 from spexapi.views.safe import safe, tag
 from spexapi.views.table import table
 from spexapi.views.ui import whatif
@@ -98,11 +98,19 @@ def banner(reason: str) -> str:
     return tag("div", tag("b", "This did not work.") + safe(reason), class_="banner", role="alert")
 
 
+def plainly(error: SpexError) -> str:
+    """Our own errors in the words of the page."""
+    if isinstance(error, BudgetError):
+        return str(error).replace("player", "part").replace("measurements", "questions to the model")
+    if isinstance(error, Unavailable):
+        return f"{error}. Check the address, and whether the server runs."
+    return str(error)
+
+
 def failed(error: Exception) -> str:
     """A banner for any error: our own in their words, others to the log."""
     if isinstance(error, SpexError):
-        hint = " Check the address, and whether the server runs." if isinstance(error, Unavailable) else ""
-        return banner(str(error) + hint)
+        return banner(plainly(error))
     logging.getLogger("spexapi").error("the page failed", exc_info=error)
     return banner(BROKEN)
 

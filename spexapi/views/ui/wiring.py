@@ -16,7 +16,7 @@ from spexapi.views.ui.fields import ModelFields
 from spexapi.views.ui.forecasting import forecast_of
 from spexapi.views.ui.forms import Form
 from spexapi.views.ui.keys import key_of
-from spexapi.views.ui.panel import MODEL, QUIET, Panel, Shown, failed, running
+from spexapi.views.ui.panel import MODEL, QUIET, Panel, Shown, failed, plainly, running
 from spexapi.views.ui.site import Site
 
 gr = cast("Any", gradio)  # its stubs leave most types unknown
@@ -81,7 +81,7 @@ def forecasts(demo: Any, fields: list[Any], form_of: FormOf, forecast: Any, site
             form, typed = form_of(*values)
             said = forecast_of(form, site, key_of(form.model, typed, login))
         except SpexError as error:
-            return tag("p", safe(str(error)), class_="about", role="status")
+            return tag("p", safe(plainly(error)), class_="about", role="status")
         except Exception:  # a forecast is a courtesy: what is wrong is said when Explain is pressed
             return ""
         return tag("p", safe(said), class_="about", role="status")
