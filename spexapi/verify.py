@@ -80,7 +80,7 @@ async def averify(
         new = int(fresh[rows].sum())
         checks.append(Check(cube.players, cube.kept, measured, predicted, tolerance, confirmed, new))
     if skipped:
-        notes = (*notes, f"{skipped} derivatives did not fit the budget of {budget} and were not measured")
+        notes = (*notes, f"{skipped} more checks did not fit the budget of {budget} and were not made")
     labels = tuple(p.label for p in game.players)
     return Verification(tuple(checks), labels, ex.n_players, residual, calls, skipped, notes)
 

@@ -52,7 +52,12 @@ class Panel:
     def show(self, held: Held | None, *, done: bool = True) -> Shown:
         """What changes when this explanation is shown."""
         if held is None:
-            return {self.held: None, self.result: self.empty, self.asking: "", self.details: ""}
+            return {
+                **{part: "" for part in (self.asking, self.outcome, self.details)},
+                self.held: None,
+                self.result: self.empty,
+                self.more: gr.update(visible=False),
+            }
         shown = {self.result: top(held, measuring=not done), self.details: rest(held)}
         if not done:
             return {**shown, self.asking: "", self.outcome: ""}
