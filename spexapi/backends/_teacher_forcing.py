@@ -173,26 +173,46 @@ class TeacherForcing:
             ).logits
         else:
             logits = self._model(**inputs, use_cache=False).logits[:, first:last]
-        return [
-            _chosen(
-                logits[i, begin - first : begin - first + len(group[0].answer.ids)],
-                [row.answer.ids for row in group],
-            )
-            for i, (begin, group) in enumerate(zip(begins, groups, strict=True))
+        places = [
+            slice(begin - first, begin - first + len(row.answer.ids))
+            for begin, row in zip(begins, rows, strict=True)
         ]
+        return _chosen(logits, places, [[row.answer.ids for row in group] for group in groups])
 
 
-def _chosen(logits: torch.Tensor, answers: Sequence[Sequence[int]]) -> list[Floats]:
-    """(t, v) logits, t ids for each answer -> (t,) log-probabilities in nats for each.
+def _chosen(
+    logits: torch.Tensor, places: Sequence[slice], answers: Sequence[Sequence[Sequence[int]]]
+) -> list[list[Floats]]:
+    """Of each row the log-probabilities of its answers in nats, (t,) each.
+
+    logits   (rows, positions, v)
+    places   the t positions of each row that predict its answers
+    answers  t ids for each answer of each row
 
     In float64 where the device has it: in float32 every probability above 1 - 6e-8 would be the same, and a
     logit of it infinite.
     """
     exact = torch.float32 if logits.device.type == "mps" else torch.float64
-    targets = torch.tensor(answers, device=logits.device).T
     step = max(1, _CHUNK // logits.shape[-1])
+    widest = max(map(len, answers))
+    # a row of ids for each position of each row; where a row has fewer answers than another, its first again
+    wanted = [ids for own in answers for ids in zip(*own, *[own[0]] * (widest - len(own)), strict=True)]
+    targets = torch.tensor(wanted, device=logits.device)
+    row, position = (
+        torch.tensor(found, device=logits.device)
+        for found in zip(
+            *((i, at) for i, p in enumerate(places) for at in range(p.start, p.stop)), strict=True
+        )
+    )
     parts = [
-        torch.log_softmax(logits[i : i + step].to(exact), dim=-1).gather(1, targets[i : i + step])
+        torch.log_softmax(logits[row[i : i + step], position[i : i + step]].to(exact), dim=-1).gather(
+            1, targets[i : i + step]
+        )
         for i in range(0, len(targets), step)
     ]
-    return list(np.asarray(torch.cat(parts).cpu().double().numpy(), dtype=np.float64).T.copy())
+    values = np.asarray(torch.cat(parts).cpu().double().numpy(), dtype=np.float64)
+    ends = np.cumsum([p.stop - p.start for p in places])
+    return [
+        [np.array(found[:, k]) for k in range(len(own))]
+        for own, found in zip(answers, np.split(values, ends[:-1]), strict=True)
+    ]
