@@ -227,7 +227,7 @@ def warnings(explanation: Explanation) -> list[str]:
     found: list[str] = []
     if explanation.stopped:
         found.append(
-            f"Stopped early: {len(explanation.observations):,} of {explanation.recipe.budget:,} masks were "
+            f"Stopped early: {len(explanation.observations):,} of {explanation.recipe.budget:,} selections were "
             "measured, so this is a partial result."
         )
     failed = explanation.audit.n_failed
