@@ -459,6 +459,24 @@ def test_documents_come_from_files_of_known_kinds(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("d.txt", "The key is in the box.\n\n\nThe box is\nin the cellar.\n"),
+        ("d.MD", "The key is in the box.\n\nThe box is\nin the cellar."),
+        ("d.json", '["The key is in the box.", {"text": "The box is\\nin the cellar."}]'),
+        (
+            "d.jsonl",
+            '{"text": "The key is in the box."}\n{"id": "b", "text": "The box is\\nin the cellar."}\n',
+        ),
+    ],
+)
+def test_every_kind_of_file_gives_the_same_documents(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    assert documents_from(str(path), Limits()) == ["The key is in the box.", "The box is\nin the cellar."]
+
+
+@pytest.mark.parametrize(
     ("name", "content", "limits", "message"),
     [
         ("d.exe", b"MZ", Limits(), "files here are"),

@@ -227,8 +227,8 @@ def warnings(explanation: Explanation) -> list[str]:
     found: list[str] = []
     if explanation.stopped:
         found.append(
-            f"Stopped early: {len(explanation.observations):,} of {explanation.recipe.budget:,} selections were "
-            "measured, so this is a partial result."
+            f"Stopped early: {len(explanation.observations):,} of {explanation.recipe.budget:,} selections"
+            " were measured, so this is a partial result."
         )
     failed = explanation.audit.n_failed
     if failed:
