@@ -40,9 +40,9 @@ class TrainingGame:
     empty     what no training at all is worth. Without it a mask that keeps no example is not trained and
               counts as failed: one value less for most engines, while `exact` is then a fit and the values
               of `kernelshap` do not add up
-    noise     so many uniform masks are trained twice, with two seeds, before the run (setup_calls): the mean
-              square of half the difference is the `variance` of every value, and widens the intervals. 0 for
-              a training that has no randomness
+    noise     so many uniform masks are trained twice, with two seeds, before the run (setup_calls): half
+              the mean square of the differences is the `variance` of every value, and widens the intervals.
+              0 for a training that has no randomness
     seed      of the trainings; each set of examples gets a seed of its own
     jobs      processes that train side by side (joblib)
     name      of the data and the training, for the store: change it when either changes
@@ -53,9 +53,9 @@ class TrainingGame:
     A training that raises, or whose value is not finite, is a failed measurement with its reason, counted in
     the audit; on all examples it is an InputError, before anything else is trained.
 
-    Uniform masks keep half of the examples, so what is explained is the model trained on half of the data: an
-    example that has many near-duplicates there matters more than it would in a data set twice as large. For
-    effects at the full size verify() measures with all others kept. Datamodels (Ilyas et al., 2022) keep 10
+    Uniform masks keep half of the examples, so what is explained is models trained on half of the data: an
+    example with a near-duplicate matters more to them than to the model of all data, where the duplicate is
+    always there. For effects at the full size verify() measures with all others kept. Datamodels (Ilyas et al., 2022) keep 10
     to 75%, at the price of parities that are no longer orthonormal, on which the Fourier spectrum, its R² and
     its intervals rest; to look at a smaller share give a smaller training set.
     """
