@@ -55,9 +55,9 @@ class TrainingGame:
 
     Uniform masks keep half of the examples, so what is explained is models trained on half of the data: an
     example with a near-duplicate matters more to them than to the model of all data, where the duplicate is
-    always there. For effects at the full size verify() measures with all others kept. Datamodels (Ilyas et al., 2022) keep 10
-    to 75%, at the price of parities that are no longer orthonormal, on which the Fourier spectrum, its R² and
-    its intervals rest; to look at a smaller share give a smaller training set.
+    always there. For effects at the full size verify() measures with all others kept. Datamodels (Ilyas et
+    al., 2022) keep 10 to 75%, at the price of parities that are no longer orthonormal, on which the Fourier
+    spectrum, its R² and its intervals rest; to look at a smaller share give a smaller training set.
     """
 
     def __init__(
