@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from page_server import address, browser, keep, page, visit
@@ -40,6 +41,12 @@ def test_the_map_has_a_cell_for_each_part_and_frames_what_is_kept(layers):
 def test_the_last_layer_stands_on_top(layers):
     heights = dict(re.findall(r'y="([\d.]+)">layer (\d)</text>', head_map(layers)))
     assert [heights[y] for y in sorted(heights, key=float)] == ["3", "2", "1", "0"]
+
+
+def test_reports_have_the_map(layers):
+    assert 'class="headmap"' in layers.to_html()
+    odd = replace(layers, players=tuple(replace(p, label="<b>") for p in layers.players))
+    assert 'class="headmap"' not in odd.to_html()
 
 
 def test_links_are_told_in_words(layers):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from spexapi.views.checked import checked
 from spexapi.views.drawing import Drawn, draw
 from spexapi.views.gauge import gauge
+from spexapi.views.heads import map_of
 from spexapi.views.panels import combinations, prompt, proof
 from spexapi.views.safe import safe, tag
 from spexapi.views.training import gallery
@@ -42,6 +43,7 @@ def fragment(explanation: Explanation) -> str:
         cautions(explanation),
         proof(drawn),
         gallery(explanation) if explanation.target.kind == "training" else "",
+        map_of(explanation) if explanation.target.kind == "heads" else "",
         combinations(drawn),
         checked(explanation),
         prompt(drawn),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spexapi.backends.parts import Part, to_part
+from spexapi.errors import InputError
 from spexapi.views.arcs import Combination, bar, tone
 from spexapi.views.drawing import combinations_of
 from spexapi.views.reading import Reading, in_words
@@ -48,6 +49,14 @@ class _Grid:
         part = self.parts[player]
         x = _LEFT + self.wide * (self.columns.index(_column(part)) + 0.5)
         return x, _TOP + _HIGH * (self.rows.index(part.layer) + 0.5)
+
+
+def map_of(ex: Explanation) -> str:
+    """head_map(), or nothing where the players' names say no places: a file made by hand."""
+    try:
+        return head_map(ex)
+    except InputError:
+        return ""
 
 
 def head_map(ex: Explanation, kept: Collection[int] | None = None) -> str:
