@@ -171,7 +171,9 @@ def prompt(drawn: Drawn) -> str:
 
 def _turn(drawn: Drawn, role: str, pieces: Sequence[Piece]) -> str:
     body = tag("div", "".join(_piece(drawn, piece) for piece in pieces), class_="turn", dir="auto")
-    return tag("div", tag("span", safe(ROLES.get(role, role)), class_="label") + body, class_="role")
+    who = safe(ROLES.get(role, role))
+    # a long turn scrolls on the page, so the keyboard must reach it
+    return tag("div", tag("span", who, class_="label") + body, class_="role", tabindex=0, role="group")
 
 
 def _piece(drawn: Drawn, piece: Piece) -> str:
