@@ -205,7 +205,7 @@ _BUILT_IN = {
     "mean_logprob": Scorer("mean_logprob", "nats a token", mean_logprob, _mean),
     "logit": Scorer("logit", "nats", logit, _logit),
     "choice": Scorer("choice", "nats", choice, options=True),
-    "accuracy": Scorer("accuracy", "share right", accuracy, options=True),
+    "accuracy": Scorer("accuracy", "right", accuracy, options=True),
     "match": over_replies(
         "match", "nats", lambda r, a: float(normal(r) == normal(a)), samples=8, total=agreeing
     ),

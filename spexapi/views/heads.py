@@ -71,7 +71,8 @@ def head_map(ex: Explanation, kept: Collection[int] | None = None) -> str:
     found, _ = combinations_of(ex)
     cells = "".join(_cell(ex, grid, i, tone(shares[i], scale), shares[i], kept) for i in range(ex.n_players))
     letters = _letters(grid, found)
-    links = "".join(_link(grid, c, letters[c.letter]) for c in reversed(found))
+    links = "".join(_link(grid, c, letters[c.letter]) for c in found)
+    links += "".join(_letter(c, *letters[c.letter]) for c in found)  # above all lines
     width, height = grid.size
     drawing = (
         f'<svg class="headmap" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" role="img" '
@@ -176,9 +177,13 @@ def _link(grid: _Grid, c: Combination, at: tuple[float, float]) -> str:
         f'<path d="M{a:.1f} {b:.1f}Q{(a + x) / 2:.1f} {y:.1f} {x:.1f} {y:.1f}"/>' for a, b in ends
     )
     dots = "".join(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3.5"/>' for a, b in ends)
+    return f'<g class="arc {c.style} w2">{lines}{dots}</g>'
+
+
+def _letter(c: Combination, x: float, y: float) -> str:
     letter = f'<circle class="disc" cx="{x:.1f}" cy="{y:.1f}" r="9"/>'
     letter += f'<text x="{x:.1f}" y="{y + 4:.1f}">{safe(c.letter)}</text>'
-    return f'<g class="arc {c.style} w2">{lines}{dots}{letter}</g>'
+    return f'<g class="arc {c.style}">{letter}</g>'
 
 
 def _column(part: Part) -> str:
