@@ -88,20 +88,15 @@ def run(game: spexapi.HeadGame, held_out: spexapi.HeadGame, way: str, draw: int)
 
 
 def table(kept: Kept) -> str:
-    draws = sorted({int(key.split("/")[0]) for key in kept.rows})
+    started = {int(key.split("/")[0]) for key in kept.rows}
+    draws = [d for d in sorted(started) if all(f"{d}/{way}" in kept.rows for way in WAYS)]
     head = ["heads left", *WAYS]
-    rows: list[list[str]] = []
-    for place, size in enumerate(SIZES):
-        cells: list[str] = []
-        for way in WAYS:
-            found = [kept.rows[f"{d}/{way}"]["accuracy"][place] for d in draws if f"{d}/{way}" in kept.rows]
-            cells.append(f"{np.mean(found):.3f}" if found else "")
-        rows.append([str(size), *cells])
-    mean = [
-        [np.mean(row["accuracy"]) for key, row in kept.rows.items() if key.endswith(f"/{way}")]
-        for way in WAYS
+    of_way = {way: [kept.rows[f"{d}/{way}"]["accuracy"] for d in draws] for way in WAYS}
+    rows = [
+        [str(size), *(f"{np.mean([found[place] for found in of_way[way]]):.3f}" for way in WAYS)]
+        for place, size in enumerate(SIZES)
     ]
-    rows.append(["mean over sizes", *(f"{np.mean(found):.3f}" if found else "" for found in mean)])
+    rows.append(["mean over sizes", *(f"{np.mean(of_way[way]):.3f}" for way in WAYS)])
     return f"{len(draws)} draws of questions and masks.\n\n" + markdown(head, rows)
 
 
