@@ -58,6 +58,8 @@ bench: $(BIN)/.test .env-peers/bin/python
 	$(BIN)/python benchmarks/calls_saved_table.py
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/training_data.py
+	$(BIN)/python benchmarks/prune.py $(BENCH)
+	$(BIN)/python benchmarks/heads_speed.py
 	$(BIN)/python benchmarks/mislabelled.py
 	$(BIN)/python benchmarks/speed.py $(BENCH)
 
