@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -115,3 +116,5 @@ def test_a_forecast_says_how_many_models_and_how_long():
     said = asyncio.run(study().forecast(Site()))
     assert "40 examples · 100 models to train" in said
     assert " s each, about " in said
+    with patch("spexapi.games._estimators.FitOn.__call__", side_effect=AssertionError):
+        assert "200 models" in asyncio.run(study(how=How("example", 200)).forecast(Site()))

@@ -25,6 +25,8 @@ from spexapi.views.ui.uploads import csv_from
 
 DIGITS, FLIPPED, TESTED = 40, 3, 160
 _ROWS = 20  # times as many rows as parts: groups hold several
+_MOST_PACES = 200
+_paces: dict[tuple[str, str, str, str], float] = {}  # of what visitors looked at, newest last
 GROUPS = {"rows": None, "labels": "labels", "clusters": 20}
 
 
@@ -66,13 +68,23 @@ class Study:
         game = await asyncio.to_thread(self.game, site, noise=1)  # the first training also loads libraries
         masks, kept = shared_out(game, self.how)
         preview(game, engine=self.how.engine, budget=masks, seed=self.how.seed)
-        await game.prepare()
-        await game.close()
+        seconds = await self._pace(game)
         parts = [f"{len(game.players):,} examples", f"{masks + kept:,} models to train"]
-        if game.seconds:
-            parts.append(f"{game.seconds:.2g} s each, about {spelled((masks + kept) * game.seconds)}")
+        if seconds:
+            parts.append(f"{seconds:.2g} s each, about {spelled((masks + kept) * seconds)}")
         checks = f". {kept} of them check the strongest combinations." if kept else ""
         return " · ".join(parts) + checks
+
+    async def _pace(self, game: TrainingGame) -> float:
+        """Seconds that a training takes, tried once for the same data and learner."""
+        what = (self.path, self.label, self.learner, self.groups)
+        if what not in _paces:
+            await game.prepare()
+            await game.close()
+            _paces[what] = game.seconds
+            while len(_paces) > _MOST_PACES:
+                del _paces[next(iter(_paces))]
+        return _paces[what]
 
 
 def columns_of(path: str, limits: Limits) -> list[str]:
