@@ -8,7 +8,7 @@ os.environ["SPACE_ID"] = "somebody/page"
 
 from spexapi.views.ui import build, launch, site
 
-site.PUBLIC = replace(site.PUBLIC, documents=6, characters=2_000, budget=64, runs=1, calls=100)
+site.PUBLIC = replace(site.PUBLIC, documents=6, characters=2_000, budget=80, runs=1, calls=100)
 
 if __name__ == "__main__":
     launch(int(sys.argv[1]), demo=build(), mcp=True)

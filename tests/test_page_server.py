@@ -73,7 +73,7 @@ def limited():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"budget": 65}, "65 questions to the model are more than this page takes (64)"),
+        ({"budget": 81}, "81 questions to the model are more than this page takes (80)"),
         ({"documents": ["a"] * 7}, "7 documents"),
         ({"documents": ["a" * 2_001, "b"]}, "characters of text"),
         ({"question": " "}, "no question yet"),
