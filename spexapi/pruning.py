@@ -78,7 +78,7 @@ async def aprune(
     """prune() for notebooks and servers."""
     for each in (game, *([on] if on is not None else [])):
         _same_players(each, ex)
-    sizes = [k] if isinstance(k, int) else list(k)
+    sizes = [int(k)] if isinstance(k, (int, np.integer)) else [int(each) for each in k]
     if not sizes:
         raise InputError("no size is given: how many players shall be kept?")
     if budget < 0:
