@@ -66,11 +66,13 @@ def test_a_run_writes_a_table_a_report_and_an_explanation(data, tmp_path):
 
 
 def test_groups_are_a_column_the_labels_or_clusters(data, tmp_path):
-    for group, labels in {"colour": {"red", "white"}, "labels": {"rose", "daisy"}, "3": {"cluster"}}.items():
+    clusters = {"cluster 1", "cluster 2", "cluster 3"}
+    rows = {"colour": {"red", "white"}, "labels": {"label rose", "label daisy"}, "3": clusters}
+    for group, labels in rows.items():
         done = here(data, "--group", group, "--json", tmp_path / "e.json", "--estimator", "knn", "--quiet")
         assert done.exit_code == 0, done.output
         players = json.loads((tmp_path / "e.json").read_text())["players"]
-        assert {p["label"].split()[0] for p in players} == labels
+        assert {p["label"].rpartition(" (")[0] for p in players} == labels
 
 
 def test_a_dry_run_trains_nothing(data):

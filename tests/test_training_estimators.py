@@ -84,7 +84,7 @@ def test_xgboost_trains_as_it_is():
 
 def test_groups_by_label_and_by_cluster():
     labels = of(GaussianNB(), groups="labels")
-    assert sorted(p.label.split()[0] for p in labels.players) == ["0", "1", "2"]
+    assert sorted(p.label.rpartition(" (")[0] for p in labels.players) == ["label 0", "label 1", "label 2"]
     far = np.repeat([0.0, 50.0, 100.0], [10, 12, 18])[:, None] + X[:, :1]
     game = spexapi.TrainingGame.of_estimator(GaussianNB(), far, Y, far, Y, groups=3)
     assert sorted(p.label.split("(")[1] for p in game.players) == [

@@ -122,7 +122,7 @@ def groups_of(groups: Groups, X: Any, y: Any) -> Sequence[Hashable | None] | Non
     if isinstance(groups, str):
         if groups != "labels":
             raise InputError(f"groups is {groups!r}: give 'labels', a number of clusters, or a list")
-        return y.tolist()
+        return [f"label {label}" for label in y.tolist()]
     if isinstance(groups, (int, np.integer)):
         if not 2 <= groups <= len(y):
             raise InputError(f"{groups} clusters of {len(y)} examples: give 2 to {len(y)}")

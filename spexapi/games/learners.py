@@ -58,7 +58,7 @@ def game_of(
     estimator = learner(name, classes=bool(table.classes))
     given: Any = groups
     if groups == "labels":
-        given = [table.labels[i] for i in train]
+        given = [f"label {table.labels[i]}" for i in train]
     elif groups == "column" and table.groups is not None:
         given = [table.groups[i] for i in train]
     return TrainingGame.of_estimator(
