@@ -88,7 +88,7 @@ class Verification:
         if not measured:
             return "not measured: a call failed" if found else ""
         if all(measured):
-            return "confirmed" if self.verdict(players) else "agrees, but so would no effect"
+            return "confirmed" if self.verdict(players) else "agrees, within too wide a margin to confirm"
         return f"NOT confirmed: {sum(measured)} of {len(measured)} measurements agree"
 
     @property

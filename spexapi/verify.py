@@ -80,7 +80,8 @@ async def averify(
         new = int(fresh[rows].sum())
         checks.append(Check(cube.players, cube.kept, measured, predicted, tolerance, confirmed, new))
     if skipped:
-        notes = (*notes, f"{skipped} more checks did not fit the budget of {budget} and were not made")
+        checks_left = "1 more check" if skipped == 1 else f"{skipped} more checks"
+        notes = (*notes, f"not within the budget of {budget}, so not made: {checks_left}")
     labels = tuple(p.label for p in game.players)
     return Verification(tuple(checks), labels, ex.n_players, residual, calls, skipped, notes)
 

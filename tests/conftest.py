@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from openai_server import Server, start
 
+# No test reads or fills the store of whoever runs the tests; those about a store name their own.
+os.environ["SPEXAPI_STORE"] = "off"
+
 SHARED = Path(__file__).parent.parent.parent / "shared"
 
 

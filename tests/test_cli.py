@@ -196,10 +196,15 @@ def test_ctrl_c_leaves_a_partial_result_and_no_traceback(tmp_path):
 
 
 def test_verify_measures_the_strongest_within_the_budget(documents, tmp_path):
+    with documents.open("a") as file:
+        file.writelines(
+            json.dumps({"id": text, "text": text}) + "\n"
+            for text in ("the coin is in the drawer .", "the drawer is in the garden .")
+        )
     done = rag(
         documents,
         "--budget",
-        "14",
+        "40",
         "--verify",
         "2",
         "--json",
@@ -209,7 +214,7 @@ def test_verify_measures_the_strongest_within_the_budget(documents, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     data = json.loads((tmp_path / "e.json").read_text())
-    assert data["cost"]["calls"] <= 14
+    assert data["cost"]["calls"] <= 40
     assert {c["confirmed"] for c in data["verification"]["checks"]} <= {True, False}
     pair = next(i for i in data["interactions"] if i["players"] == [0, 1])
     assert pair["confirmed"] is True

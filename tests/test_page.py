@@ -82,6 +82,26 @@ def test_what_cannot_be_asked_is_answered_in_plain_words(asks, message):
     with pytest.raises(spexapi.InputError, match=message):
         Form(asks, how=How("word")).game(site)
 
+def test_a_page_at_home_pays_for_nothing_twice_and_a_shared_one_keeps_nothing(
+    openai_server, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SPEXAPI_STORE", str(tmp_path / "replies.sqlite"))
+    assert Site.here({}).keeps
+    assert not Site.here({"SPACE_ID": "me/page"}).keeps
+    model = Model("openai", "table", openai_server.base_url)
+    form = Form(Rag("Where is the key?", PAIR, "the cellar"), model, How(budget=16))
+
+    def calls(site: Site) -> tuple[int, int]:
+        before = openai_server.counts()["calls"]
+        explained = spexapi.explain(form.game(site, "sk-x"), budget=16)
+        return explained.cost.calls, openai_server.counts()["calls"] - before
+
+    bought, _ = calls(Site(keeps=True))
+    assert bought == 16
+    assert calls(Site(keeps=True))[0] == 0
+    assert calls(Site())[0] == 16
+    assert b"sk-x" not in (tmp_path / "replies.sqlite").read_bytes()
+
 
 def test_a_hosted_model_on_a_public_page_needs_the_visitors_own_key(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "the owner's")
@@ -379,7 +399,7 @@ def test_what_no_effect_would_pass_too_confirms_nothing():
     )
     found = Verification(checks, ("a", "b", "c"), 10, 0.1, 12, 0)
     assert [found.verdict(c.players) for c in checks] == [None, True, False]
-    assert "so would no effect" in found.said((0, 1))
+    assert "too wide a margin to confirm" in found.said((0, 1))
     assert found.summary().startswith("1 of the 3 strongest")
     ex = replace(sample.documents(sample.and_of_two), verification=found)
     assert "1 of the top 3 combinations confirmed" in Page(gauge(ex)).text

@@ -235,7 +235,7 @@ def test_a_run_cut_short_and_failures_are_said():
     explanation = sample.documents(sample.and_of_two)
     cut = replace(explanation, stopped=True, audit=replace(explanation.audit, n_failed=3))
 
-    assert "Stopped early: 64 of 64 masks" in plain(cut)
+    assert "Stopped early: 64 of 64 selections" in plain(cut)
     assert "3 measurements failed" in plain(cut)
 
 

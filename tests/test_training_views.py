@@ -118,3 +118,19 @@ def test_a_forecast_says_how_many_models_and_how_long():
     assert " s each, about " in said
     with patch("spexapi.games._estimators.FitOn.__call__", side_effect=AssertionError):
         assert "200 models" in asyncio.run(study(how=How("example", 200)).forecast(Site()))
+
+
+def test_retrainings_of_a_page_at_home_are_kept_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEXAPI_STORE", str(tmp_path / "replies.sqlite"))
+    path = tmp_path / "rows.csv"
+    rows = [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(24)]
+    path.write_text("\n".join(["x,y,kind", *rows]))
+    form = study(path=str(path), label="kind")
+
+    def trained(site: Site) -> int:
+        return spexapi.explain(form.game(site), engine="loo", budget=32).cost.calls
+
+    first = trained(Site(keeps=True))
+    assert first > 0
+    assert trained(Site(keeps=True)) == 0
+    assert trained(Site()) == first

@@ -119,7 +119,7 @@ def test_the_budget_is_never_exceeded_and_what_is_left_out_is_counted(k, backgro
     assert len(new) == len(set(new)) == found.calls <= budget
     assert not set(new) & {tuple(row) for row in ex.observations.masks.tolist()}
     assert len(found.checks) + found.skipped == min(k, len(ex.top(k))) * (1 + backgrounds)
-    assert (found.skipped > 0) == any("did not fit the budget" in note for note in found.notes)
+    assert (found.skipped > 0) == any("not within the budget" in note for note in found.notes)
 
 
 def test_bad_arguments_are_refused_before_any_call():

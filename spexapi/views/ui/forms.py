@@ -153,7 +153,7 @@ class Form:
                 f"There is only one {unit} to take away, and two are needed: add another, or choose a smaller"
                 " unit under “Take away”."
             )
-        game = self._built(self.model.open(site, key))
+        game = self._built(self.model.open(site, key), site.keeps)
         site.limits.check_units(len(game.players))
         return game
 
@@ -194,7 +194,7 @@ class Form:
         """The same, with the answer fixed: asking again must not let the model write another."""
         return replace(self, asks=replace(self.asks, answer=answer))
 
-    def _built(self, backend: Backend) -> Game:
+    def _built(self, backend: Backend, keeps: bool) -> Game:
         spans = self.places() if self.inside else None
         rest: dict[str, Any] = {
             "answer": self.asks.answer.strip() or None,
@@ -202,7 +202,7 @@ class Form:
             "score": self.how.score or None,
             "options": self.how.options or None,
             "spans": spans,
-            "terms": Terms(max_cost=self.model.max_cost),
+            "terms": Terms(max_cost=self.model.max_cost, store=keeps),
         }
         if isinstance(self.asks, Rag):
             return spexapi.RagGame(backend, self.asks.question.strip(), self.asks.documents, **rest)

@@ -8,6 +8,7 @@ from typing import Any
 import spexapi
 from spexapi.errors import InputError
 from spexapi.games.base import Game
+from spexapi.sampling.terms import Terms
 from spexapi.views.again import as_command, as_python
 from spexapi.views.ui.asking import CHECKED
 from spexapi.views.ui.forms import Chat, Form
@@ -92,6 +93,7 @@ class HeadsForm(Form):
             UNITS[self.how.unit],
             score or self.how.score or None,
             options=None if score else self.how.options or None,
+            terms=Terms(store=site.keeps),
         )
 
 

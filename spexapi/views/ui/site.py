@@ -69,6 +69,8 @@ class Site:
     local_urls  hosted models may lie on this machine or in its network
     login       visitors can log in with Hugging Face
     zero        a GPU is lent for each call (ZeroGPU)
+    keeps       replies and retrainings are kept in the user's store (SPEXAPI_STORE), so that a page that was
+                ended in the middle of a run pays for nothing twice; never where visitors share the page
     """
 
     allowed: tuple[str, ...] | None = None
@@ -76,12 +78,13 @@ class Site:
     local_urls: bool = True
     login: bool = False
     zero: bool = False
+    keeps: bool = False
 
     @classmethod
     def here(cls, environ: Mapping[str, str]) -> Site:
         """Everything at home; on a public Space what its owner names in SPEXAPI_BACKENDS, within limits."""
         if "SPACE_ID" not in environ:
-            return cls()
+            return cls(keeps=True)
         named = environ.get("SPEXAPI_BACKENDS", "embedded,providers,openai").split(",")
         return cls(
             tuple(name.strip() for name in named if name.strip()),

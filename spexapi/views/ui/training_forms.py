@@ -50,6 +50,7 @@ class Study:
         """The game, checked against the limits of the site. Raises InputError in words for the visitor."""
         limits = site.limits
         limits.check((), self.how.budget)
+        rest = {"store": site.keeps} | rest
         game = self._of_file(limits, rest) if self.path else digits_game(self.learner, self.how.seed, **rest)
         limits.check_units(len(game.players))
         return game
@@ -65,7 +66,7 @@ class Study:
 
     async def forecast(self, site: Site) -> str:
         """How many models would be trained and how long that takes, from training one. Raises InputError."""
-        game = await asyncio.to_thread(self.game, site, noise=1)  # the first training also loads libraries
+        game = await asyncio.to_thread(self.game, site, noise=1, store=None)  # the first also loads libraries
         masks, kept = shared_out(game, self.how)
         preview(game, engine=self.how.engine, budget=masks, seed=self.how.seed)
         seconds = await self._pace(game)
