@@ -82,6 +82,7 @@ def test_what_cannot_be_asked_is_answered_in_plain_words(asks, message):
     with pytest.raises(spexapi.InputError, match=message):
         Form(asks, how=How("word")).game(site)
 
+
 def test_a_page_at_home_pays_for_nothing_twice_and_a_shared_one_keeps_nothing(
     openai_server, tmp_path, monkeypatch
 ):
