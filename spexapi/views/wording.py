@@ -199,7 +199,7 @@ def steady(audit: Audit) -> str:
 def _interval(audit: Audit) -> str:
     if not audit.r2_interval:
         return ""
-    low, high = audit.r2_interval
+    low, high = (max(end, 0.0) for end in audit.r2_interval)
     return f"(90% interval {_whole(low).removesuffix('%')}–{_whole(high)}) "
 
 
