@@ -129,13 +129,14 @@ def test_values_whose_squares_overflow_or_vanish_are_not_claimed_to_be_explained
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_parity_of_all_players_is_found_exactly_or_not_claimed(engine: str):
-    """Only the product of all six players matters: no part of it says anything."""
+    """Only the product of all six players matters: no part of it says anything. A part of it may be claimed
+    where no more is claimed than is true."""
     ex = explain(engine, parity)
     fresh = np.random.default_rng(1).random((400, N)) < 0.5
     missed = ((ex.spectrum.predict(fresh) - parity(fresh)) ** 2).mean()
     true = 1 - missed / parity(fresh).var()
 
-    assert ex.audit.r2 is None or ex.audit.r2 < 0.4 or true > ex.audit.r2 - 0.1
+    assert ex.audit.r2 is None or ex.audit.r2 < 0.4 or true > 0.9 or ex.audit.r2 <= true
     assert ex.audit.r2 is None or not ex.audit.verdict.startswith("Trust") or true > 0.6
     readable(ex)
 

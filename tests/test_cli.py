@@ -222,6 +222,19 @@ def test_verify_measures_the_strongest_within_the_budget(documents, tmp_path):
     assert "Measured directly" in (tmp_path / "r.html").read_text()
 
 
+def test_a_tight_budget_holds_beside_verify_and_confirms_no_more_than_it_can(documents, tmp_path):
+    done = rag(documents, "--budget", "14", "--verify", "2", "--json", tmp_path / "e.json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads((tmp_path / "e.json").read_text())
+    assert data["cost"]["calls"] <= 14
+    assert {c["confirmed"] for c in data["verification"]["checks"]} <= {True, False}
+    low, high = next(i["interval"] for i in data["interactions"] if i["players"] == [0, 1])
+    pair = next(i for i in data["interactions"] if i["players"] == [0, 1])
+    assert low < 0 < high  # nine masks do not tell it from no effect
+    assert pair["confirmed"] is None
+    assert "confirmed by measuring them directly" in " ".join(done.stdout.split())
+
+
 def test_a_budget_too_small_beside_verify_says_so(documents):
     done = rag(documents, "--budget", "6", "--verify", "3")
     assert done.returncode == 2
