@@ -210,8 +210,10 @@ def _whole(share: float) -> str:
 def spent(cost: Cost, kind: str = "") -> str:
     """What the run used, in one sentence. kind: of the target."""
     parts = [f"{cost.calls:,} {'trainings' if kind == 'training' else 'model calls'}"]
+    if cost.setup_calls:
+        parts.append(f"{cost.setup_calls:,} more to prepare")
     if cost.cached_calls:
-        parts.append(f"{cost.cached_calls:,} answered from the store")
+        parts.append(f"{cost.cached_calls:,} known already")
     if cost.tokens_in:
         parts.append(f"{cost.tokens_in:,} tokens read")
     if cost.tokens_out:
