@@ -6,6 +6,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -185,6 +187,20 @@ def test_a_locked_store_is_an_error_at_the_start(path, monkeypatch):
     with pytest.raises(StoreError, match="another process holds it"):
         Store(path)
     holder.close()
+
+
+def test_many_may_make_the_same_new_store_at_once(tmp_path):
+    starting = threading.Barrier(4)
+
+    def make(round):
+        starting.wait(60)
+        with Store(tmp_path / f"{round}.sqlite") as store:
+            store.put(KEY, "one", "{}", REPLY)
+        return store.trouble
+
+    for round in range(20):
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(make, [round] * 4)) == [""] * 4
 
 
 def test_a_store_locked_later_loses_nothing(path, monkeypatch):

@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from spexapi.backends.base import Reply
 from spexapi.errors import StoreError
 from spexapi.sampling.keys import reply_of, text_of
+
+if TYPE_CHECKING:
+    from tenacity import Retrying
 
 Result = TypeVar("Result")
 _VERSION = 1
@@ -172,9 +175,11 @@ class Store:
         self.close()
 
     def _prepare(self) -> None:
+        self._file.execute("BEGIN")  # one look, also while another process makes the same file
         (ours,) = self._file.execute("PRAGMA application_id").fetchone()
         (version,) = self._file.execute("PRAGMA user_version").fetchone()
         (tables,) = self._file.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+        self._file.execute("COMMIT")
         if tables and ours != _OURS:
             raise StoreError(f"{self.path} is a database of something else; {_ELSEWHERE}")
         if version > _VERSION:
@@ -182,7 +187,9 @@ class Store:
                 f"the store {self.path} is of a newer spexapi (version {version}, this one reads {_VERSION}):"
                 f" upgrade, or {_ELSEWHERE}"
             )
-        self._file.execute("PRAGMA journal_mode = WAL")
+        for attempt in _until_free():  # SQLite does not wait by itself here, whatever its timeout
+            with attempt:
+                self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA synchronous = NORMAL")  # safe against a kill; WAL never tears
         self._file.execute("BEGIN IMMEDIATE")  # refuses here, before anything is paid, where it cannot write
         for statement in _TABLES.split(";")[:-1]:
@@ -225,6 +232,18 @@ class Store:
             return work()
         except sqlite3.Error as error:
             raise StoreError(f"the store {self.path} cannot be used: {_why(error)}") from error
+
+
+def _until_free() -> Retrying:
+    """Attempts until no other process holds the file, for as long as _PATIENT."""
+    from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random
+
+    return Retrying(
+        retry=retry_if_exception_message(match=".*(locked|busy)"),
+        wait=wait_random(0.005, 0.05),
+        stop=stop_after_delay(_PATIENT / 1000),
+        reraise=True,
+    )
 
 
 _ELSEWHERE = "name another file with --store or SPEXAPI_STORE, or keep nothing: SPEXAPI_STORE=off"
