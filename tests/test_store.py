@@ -47,7 +47,7 @@ def test_a_reply_is_there_for_another_process_as_soon_as_it_is_put(path):
         store.put(KEY, "endpoint", '{"messages": []}', REPLY)
         code = (
             "import sys; from spexapi.sampling.store import Store\n"
-            "reply = Store(sys.argv[1]).get(bytes(range(32)))\n"
+            "with Store(sys.argv[1]) as store: reply = store.get(bytes(range(32)))\n"
             "print(reply.scores[0].logprobs.tolist(), reply.tokens_in)"
         )
         done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60)
@@ -123,7 +123,9 @@ def test_nothing_is_kept_for_a_backend_without_identity_or_that_asks_not_to_be(p
         backend = FakeBackend(capabilities=Capabilities(batch=4, keep=keep))
         backend.identity = identity
         measure(backend, path)
-        assert not path.exists() or Store(path).stats() == []
+        if path.exists():
+            with Store(path) as store:
+                assert store.stats() == []
 
 
 def test_what_it_holds_can_be_read_and_cleared(path):
@@ -215,6 +217,38 @@ def test_a_store_locked_later_loses_nothing(path, monkeypatch):
         assert store.trouble == ""
         assert same(store.get(KEY), REPLY)
         holder.close()
+
+
+def test_a_full_disk_ends_no_run_and_the_store_still_closes(path):
+    with Store(path) as store:
+        store.put(KEY, "one", "{}", REPLY)
+        store._file.execute("PRAGMA max_page_count = 1")  # as many pages as there are: SQLITE_FULL
+        for i in range(4):
+            store.put(bytes([i]) * 32, "one", "x" * 5000, REPLY)
+        assert "4 replies are not yet in the store" in store.trouble
+        assert "full" in store.trouble
+        assert same(store.get(KEY), REPLY)
+        store.close()
+        store.put(bytes(32), "one", "{}", REPLY)  # a straggler
+        assert "5 replies are not yet in the store" in store.trouble
+    with Store(path) as store:
+        assert [kept.replies for kept in store.stats()] == [1]
+
+
+def test_what_is_forgotten_is_forgotten_also_where_the_file_cannot_shrink(path, monkeypatch):
+    monkeypatch.setattr("spexapi.sampling.store._PATIENT", 10)
+    with Store(path) as store:
+        store.put(KEY, "one", "{}", REPLY)
+        writer = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        between = {"VACUUM": lambda: writer.execute("BEGIN IMMEDIATE")}  # another process, just then
+        store._file.set_trace_callback(lambda said: between.pop(said, lambda: None)())
+        assert store.clear() == 1
+        assert "as large as before: another process holds it" in store.trouble
+        assert store.stats() == []
+        writer.execute("ROLLBACK")
+        writer.close()
+        assert store.clear() == 0
+        assert store.trouble == ""
 
 
 def test_where_it_is(tmp_path, monkeypatch):

@@ -74,6 +74,8 @@ def clear(
             return
         gone = kept.clear(model, failed_only=failed)
         out.print(f"forgot {gone:,} replies", highlight=False)
+        if kept.trouble:
+            err.print(kept.trouble, highlight=False, markup=False)
 
 
 def _opened(named: Path | None) -> Store:

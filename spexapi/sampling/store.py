@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -150,7 +151,9 @@ class Store:
             }
 
     def clear(self, identity: str | None = None, *, failed_only: bool = False) -> int:
-        """Forgets replies, of one backend or of all; how many. Gives the room back to the disk."""
+        """Forgets replies, of one backend or of all; how many. Gives the room back to the disk, or says in
+        `trouble` why not: another process may be writing, or the disk too full for the copy that takes.
+        """
         where = ["failed = 1"] * failed_only
         if identity is not None:
             where.append("backend IN (SELECT number FROM backends WHERE identity = :identity)")
@@ -158,8 +161,13 @@ class Store:
         with self._lock:
             given = {"identity": identity} if identity is not None else {}
             gone = self._named(lambda: self._file.execute(query, given).rowcount)
-            self._named(lambda: self._file.execute("VACUUM"))
-            self._named(lambda: self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+            try:
+                self._file.execute("VACUUM")
+                self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                self.trouble = f"{self.path} is as large as before: {_why(error)}"
+            else:
+                self.trouble = self.trouble if self._late else ""
         return gone
 
     def close(self) -> None:
@@ -210,14 +218,16 @@ class Store:
             self._file.execute("COMMIT")
         except sqlite3.Error as error:
             self._numbers.clear()
-            if self._file.in_transaction:
-                self._file.execute("ROLLBACK")
+            with suppress(sqlite3.Error):  # of a closed file
+                if self._file.in_transaction:
+                    self._file.execute("ROLLBACK")
             self.trouble = f"{len(self._late)} replies are not yet in the store {self.path}: {_why(error)}"
         else:
             self._late.clear()
             self.trouble = ""
         finally:
-            self._file.execute(f"PRAGMA busy_timeout = {_PATIENT}")
+            with suppress(sqlite3.Error):
+                self._file.execute(f"PRAGMA busy_timeout = {_PATIENT}")
 
     def _number(self, identity: str) -> int:
         if identity not in self._numbers:
