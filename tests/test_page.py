@@ -31,7 +31,7 @@ from spexapi.views.ui.compare import differences
 from spexapi.views.ui.forms import Chat, Form, How, Inside, Model, Rag, documents_of, turns_of
 from spexapi.views.ui.held import Held, rest, top
 from spexapi.views.ui.keep import as_file, command, python
-from spexapi.views.ui.panel import banner, plainly, working
+from spexapi.views.ui.panel import banner, panel, plainly, running, working
 from spexapi.views.ui.site import PUBLIC, Limits, Site
 from spexapi.views.ui.uploads import documents_from, explanation_from
 
@@ -601,3 +601,59 @@ def test_the_page_is_made_of_files_that_ship():
     folder = Path(spexapi.__file__).parent / "views" / "ui"
     assert {"page.css", "page.js"} <= {p.name for p in folder.iterdir()}
     assert "innerHTML" not in (folder / "page.js").read_text(encoding="utf-8")
+
+
+# -- a run that breaks off
+
+
+KEYS = (*PAIR, "Mary is in the garden.", "The ring is in the bag.", "Anna is here.", "Tom has the map.")
+
+
+def on_the_page(form: Form, site: Site = HOME) -> list[dict[str, object]]:
+    """What changes on the page in a run, by the names of the components."""
+    import gradio as gr
+
+    async def run():
+        with gr.Blocks():
+            here = panel("nothing yet", "")
+        names = {id(getattr(here, name)): name for name in ("held", "status", "result", "more")}
+        changes = running(form, "sk-x", None, "everything", here, site, Stops(), None)
+        return [{names.get(id(c), "other"): v for c, v in change.items()} async for change in changes]
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("site", "goes_on"), [(HOME, "press Explain again."), (Site(keeps=True), "is not asked a second time")]
+)
+def test_what_was_measured_before_the_endpoint_refused_is_shown(openai_server, site, goes_on):
+    pair = {"base": -4.5, "rules": [[["key", "cellar"], 4.4]]}
+    openai_server.set(quota=80, latency=0.01, table=pair)
+    model = Model("openai", "table", openai_server.base_url)
+    form = Form(Rag("Where is it?", KEYS, "the cellar"), model, How(budget=128))
+
+    last = on_the_page(form, site)[-1]
+    said = Page(last["result"]).text
+
+    assert "The run broke off." in said
+    assert "the quota is used up: add credit, or use another key" in said
+    assert goes_on in said
+    assert f"{last['held'].whole.cost.calls} model calls" in said
+    assert 70 < last["held"].whole.cost.calls < 96  # more than in the last snapshot
+    assert "documents 1 and 3" in said
+    assert "Stopped early" not in said  # told once
+    assert last["status"] == ""
+    assert last["more"]["visible"]  # the downloads
+    assert "sk-x" not in str(last)
+    report = json.loads(as_file("report", last["held"].shown))["text"]
+    assert "The reason: " in Page(report).text
+    assert "partial result" in Page(top(last["held"].in_index("fsii"))).text
+
+
+def test_an_endpoint_that_refuses_at_once_leaves_nothing_but_the_reason(openai_server):
+    openai_server.set(key="another")
+    model = Model("openai", "table", openai_server.base_url)
+    last = on_the_page(Form(Rag("Where is the key?", KEYS, "the cellar"), model, How(budget=128)))[-1]
+    assert "the key is wrong" in Page(last["status"]).text
+    assert last["held"] is None
+    assert last["result"] == "nothing yet"

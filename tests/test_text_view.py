@@ -154,7 +154,7 @@ def test_weak_evidence_tells_no_story():
 def test_a_snapshot_tells_no_story_yet():
     explanation = sample.documents(sample.and_of_two, found=sample.audit(None, method="none"))
 
-    assert story(replace(explanation, stopped=True)) == "Still measuring: too early to tell why."
+    assert story(replace(explanation, stopped=True)) == "Too early to tell why."
 
 
 def test_the_story_takes_a_measured_value_before_a_predicted_one():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from spexapi.views.checked import checked
 from spexapi.views.drawing import Drawn, draw
-from spexapi.views.gauge import gauge
+from spexapi.views.gauge import gauge, still_measuring
 from spexapi.views.heads import map_of
 from spexapi.views.panels import combinations, prompt, proof
 from spexapi.views.safe import safe, tag
@@ -67,7 +67,7 @@ def head(drawn: Drawn) -> str:
     found = level(ex.audit)
     chip = tag(
         "span",
-        safe(CHIPS[found] if not ex.stopped or found != "none" else "still measuring"),
+        safe("still measuring" if still_measuring(ex.audit) else CHIPS[found]),
         class_=f"chip {found}",
     )
     words = "".join(tag("strong", safe(t)) if stressed else safe(t) for t, stressed in drawn.story.headline)
@@ -83,9 +83,9 @@ def _answer(ex: Explanation) -> str:
     return safe(text[:start]) + tag("u", safe(text[start:end]), title="the part explained") + safe(text[end:])
 
 
-def cautions(ex: Explanation) -> str:
-    """What must be known before anything is believed."""
-    found = warnings(ex)
+def cautions(ex: Explanation, *, told: bool = False) -> str:
+    """What must be known before anything is believed. told: that the run was cut short stands elsewhere."""
+    found = warnings(ex, told=told)
     return "".join(tag("p", "⚠ " + safe(text), class_="warning", role="status") for text in found)
 
 

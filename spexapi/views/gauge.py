@@ -24,7 +24,7 @@ def gauge(explanation: Explanation, *, measuring: bool = False) -> str:
     """The bar and the sentence; a sentence alone where there is no R². measuring: more is to come."""
     audit, found = explanation.audit, level(explanation.audit)
     if found == "none" or audit.r2 is None:
-        reason = "R² comes when the measuring is done" if _still(audit) else "; ".join(audit.notes)
+        reason = "R² comes when the measuring is done" if still_measuring(audit) else "; ".join(audit.notes)
         return tag("div", tag("p", safe(reason or "nothing vouches for it")), class_="gauge none")
     share = min(max(audit.r2, 0.0), 1.0)
     low, high = audit.r2_interval or (audit.r2, audit.r2)
@@ -71,5 +71,6 @@ def _bar(share: float, low: float, high: float) -> str:
     )
 
 
-def _still(audit: Audit) -> bool:
+def still_measuring(audit: Audit) -> bool:
+    """Whether this is a snapshot that was not audited, as more is to come."""
     return "still measuring" in audit.notes

@@ -204,7 +204,7 @@ class _Teller:
 
     def cannot_tell(self, trust: str) -> Story:
         if trust == "none":
-            words: Words = (("Still measuring: too early to tell why.", False),)
+            words: Words = (("Too early to tell why.", False),)
         else:
             r2 = self.explanation.audit.r2 or 0.0
             words = (

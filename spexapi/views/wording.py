@@ -224,13 +224,14 @@ def spent(cost: Cost, kind: str = "") -> str:
     return ", ".join(parts)
 
 
-def warnings(explanation: Explanation) -> list[str]:
-    """What the reader must know before believing anything: a run cut short, failures."""
+def warnings(explanation: Explanation, *, told: bool = False) -> list[str]:
+    """What must be known before anything is believed: a run cut short (unless that is told), failures."""
     found: list[str] = []
-    if explanation.stopped:
+    if explanation.stopped and not told:
+        why = next((n for n in explanation.notes if n.startswith("stopped: ")), "").removeprefix("stopped: ")
         found.append(
             f"Stopped early: {len(explanation.observations):,} of {explanation.recipe.budget:,} selections"
-            " were measured, so this is a partial result."
+            f" were measured, so this is a partial result.{f' The reason: {one_line(why, 300)}' * bool(why)}"
         )
     failed = explanation.audit.n_failed
     if failed:

@@ -14,7 +14,7 @@ import numpy as np
 
 import spexapi
 from spexapi.checking import ameasured, set_aside
-from spexapi.errors import BudgetError, NothingMeasured
+from spexapi.errors import BackendError, BudgetError, NothingMeasured
 from spexapi.games.base import Game, Target
 from spexapi.measurements import Bools, Measurements, exact_values
 from spexapi.planning import plan
@@ -105,7 +105,8 @@ async def ask(
     stop     ends the measuring; calls still in flight after PATIENCE are cancelled
     seconds  after which the run stops itself
 
-    Ends the measuring when the visitor leaves. Raises SpexError.
+    Ends the measuring when the visitor leaves. Raises SpexError; where the model's side failed on the way,
+    the explanation of what was measured by then comes before the error.
     """
     run = _Run(make, how, stop)
     task = asyncio.create_task(run.work())
@@ -126,6 +127,10 @@ async def ask(
         if not task.cancelled():
             with suppress(NothingMeasured) if stop.is_set() else nullcontext():
                 await task
+    except BackendError as error:
+        if error.partial is not None:
+            yield error.partial
+        raise
     finally:
         run.left = True  # where the page went away, nothing more is asked
 

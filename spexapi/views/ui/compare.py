@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from functools import partial
+from threading import Event
 from typing import Any, cast
 
 import gradio
@@ -21,7 +21,7 @@ from spexapi.views.ui.fields import model_fields, model_of
 from spexapi.views.ui.forms import Form, Rag
 from spexapi.views.ui.held import Held, top
 from spexapi.views.ui.keys import key_of
-from spexapi.views.ui.panel import MODEL, QUIET, Shown, failed, working
+from spexapi.views.ui.panel import MODEL, QUIET, Shown, failed, on_the_way, working
 from spexapi.views.ui.rag import form_of
 from spexapi.views.ui.site import Site
 from spexapi.views.wording import name, names, signed
@@ -76,22 +76,24 @@ def compare_tab(site: Site, stops: Stops, fields: list[Any]) -> None:
         yield {**busy, status: working("Loading the model…"), table: "", left: "", right: ""}
         try:
             forms = _forms(*values)
-            both: list[Explanation] = []
+            both: list[Held] = []
             with stops.run(request, sum(form.how.budget for form, _ in forms)) as (flag, bill):
                 for place, (form, typed) in zip((left, right), forms, strict=True):
-                    last: Explanation | None = None
-                    make = partial(form.game, site, key_of(form.model, typed, login))
-                    async for update in ask(make, form.how, flag, site.limits.seconds):
+                    key = key_of(form.model, typed, login)
+                    async for update in _asked(form, key, flag, site):
                         if isinstance(update, Progress):
                             yield {status: working(None, update)}
                         else:
-                            last = update
-                    if last is None:
-                        raise InputError("Stopped before both were measured.")
-                    both.append(last)
-                    yield {place: await asyncio.to_thread(top, Held(None, last, last))}
-                bill.calls = sum(ex.cost.calls for ex in both)
-            yield {status: "", table: await asyncio.to_thread(differences, *both)}
+                            both.append(update)
+                            yield {place: await asyncio.to_thread(top, update)}
+                    if both[-1].ended:
+                        break
+                bill.calls = sum(held.whole.cost.calls for held in both)
+            if len(both) < 2:
+                yield {status: tag("p", "A broke off, so B was not asked.", class_="about", role="status")}
+            else:
+                compared = await asyncio.to_thread(differences, *(held.whole for held in both))
+                yield {status: "", table: compared}
         except Exception as error:  # shown as a banner, logged if it is none of ours
             yield {status: failed(error)}
         yield {run: gr.update(interactive=True), stop: gr.update(interactive=False)}
@@ -102,6 +104,24 @@ def compare_tab(site: Site, stops: Stops, fields: list[Any]) -> None:
     inputs = [engine, question, other, *model.all, *fields]
     run.click(compare, inputs, [run, stop, status, table, left, right], **MODEL)
     stop.click(end, None, None, concurrency_limit=None, **QUIET)
+
+
+async def _asked(form: Form, key: str, stop: Event, site: Site) -> AsyncIterator[Progress | Held]:
+    """Progress, then what there is in the end. Raises SpexError where that is nothing."""
+    last, ended = None, ""
+    try:
+        async for update in ask(lambda: form.game(site, key), form.how, stop, site.limits.seconds):
+            if isinstance(update, Progress):
+                yield update
+            else:
+                last = update
+    except Exception as error:  # told beside what was measured by then
+        if last is None:
+            raise
+        ended = on_the_way(error, site)
+    if last is None:
+        raise InputError("Stopped before both were measured.")
+    yield Held(None, last, last, ended=ended)
 
 
 def _side(elem_id: str) -> Any:
@@ -151,6 +171,8 @@ def differences(a: Explanation, b: Explanation) -> str:
         f"in {a.target.unit}. " if a.target.unit else "by value. "
     )
     lede += "The largest differences come first."
+    if cut := [letter for letter, ex in zip("AB", (a, b), strict=True) if ex.stopped]:
+        lede += f" {' and '.join(cut)} {'are partial results' if len(cut) > 1 else 'is a partial result'}."
     parts = tag("p", safe(f"{said} {lede}"), class_="lede") + _table(("Part", "A", "B", "B less A"), rows)
     body = tag("h3", "Where they differ") + parts + _combinations(a, b)
     return tag("div", tag("section", body), class_="spex")

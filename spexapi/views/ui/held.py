@@ -26,6 +26,7 @@ class Held:
     title  what was taken apart: "all documents", "inside document 2"
     above  what was shown before it was looked inside
     kept   masks of the budget that were set aside to check the strongest combinations
+    ended  what broke the run off, in words; "" where nothing did
     """
 
     form: Form | None
@@ -34,6 +35,7 @@ class Held:
     title: str = "everything"
     above: Held | None = None
     kept: int = 0
+    ended: str = ""
 
     def of_span(self, start: int, end: int) -> Held:
         """The same run explaining a part of the answer. Raises InputError."""
@@ -77,10 +79,23 @@ def top(held: Held, *, measuring: bool = False) -> str:
     """
     drawn = draw(held.shown)
     trust = gauge(held.shown, measuring=measuring)
-    warned = "" if measuring else cautions(held.shown)
-    body = head(drawn) + trust + warned + proof(drawn) + combinations(drawn)
+    warned = "" if measuring else cautions(held.shown, told=bool(held.ended))
+    body = broken_off(held) + head(drawn) + trust + warned + proof(drawn) + combinations(drawn)
     can_look = None if held.form is None or (held.shown.stopped and not len(held.shown.observations)) else "1"
     return tag("div", crumbs(held) + body, class_="spex", data_live=live(drawn), data_inside=can_look)
+
+
+def broken_off(held: Held) -> str:
+    """That this is part of a run that failed on the way: what happened, what there is, what to do."""
+    if not held.ended:
+        return ""
+    seen, calls = held.whole.observations, held.whole.cost.calls
+    known = f"{int(seen.ok.sum()):,} of {held.whole.recipe.budget:,} selections were measured by then"
+    call = "training" if held.whole.target.kind == "training" else "model call"
+    paid = f", in {calls:,} {call}{'s' * (calls != 1)}" if calls else ""
+    what = f"What you see is a partial result: {known}{paid}. It can be kept like any other."
+    lines = tag("b", "The run broke off.") + safe(held.ended) + tag("p", safe(what))
+    return tag("div", lines, class_="banner", role="alert")
 
 
 def rest(held: Held) -> str:

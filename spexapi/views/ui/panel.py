@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import gradio
 
-from spexapi.errors import BudgetError, SpexError, Unavailable
+from spexapi.errors import BackendError, BudgetError, RateLimited, SpexError, Unavailable
 from spexapi.views.safe import safe, tag
 from spexapi.views.table import table
 from spexapi.views.ui import whatif
@@ -112,12 +112,27 @@ def plainly(error: SpexError) -> str:
     return str(error)
 
 
-def failed(error: Exception) -> str:
-    """A banner for any error: our own in their words, others to the log."""
+def reason(error: Exception) -> str:
+    """Any error in words: our own in theirs, others go to the log."""
     if isinstance(error, SpexError):
-        return banner(plainly(error))
+        return plainly(error)
     logging.getLogger("spexapi").error("the page failed", exc_info=error)
-    return banner(BROKEN)
+    return BROKEN
+
+
+def failed(error: Exception) -> str:
+    """A banner for any error."""
+    return banner(reason(error))
+
+
+def on_the_way(error: Exception, site: Site) -> str:
+    """What broke a run off, and how to go on."""
+    again = "press Explain again"
+    if site.keeps and isinstance(error, BackendError):
+        again += ": what was answered is kept on this computer and is not asked a second time"
+    when = "Some time later" if isinstance(error, RateLimited) else "Once that is mended"
+    said = reason(error).rstrip(".")
+    return f"{said}. {when}, {again}." if isinstance(error, BackendError) else said
 
 
 def panel(empty: str, name: str) -> Panel:
@@ -166,7 +181,7 @@ async def running(
     request: Any,
 ) -> AsyncIterator[Shown]:
     """What changes on the page from the start of a run to its end."""
-    last, kept = None, 0
+    last, kept, bill = None, 0, None
     yield {here.status: working("Loading the model…"), here.outcome: ""}
     try:
         site.limits.check(form.texts, form.how.budget)
@@ -179,13 +194,16 @@ async def running(
                 last = Held(form, update, update, title, above, kept)
                 yield await asyncio.to_thread(here.show, last, done=False)
             if last is not None:
-                bill.calls = last.whole.cost.calls
                 learn(form.model, last.whole.cost)
     except Exception as error:  # the page must stay usable whatever a model does; the log has the rest
-        yield {here.status: failed(error)} | ({} if above or last else here.show(None))
-        return
+        if last is None:
+            yield {here.status: failed(error)} | ({} if above else here.show(None))
+            return
+        last = replace(last, ended=on_the_way(error, site))
     if last is None:
         nothing = "Stopped before anything was measured."
         yield {here.status: working(nothing)} | ({} if above else here.show(None))
         return
+    if bill is not None:
+        bill.calls = last.whole.cost.calls
     yield {here.status: ""} | await asyncio.to_thread(here.show, last)

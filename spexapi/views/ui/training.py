@@ -20,7 +20,7 @@ from spexapi.views.ui.asking import Progress, Stops, ask
 from spexapi.views.ui.fields import ModelFields
 from spexapi.views.ui.forms import How
 from spexapi.views.ui.held import Held
-from spexapi.views.ui.panel import MODEL, QUIET, Panel, Shown, failed, panel, working
+from spexapi.views.ui.panel import MODEL, QUIET, Panel, Shown, failed, on_the_way, panel, working
 from spexapi.views.ui.site import Site
 from spexapi.views.ui.training_forms import Study, columns_of, picture
 
@@ -136,24 +136,30 @@ def _runs(own: tuple[Any, Any, Any, Any], fields: list[Any], here: Panel, site: 
     def busy(asking: bool) -> Shown:
         return {run: gr.update(interactive=not asking), stop: gr.update(interactive=asking)}
 
-    def shown(study: Study, ex: Explanation, *, done: bool) -> Shown:
+    def shown(study: Study, ex: Explanation, *, done: bool, ended: str = "") -> Shown:
         cards = gallery(ex, partial(picture, study))
-        return {examples: cards, **here.show(Held(None, ex, ex), done=done)}
+        return {examples: cards, **here.show(Held(None, ex, ex, ended=ended), done=done)}
 
     async def trains(study: Study, request: gradio.Request) -> AsyncIterator[Shown]:
         last: Explanation | None = None
+        ended = ""
         with stops.run(request, study.how.budget) as (flag, bill):
-            async for update in ask(lambda: study.game(site), study.how, flag, site.limits.seconds):
-                if isinstance(update, Progress):
-                    yield {status: trained(update)}
-                    continue
-                last = update
-                yield await asyncio.to_thread(shown, study, update, done=False)
+            try:
+                async for update in ask(lambda: study.game(site), study.how, flag, site.limits.seconds):
+                    if isinstance(update, Progress):
+                        yield {status: trained(update)}
+                        continue
+                    last = update
+                    yield await asyncio.to_thread(shown, study, update, done=False)
+            except Exception as error:  # told beside what was trained by then
+                if last is None:
+                    raise
+                ended = on_the_way(error, site)
             if last is None:
                 yield {status: working("Stopped before anything was trained.")}
                 return
             bill.calls = last.cost.calls
-        yield {status: ""} | await asyncio.to_thread(shown, study, last, done=True)
+        yield {status: ""} | await asyncio.to_thread(shown, study, last, done=True, ended=ended)
 
     async def explain(request: gradio.Request, *values: Any) -> AsyncIterator[Shown]:
         yield busy(True) | {status: working("Training on everything…"), here.outcome: ""}
