@@ -117,6 +117,45 @@ def test_a_cancelled_run_asks_a_slow_server_nothing_more(browser, address):
         assert "sk-not-kept" not in page.content()
 
 
+# -- an endpoint that ends a run on the way
+
+MORE = (*PAIR, "Mary is in the garden.", "The ring is in the bag.", "Anna is here.", "Tom has the map.")
+
+
+def test_what_was_paid_for_before_the_quota_was_used_up_stays_on_the_page(browser, address):
+    pair = {"base": -4.5, "rules": [[["key", "cellar"], 4.4]]}
+    with start(quota=80, latency=0.01, table=pair) as server, visit(browser, address) as page:
+        write(page, "Where is it?", MORE)
+        page.get_by_label("Answer to explain").first.fill("the cellar")
+        page.get_by_label("Hosted model (API)").first.check()
+        page.get_by_label("Model name").first.fill("table")
+        page.get_by_label("Address").first.fill(server.base_url)
+        page.get_by_label("Key").first.fill("sk-not-kept-anywhere")
+        page.click("#run")
+        page.wait_for_selector("#data")
+        page.wait_for_selector("#run:not([disabled])")
+        keep(page, "broken-off")
+
+        assert "the quota is used up: add credit, or use another key" in page.inner_text("#result .banner")
+        assert "What you see is a partial result" in page.inner_text("#result .banner")
+        assert "documents 1 and 3" in page.inner_text("#result .story")
+        assert page.inner_text("#status").strip() == ""
+        with page.expect_download() as download:
+            page.click("#data")
+        assert spexapi.Explanation.from_json(download.value.path()).stopped
+
+        server.set(quota=80 + 165)  # enough for A and some of B
+        page.get_by_role("tab", name="Compare").click()
+        page.get_by_label("Question of B").fill("Where is the thing?")
+        page.click("#c-run")
+        page.wait_for_selector("#c-table table")
+        page.wait_for_selector("#c-run:not([disabled])")
+        keep(page, "broken-off-compare")
+        assert page.locator("#c-a .banner").count() == 0
+        assert "The run broke off" in page.inner_text("#c-b .banner")
+        assert "B is a partial result." in page.inner_text("#c-table")
+
+
 # -- the rest of the page
 
 

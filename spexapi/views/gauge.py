@@ -39,8 +39,8 @@ def _said(ex: Explanation, found: str, measuring: bool) -> str:
         return f"Exact: all {tried:,} selections of the {kind_plural(ex)} were tried, {ADVICE[found]}."
     interval = ""
     if ex.audit.r2_interval:
-        low, high = (100 * min(max(end, 0.0), 1.0) for end in ex.audit.r2_interval)
-        interval = f" (90% interval {low:.0f}–{high:.0f}%)"
+        low, high = (f"{100 * min(max(end, 0.0), 1.0):.0f}" for end in ex.audit.r2_interval)
+        interval = f" (90% interval {low}–{high}%)" if low != high else ""
     how = what_is_explained(ex)
     if measuring:
         return f"So far it explains {100 * r2:.0f}%{interval} of how {how} changes."

@@ -78,14 +78,14 @@ def compare_tab(site: Site, stops: Stops, fields: list[Any]) -> None:
             forms = _forms(*values)
             both: list[Held] = []
             with stops.run(request, sum(form.how.budget for form, _ in forms)) as (flag, bill):
-                for place, (form, typed) in zip((left, right), forms, strict=True):
-                    key = key_of(form.model, typed, login)
+                for letter, place, (form, typed) in zip("AB", (left, right), forms, strict=True):
+                    key, called = key_of(form.model, typed, login), _called(letter, form, forms[0][0])
                     async for update in _asked(form, key, flag, site):
                         if isinstance(update, Progress):
-                            yield {status: working(None, update)}
+                            yield {status: working(None, update, letter)}
                         else:
                             both.append(update)
-                            yield {place: await asyncio.to_thread(top, update)}
+                            yield {place: called + await asyncio.to_thread(top, update)}
                     if both[-1].ended:
                         break
                 bill.calls = sum(held.whole.cost.calls for held in both)
@@ -122,6 +122,15 @@ async def _asked(form: Form, key: str, stop: Event, site: Site) -> AsyncIterator
     if last is None:
         raise InputError("Stopped before both were measured.")
     yield Held(None, last, last, ended=ended)
+
+
+def _called(letter: str, form: Form, first: Form) -> str:
+    """The heading of a side: what it has that A has not."""
+    own = [f"{form.how.engine} engine"] * (form.how != first.how)
+    own += ["another question"] * (form.asks != first.asks)
+    own += [form.model.spec] * (form.model != first.model)
+    said = f"{letter}: {', '.join(own) or 'as in Documents'}"
+    return tag("p", safe(said), class_="side", dir="auto")
 
 
 def _side(elem_id: str) -> Any:

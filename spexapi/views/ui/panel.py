@@ -81,14 +81,14 @@ class Panel:
         ]  # fmt: skip
 
 
-def working(text: str | None, progress: Progress | None = None) -> str:
-    """The status line of a run."""
+def working(text: str | None, progress: Progress | None = None, of: str = "") -> str:
+    """The status line of a run. of: which run, where there are several."""
     if progress is None:
         return tag("div", safe(text or ""), class_="status", role="status")
     if progress.checking:
         return working("Checking the strongest combinations on the model itself…")
     bar = tag("progress", "", value=progress.done, max=max(progress.planned, 1), aria_label="asked so far")
-    parts = [f"asked {progress.done:,} of {progress.planned:,} times"]
+    parts = [f"{f'{of}: ' * bool(of)}asked {progress.done:,} of {progress.planned:,} times"]
     if progress.done and progress.seconds > 0.5:
         parts.append(
             f"{progress.rate:,.0f} a second" if progress.rate >= 1 else f"{progress.rate:.2f} a second"
