@@ -26,9 +26,9 @@ def set_aside(game: Game, k: int, allowed: int, index: str, max_order: int | Non
     Which ones they are is not known before the run: 2^3 masks each with all others kept and as many on one
     other background, a quarter of the budget at most. What an engine leaves unspent comes on top.
     """
-    n, each = len(game.players), calls_per_mask(game)
-    if n <= _LISTED and 2**n * each <= allowed:
+    if affords_all(game, allowed):
         return 0
+    n, each = len(game.players), calls_per_mask(game)
     _, order = check_index(index, max_order, n)
     highest = min(_HIGHEST, n, order or _HIGHEST)
     return min(_BACKGROUNDS * k * 2**highest * each, allowed // _SHARE)
@@ -71,6 +71,12 @@ async def ameasured(
         saved_calls=max(0, cost.saved_calls - (after.calls - before.calls)),
     )
     return replace(ex, verification=found, cost=cost, notes=(*ex.notes, why) if why else ex.notes), why
+
+
+def affords_all(game: Game, allowed: int) -> bool:
+    """Whether so many calls measure every mask there is."""
+    n = len(game.players)
+    return n <= _LISTED and 2**n * calls_per_mask(game) <= allowed
 
 
 def calls_per_mask(game: Game) -> int:

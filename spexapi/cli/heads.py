@@ -9,7 +9,8 @@ import typer
 
 import spexapi
 from spexapi.cli.ask import Ask, asks
-from spexapi.cli.run import run
+from spexapi.cli.pruning import Pruning
+from spexapi.cli.run import plain_errors, run
 from spexapi.errors import InputError
 from spexapi.games.base import Game
 from spexapi.games.questions import load_questions
@@ -39,6 +40,13 @@ def heads(
     reference: Annotated[
         list[str] | None, typer.Option(help="A prompt to take the mean over, or to resample from; repeat it.")
     ] = None,
+    prune: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The best so many parts to keep, such as 4,8,16: what the explanation predicts and what the"
+            " model does with them alone; a quarter of the budget goes into the search."
+        ),
+    ] = None,
 ) -> None:
     """Which heads of a local model, and which combinations of them, made it answer as it did."""
 
@@ -55,22 +63,24 @@ def heads(
             ask.backend if ask.backend.startswith("openai:") else ask.open(),
             asked,
             unit=tuple(unit or ["head"]),
-            layers=None if layers is None else _numbers(layers),
+            layers=None if layers is None else _numbers("--layers", layers),
             parts=part or None,
             ablation=ablation,
             reference=reference or (),
             **arguments,
         )
 
-    run(build, ask)
+    with plain_errors():
+        sizes = tuple(dict.fromkeys(size for given in prune or () for size in _numbers("--prune", given)))
+    run(build, ask, then=Pruning(sizes) if sizes else None)
 
 
-def _numbers(text: str) -> list[int]:
+def _numbers(option: str, text: str) -> list[int]:
     """ "0-3,7" -> 0, 1, 2, 3, 7. Raises InputError."""
     found: list[int] = []
     for piece in text.split(","):
         first, dash, last = piece.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise InputError(f"--layers {text!r} is not understood: write 0-3,7")
+            raise InputError(f"{option} {text!r} is not understood: write 0-3,7")
         found += range(int(first), int(last or first) + 1)
     return found

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import typer
 from rich.console import Console
@@ -48,13 +48,29 @@ class Work:
 _SCORING = Work()
 
 
-def run(build: Callable[[], Game], ask: Ask, work: Work = _SCORING) -> None:
+class Then(Protocol):
+    """What a command measures beside the explanation. option: who asks for it, in messages."""
+
+    @property
+    def option(self) -> str: ...
+
+    def calls(self, game: Game, allowed: int) -> int:
+        """How many of the allowed calls to keep for it. Raises InputError."""
+        ...
+
+    def __call__(self, game: Game, ex: Explanation, calls: int, saved: Path | None, *, quiet: bool) -> None:
+        """Does it with those calls, once the explanation is shown and, where the user wants it, saved."""
+        ...
+
+
+def run(build: Callable[[], Game], ask: Ask, work: Work = _SCORING, then: Then | None = None) -> None:
     """The line once, with its progress, its caps and its files."""
     with plain_errors():
         _writable(ask.json, ask.html)
         game = build()
         allowed = ask.budget if ask.max_calls is None else min(ask.budget, ask.max_calls)
-        kept = set_aside(game, ask.verify, allowed, ask.index, ask.max_order) if ask.verify else 0
+        later = then.calls(game, allowed) if then is not None else 0
+        kept = later + _for_verify(game, ask, allowed - later)
         wanted: dict[str, Any] = {
             "engine": ask.engine,
             "budget": allowed - kept,
@@ -63,10 +79,10 @@ def run(build: Callable[[], Game], ask: Ask, work: Work = _SCORING) -> None:
             "seed": ask.seed,
             "held_out": ask.held_out,
         }
-        with _explaining(kept, allowed):
+        with _explaining(kept, allowed, keepers := _keepers(ask, then)):
             planned = preview(game, **wanted)
             if ask.dry_run:
-                _say_plan(planned, ask, kept, work)
+                _say_plan(planned, ask, kept, keepers, work)
                 return
             if why := _no_price(planned, ask):  # before the probe is paid
                 raise InputError(why)
@@ -80,8 +96,24 @@ def run(build: Callable[[], Game], ask: Ask, work: Work = _SCORING) -> None:
                     **wanted,
                 )
         if ask.verify:
-            ex = _verified(game, ex, ask, allowed)
-        _deliver(ex, ask, allowed)
+            ex = _verified(game, ex, ask, allowed - later)
+        capped = allowed < ask.budget and ex.audit.method != "exact" and not ex.cost.saved_calls
+        saved = ask.json or (PARTIAL if ex.stopped or capped else None)
+        present(ex, saved, ask.html, ask.quiet)
+        if then is not None:
+            then(game, ex, later, saved, quiet=ask.quiet)
+        if ex.stopped or capped:
+            _say_stopped(ex, ask, allowed, saved)
+            raise typer.Exit(STOPPED)
+
+
+def _for_verify(game: Game, ask: Ask, allowed: int) -> int:
+    return set_aside(game, ask.verify, allowed, ask.index, ask.max_order) if ask.verify else 0
+
+
+def _keepers(ask: Ask, then: Then | None) -> str:
+    """The options that keep a part of the calls."""
+    return " and ".join(["--verify"] * bool(ask.verify) + ([then.option] if then is not None else []))
 
 
 def _verified(game: Game, ex: Explanation, ask: Ask, allowed: int) -> Explanation:
@@ -95,22 +127,13 @@ def _verified(game: Game, ex: Explanation, ask: Ask, allowed: int) -> Explanatio
     return ex
 
 
-def _deliver(ex: Explanation, ask: Ask, allowed: int) -> None:
-    """The table and the files; exit code 4 where there would have been more."""
-    capped = allowed < ask.budget and ex.audit.method != "exact" and not ex.cost.saved_calls
-    json = ask.json or (PARTIAL if ex.stopped or capped else None)
-    present(ex, json, ask.html, ask.quiet)
-    if ex.stopped or capped:
-        why = f"at --max-calls {allowed} of the {ask.budget} asked for"
-        if ex.stopped:
-            why = next((n.removeprefix("stopped: ") for n in ex.notes if n.startswith("stopped: ")), "")
-            why = f"before the plan was measured{': ' * bool(why)}{why}"
-        err.print(
-            f"stopped {why}; {len(ex.observations)} measurements are saved in {json}",
-            highlight=False,
-            markup=False,
-        )
-        raise typer.Exit(STOPPED)
+def _say_stopped(ex: Explanation, ask: Ask, allowed: int, saved: Path | None) -> None:
+    why = f"at --max-calls {allowed} of the {ask.budget} asked for"
+    if ex.stopped:
+        why = next((n.removeprefix("stopped: ") for n in ex.notes if n.startswith("stopped: ")), "")
+        why = f"before the plan was measured{': ' * bool(why)}{why}"
+    kept = f"{len(ex.observations)} measurements are saved in {saved}"
+    err.print(f"stopped {why}; {kept}", highlight=False, markup=False)
 
 
 @contextmanager
@@ -128,14 +151,15 @@ def _saving(ask: Ask) -> Generator[None]:
 
 
 @contextmanager
-def _explaining(kept: int, allowed: int) -> Generator[None]:
-    """A budget that is too small beside --verify is told in the user's own numbers."""
+def _explaining(kept: int, allowed: int, keepers: str) -> Generator[None]:
+    """A budget that is too small beside what is set aside is told in the user's own numbers."""
     try:
         yield
     except BudgetError as error:
         if not kept:
             raise
-        raise BudgetError(f"--verify keeps {kept} of the {allowed} calls: {error}") from error
+        keep = "keep" if " and " in keepers else "keeps"
+        raise BudgetError(f"{keepers} {keep} {kept} of the {allowed} calls: {error}") from error
 
 
 def _no_price(plan: Preview, ask: Ask) -> str:
@@ -155,7 +179,7 @@ def _say_forecast(plan: Preview) -> None:
         err.print(f"forecast: {plan.forecast.line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _say_plan(plan: Preview, ask: Ask, kept: int, work: Work) -> None:
+def _say_plan(plan: Preview, ask: Ask, kept: int, keepers: str, work: Work) -> None:
     out.print(
         f"{plan.n_players} players: {', '.join(plan.labels[:8])}{', ...' if plan.n_players > 8 else ''}",
         markup=False,
@@ -163,7 +187,7 @@ def _say_plan(plan: Preview, ask: Ask, kept: int, work: Work) -> None:
     would = f"{plan.calls} {work.things} would be {work.done}"
     out.print(f"engine {plan.engine}: {would}", markup=False, highlight=False)
     if kept:
-        out.print(f"{kept} more are kept to verify the strongest", markup=False, highlight=False)
+        out.print(f"{kept} more are kept for {keepers}", markup=False, highlight=False)
     for note in plan.notes:
         out.print(f"  {note}", markup=False, highlight=False)
     if plan.forecast is not None:

@@ -1,0 +1,78 @@
+"""`spexapi heads --prune`: the best k parts to keep, by the explanation, measured on the model itself."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from spexapi.checking import affords_all, calls_per_mask
+from spexapi.cli.run import err, out
+from spexapi.errors import InputError
+from spexapi.explanation import Explanation
+from spexapi.games.base import Game
+from spexapi.pruning import Pruned, prune
+from spexapi.views.wording import valued
+
+_SHARE = 4  # one in so many calls: the best set of a spectrum is where it errs upwards, so that a search pays
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What a run does with --prune once the explanation is there. sizes: how many parts to keep."""
+
+    sizes: tuple[int, ...]
+    option: str = "--prune"
+
+    def calls(self, game: Game, allowed: int) -> int:
+        """A quarter of them, a mask a size at least; 0 where all masks are measured. Raises InputError."""
+        n = len(game.players)
+        for size in self.sizes:
+            if not 1 <= size < n:
+                raise InputError(f"--prune {size} of {n} parts: write sizes from 1 to {n - 1}, such as 4,8")
+        if affords_all(game, allowed):
+            return 0
+        each = calls_per_mask(game)
+        return max(len(self.sizes), allowed // _SHARE // each) * each
+
+    def __call__(self, game: Game, ex: Explanation, calls: int, saved: Path | None, *, quiet: bool) -> None:
+        """Searches, prints what it found, and adds "pruned" to the JSON that is saved already."""
+        if ex.stopped:
+            err.print("not pruned: the run was stopped", highlight=False)
+            return
+        search = max(0, calls // calls_per_mask(game) - len(self.sizes))
+        found = prune(game, ex, self.sizes, budget=search)
+        if saved is not None:
+            data = json.loads(saved.read_text(encoding="utf-8"))
+            lines = [_plain(each) for each in found]
+            saved.write_text(json.dumps({**data, "pruned": lines}, ensure_ascii=False), encoding="utf-8")
+        if not quiet:
+            _show(ex, found)
+
+
+def _plain(each: Pruned) -> dict[str, Any]:
+    """NaN is null, as in the rest of the JSON."""
+    return {
+        "kept": len(each.labels),
+        "players": list(each.optimum.players),
+        "labels": list(each.labels),
+        "predicted": each.optimum.predicted,
+        "measured": each.measured if math.isfinite(each.measured) else None,
+        "proof": each.optimum.proof,
+    }
+
+
+def _show(ex: Explanation, found: tuple[Pruned, ...]) -> None:
+    ends = f"all {ex.n_players}: {valued(ex, ex.value_of(kept=True))}"
+    out.print(f"\nWith only the best k parts found ({ends})", highlight=False, markup=False)
+    table = Table("k", "predicted", "measured", "which", box=None)
+    for each in found:
+        measured = valued(ex, each.measured) if math.isfinite(each.measured) else "failed"
+        table.add_row(
+            f"{len(each.labels)}", valued(ex, each.optimum.predicted), measured, ", ".join(each.labels)
+        )
+    out.print(table, highlight=False, markup=False)
