@@ -624,7 +624,7 @@ def on_the_page(form: Form, site: Site = HOME) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize(
-    ("site", "goes_on"), [(HOME, "press Explain again."), (Site(keeps=True), "is not asked a second time")]
+    ("site", "goes_on"), [(HOME, "run it again."), (Site(keeps=True), "is not asked a second time")]
 )
 def test_what_was_measured_before_the_endpoint_refused_is_shown(openai_server, site, goes_on):
     pair = {"base": -4.5, "rules": [[["key", "cellar"], 4.4]]}

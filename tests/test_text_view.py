@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 import view_samples as sample
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
 from spexapi.measurements import exact_values, join
 from spexapi.spectrum import Spectrum
+from spexapi.views.drawing import draw
+from spexapi.views.live import combos
+from spexapi.views.panels import combinations as combinations_panel
 from spexapi.views.reading import Meaning, Reading
 from spexapi.views.story import tell
+from spexapi.views.table import table, to_csv
 from spexapi.views.text import plain, show
 from spexapi.views.wording import percent, signed
 
@@ -291,3 +298,62 @@ def test_the_table_has_the_interval_of_a_combination_and_says_how_steady_the_fit
     assert "+4.51 to +5.30" in text
     assert "80% of its strongest effects" in " ".join(text.split())
     assert "90% interval" not in plain(replace(explanation, intervals={})).replace("(90% interval", "")
+
+
+# -- words beside numbers
+
+INDICES = ("fourier", "moebius", "sii", "stii", "fsii", "fbii", "bii")
+
+
+def mean_derivative(value, players: tuple[int, ...], n: int) -> float:
+    """More or less than the sum of their parts, the mean over every selection of the others."""
+    others = [i for i in range(n) if i not in players]
+    total = 0.0
+    for bits in product((False, True), repeat=len(others)):
+        base = frozenset(i for i, bit in zip(others, bits, strict=True) if bit)
+        for size in range(len(players) + 1):
+            for inside in combinations(players, size):
+                total += (-1.0) ** (len(players) - size) * value(base | set(inside))
+    return total / 2 ** len(others)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(2, 3), st.sampled_from(INDICES), st.integers(0, 2**32 - 1))
+def test_no_number_contradicts_the_words_beside_it(n, index, seed):
+    levels = np.random.default_rng(seed).integers(-5, 6, 2**n).astype(float)
+
+    def value(kept):
+        return levels[sum(2**i for i in kept if i < n)]
+
+    ex = sample.documents(value, n=n, active=n).in_index(index)
+    reading = Reading.of(ex)
+    for players, shown in ex.interactions.items():
+        average = mean_derivative(value, players, n)
+        if len(players) not in (1, 2) or abs(shown) < reading.floor() or abs(average) < 1e-9:
+            continue
+        number = -shown if index == "fourier" and len(players) == 1 else shown
+        words, _, own = reading.said(players, shown).partition(" on average, ")
+        assert words
+        assert bool(own) == (number * average < 0)
+        if own:
+            assert own.startswith(("helps", "more") if number > 0 else ("hurts", "less"))
+            assert own.endswith(f" in {index.upper()}")
+
+
+def test_a_pair_that_larger_combinations_make_strong_is_told_both_ways():
+    def value(kept):  # two that overlap, but with a third are strong
+        return 1.0 * (0 in kept) + 1.0 * (1 in kept) - 0.5 * ({0, 1} <= kept) + 2.0 * ({0, 1, 2} <= kept)
+
+    ex = sample.documents(value, n=3, active=3)
+    assert ex.interactions[0, 1] == pytest.approx(-0.5)
+    assert "on average" in plain(ex)
+    for said in (to_csv(ex), combinations_panel(draw(ex)), str(combos(ex))):
+        assert "stronger together on average, less than the sum of their parts in FBII" in said
+
+
+def test_the_signs_of_fourier_are_explained_where_they_look_odd():
+    ex = sample.documents(sample.and_of_two).in_index("fourier")
+    assert ex.interactions[0,] < 0
+    assert Reading.of(ex).said((0,), ex.interactions[0,]) == "helps"
+    assert "for one part, or three, a negative number raises the value" in table(ex)
+    assert "Fourier counts" not in table(ex.in_index("fbii"))

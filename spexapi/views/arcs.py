@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from spexapi.views.reading import Meaning
+from spexapi.views.reading import Meaning, in_words
 from spexapi.views.safe import safe, tag
 from spexapi.views.wording import one_line, signed
 
@@ -40,12 +40,20 @@ TAG = {"and": "AND", "or": "OR", "vs": "VS", "mix": "MIX"}
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """A combination as it is drawn: its letter, its players, its value in the index and what it means."""
+    """A combination as it is drawn: its letter, its players, its value in the index and what it means.
+
+    aside  what follows the words of the meaning where the value has another sign
+    """
 
     letter: str
     players: tuple[int, ...]
     value: float
     meaning: Meaning
+    aside: str = ""
+
+    @property
+    def words(self) -> str:
+        return in_words(self.meaning, len(self.players)) + self.aside
 
     @property
     def style(self) -> str:

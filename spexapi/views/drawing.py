@@ -36,7 +36,8 @@ def combinations_of(explanation: Explanation, most: int = len(LETTERS)) -> tuple
     bar = max(reading.floor(), 0.1 * max((abs(v) for _, v in explanation.top(1)), default=0.0))
     worth = [(s, v) for s, v in ranked if abs(v) >= bar][:most]
     found = [
-        Combination(letter, s, v, reading.meaning(s)) for letter, (s, v) in zip(LETTERS, worth, strict=False)
+        Combination(letter, s, v, reading.meaning(s), reading.aside(s, v))
+        for letter, (s, v) in zip(LETTERS, worth, strict=False)
     ]
     return found, len(ranked)
 

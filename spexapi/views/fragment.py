@@ -114,8 +114,10 @@ def how_to_read(ex: Explanation) -> str:
         f"The {kind_plural(ex)} were taken away in many different selections, and each time {again}. From "
         "that comes a short list of what mattered.",
         "AND, a positive combination: neither is worth much without the other; the model needed both.",
-        "OR, a negative combination: one is enough, the other adds nothing new, often as both say the same.",
+        "OR, for two a negative number: one is enough, the other adds nothing, often as it says the same.",
         "VS: one works against the other, for example a later document that overrides an earlier one.",
+        "A number beside a combination is what the parts do only together, as the chosen index counts it. "
+        "Where it says otherwise than the words, which hold on average over the rest, both are said.",
         "The shares are Shapley values: what a part adds, averaged over all orders in which the parts could "
         "arrive. They add up to the difference between everything kept and nothing kept.",
     ]

@@ -10,7 +10,7 @@ from spexapi.backends.parts import Part, to_part
 from spexapi.errors import InputError
 from spexapi.views.arcs import Combination, bar, tone
 from spexapi.views.drawing import combinations_of
-from spexapi.views.reading import Reading, in_words
+from spexapi.views.reading import Reading
 from spexapi.views.safe import safe, tag
 from spexapi.views.wording import names, probability, signed, valued
 
@@ -121,7 +121,7 @@ def _listed(ex: Explanation, found: Sequence[Combination]) -> str:
         return tag("p", "No combination matters: each part acts on its own.", class_="none")
     lines = (
         tag("b", safe(c.letter)) + " " + safe(names(ex.players, c.players, c.joiner)) + ": "
-        + tag("em", safe(in_words(c.meaning, len(c.players))))
+        + tag("em", safe(c.words))
         for c in found
     )  # fmt: skip
     return tag("ul", "".join(tag("li", line) for line in lines), class_="links")

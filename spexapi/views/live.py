@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spexapi.views.arcs import combination_tone
 from spexapi.views.drawing import Drawn
-from spexapi.views.reading import Reading, in_words
+from spexapi.views.reading import Reading
 from spexapi.views.wording import explained, kind_plural, name, names, probability, tokens_apart
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def combos(ex: Explanation, most: int = MOST) -> list[dict[str, Any]]:
                 "players": list(s),
                 "names": names(ex.players, s),
                 "value": _short(value),
-                "words": in_words(meaning, len(s)),
+                "words": reading.said(s, value),
                 "tone": combination_tone(meaning),
             }
         )

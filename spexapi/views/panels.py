@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from spexapi.views.arcs import TAG, Combination, Row, bar, diagram, tone
 from spexapi.views.drawing import Drawn
-from spexapi.views.reading import in_words
+from spexapi.views.reading import Reading
 from spexapi.views.safe import safe, tag
 from spexapi.views.story import Step
 from spexapi.views.wording import (
@@ -94,6 +94,8 @@ def combinations(drawn: Drawn) -> str:
     weaker = drawn.n_found - len(drawn.combinations)
     if weaker + missing:
         notes.append(f"{weaker + missing:,} weaker combinations are not drawn.")
+    if said := Reading.of(ex).convention(len(c.players) for c in drawn.combinations):
+        notes.append(said)
     note = tag("p", safe(" ".join(notes)), class_="note") if notes else ""
     return tag(
         "section",
@@ -147,7 +149,7 @@ def _combination(ex: Explanation, c: Combination) -> str:
     return tag(
         "li",
         tag("span", safe(c.letter), class_="letter")
-        + tag("span", words + " " + tag("em", safe(in_words(c.meaning, len(c.players)))), class_="words")
+        + tag("span", words + " " + tag("em", safe(c.words)), class_="words")
         + tag("span", safe(TAG[c.style]), class_="kind")
         + tag("span", safe(signed(c.value) + interval), class_="num", title=f"{ex.index} value"),
         class_=f"combo {c.style}",

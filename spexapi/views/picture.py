@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from spexapi.views.arcs import LANE, ROW, Combination, lanes_of
 from spexapi.views.drawing import draw
 from spexapi.views.panels import rows_of
-from spexapi.views.reading import in_words
 from spexapi.views.safe import safe
 from spexapi.views.wording import names, one_line, signed
 
@@ -35,7 +34,7 @@ def picture(explanation: Explanation) -> str:
     below = TOP + len(rows) * ROW + 34
     for k, c in enumerate(found):
         body += _arc(c, place, left - 10, 14.0 + LANE * (lanes[c.letter] + 1))
-        said = f"{names(explanation.players, c.players)}: {in_words(c.meaning, len(c.players))}"
+        said = f"{names(explanation.players, c.players)}: {c.words}"
         body += _legend(below + k * LINE, c, said)
     height = below + len(found) * LINE + 16
     return (

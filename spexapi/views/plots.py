@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from spexapi.views.reading import Reading, in_words
+from spexapi.views.reading import Reading
 from spexapi.views.wording import name as called
 from spexapi.views.wording import names, one_line, signed
 
@@ -148,7 +148,7 @@ def _middles(
         y=[sum(at[i][1] for i in s) / len(s) for s, _ in ranked],
         mode="markers", marker={"size": 9, "opacity": 0.0}, hoverinfo="text", showlegend=False,
         hovertext=[
-            f"{_safe(names(ex.players, s))}: {in_words(reading.meaning(s), len(s))} ({signed(v)})"
+            f"{_safe(names(ex.players, s))}: {reading.said(s, v)} ({signed(v)})"
             for s, v in ranked
         ],
     )  # fmt: skip

@@ -49,6 +49,25 @@ def in_words(meaning: Meaning, size: int) -> str:
     }.get(meaning, str(meaning))
 
 
+_LESS = {
+    Meaning.HURTS,
+    Meaning.OVERLAP,
+    Meaning.AGAINST,
+    Meaning.HURT_TOGETHER,
+    Meaning.HURT_MORE,
+    Meaning.LESS,
+}
+
+
+def _sign(meaning: Meaning, size: int) -> int:
+    """The sign of the pure interaction that such words speak of."""
+    if meaning in (Meaning.EITHER, Meaning.ANY):
+        return 1 if size % 2 else -1
+    if meaning is Meaning.HURT_EITHER:
+        return -1 if size % 2 else 1
+    return -1 if meaning in _LESS else 1
+
+
 @dataclass(frozen=True, slots=True)
 class Ablation:
     """The value where exactly `kept` stays. measured: the model was asked; else the spectrum predicts it."""
@@ -130,6 +149,39 @@ class Reading:
         if len(players) == 1:
             return Meaning.HELPS if cube[frozenset(players)] >= cube[frozenset()] else Meaning.HURTS
         return _meaning_of(cube, frozenset(players))
+
+    def said(self, players: Interaction, value: float) -> str:
+        """The words beside a value in the explanation's index."""
+        aside = self.aside(players, value)
+        if aside and abs(value) < self.floor():
+            return "next to nothing"
+        return in_words(self.meaning(players), len(players)) + aside
+
+    def aside(self, players: Interaction, value: float) -> str:
+        """What must follow the words where the value beside them has the other sign; "" where it has not.
+
+        The words are about the group, a coin deciding on the others; an index may count the others, smaller
+        parts and larger combinations by other weights, and then its sign can be another.
+        """
+        meaning, index = self.meaning(players), self.explanation.index
+        up = value * (-1 if index == "fourier" and len(players) % 2 else 1) > 0
+        if abs(value) < 0.005 or up == (_sign(meaning, len(players)) > 0):
+            return ""
+        if len(players) == 1:
+            own = "helps" if up else "hurts"
+        else:
+            own = "more" if up else "less"
+            own += "" if meaning in (Meaning.MORE, Meaning.LESS) else " than the sum of their parts"
+        return f" on average, {own} in {index.upper()}"
+
+    def convention(self, sizes: Iterable[int]) -> str:
+        """What must be known of the signs of the index for interactions of these sizes; "" where nothing."""
+        if self.explanation.index != "fourier" or all(size % 2 == 0 for size in sizes):
+            return ""
+        return (
+            "Fourier counts a part as −1 where it is kept: for one part, or three, a negative number raises"
+            " the value."
+        )
 
 
 def _meaning_of(cube: Mapping[frozenset[int], float], group: frozenset[int]) -> Meaning:

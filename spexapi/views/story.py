@@ -212,7 +212,8 @@ class _Teller:
                 ("cannot tell", True),
                 (f" why ({max(r2, 0.0):.0%} explained). ", False),
             )
-            words += (("Raise the budget; take what follows as hints.", False),)
+            more = "It ended early" if self.explanation.stopped else "Raise the budget"
+            words += ((f"{more}; take what follows as hints.", False),)
         return Story(words, (), self.ends())
 
     # -- the pieces

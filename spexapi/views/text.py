@@ -139,9 +139,11 @@ def _combinations(explanation: Explanation, console: Console) -> None:
     for c, ends in zip(found, ranges, strict=True):
         called = one_line(names(explanation.players, c.players, c.joiner), 120)
         said = mark(explanation, c.players)
-        meaning = f"{c.meaning}; {said}" if said else str(c.meaning)
+        meaning = f"{c.meaning}{c.aside}; {said}" if said else f"{c.meaning}{c.aside}"
         cells = [Text(called), Text(meaning), Text(signed(c.value), "bold"), Text(ends, "dim")]
         table.add_row(*cells[: len(table.columns)])
     console.print(table)
+    if said := Reading.of(explanation).convention(len(c.players) for c in found):
+        console.print(Text(said, "dim"))
     if n_found > len(found):
         console.print(Text(f"{n_found - len(found):,} weaker combinations are not shown.", "dim"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spexapi.views.arcs import combination_tone
-from spexapi.views.reading import Reading, in_words
+from spexapi.views.reading import Reading
 from spexapi.views.safe import safe, tag
 from spexapi.views.wording import name, names, one_line, signed
 
@@ -29,7 +29,7 @@ def upset(explanation: Explanation) -> str:
     body = "".join(_stripe(explanation, r, i, width) for i, r in place.items())
     for c, (s, v) in enumerate(chosen):
         tone = combination_tone(reading.meaning(s))
-        said = f"{names(explanation.players, s)}: {in_words(reading.meaning(s), len(s))} ({signed(v)})"
+        said = f"{names(explanation.players, s)}: {reading.said(s, v)} ({signed(v)})"
         body += _column(c, s, v / largest, tone, said, place)
     svg = (
         f'<svg class="upset" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '

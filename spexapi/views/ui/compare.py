@@ -14,7 +14,7 @@ from spexapi.engines.registry import known_engines
 from spexapi.errors import InputError
 from spexapi.explanation import Explanation
 from spexapi.views.drawing import combinations_of
-from spexapi.views.reading import Reading, in_words
+from spexapi.views.reading import Reading
 from spexapi.views.safe import safe, tag
 from spexapi.views.ui.asking import Progress, Stops, ask
 from spexapi.views.ui.fields import model_fields, model_of
@@ -194,7 +194,7 @@ def _combinations(a: Explanation, b: Explanation) -> str:
     rows: list[tuple[str, ...]] = []
     for s in dict.fromkeys(strong):
         cells = [
-            f"{in_words(reading.meaning(s), len(s)) if s in own else 'next to nothing'}"
+            f"{reading.said(s, ex.interactions.get(s, 0.0)) if s in own else 'next to nothing'}"
             f" ({signed(ex.interactions.get(s, 0.0))})"
             for ex, reading, own in zip((a, b), readings, drawn, strict=True)
         ]

@@ -90,10 +90,10 @@ def broken_off(held: Held) -> str:
     if not held.ended:
         return ""
     seen, calls = held.whole.observations, held.whole.cost.calls
-    known = f"{int(seen.ok.sum()):,} of {held.whole.recipe.budget:,} selections were measured by then"
+    known = f"{int(seen.ok.sum()):,} of {held.whole.recipe.budget:,} selections were measured"
     call = "training" if held.whole.target.kind == "training" else "model call"
     paid = f", in {calls:,} {call}{'s' * (calls != 1)}" if calls else ""
-    what = f"What you see is a partial result: {known}{paid}. It can be kept like any other."
+    what = f"What you see is a partial result: {known}{paid}."
     lines = tag("b", "The run broke off.") + safe(held.ended) + tag("p", safe(what))
     return tag("div", lines, class_="banner", role="alert")
 

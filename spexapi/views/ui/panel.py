@@ -127,7 +127,7 @@ def failed(error: Exception) -> str:
 
 def on_the_way(error: Exception, site: Site) -> str:
     """What broke a run off, and how to go on."""
-    again = "press Explain again"
+    again = "run it again"
     if site.keeps and isinstance(error, BackendError):
         again += ": what was answered is kept on this computer and is not asked a second time"
     when = "Some time later" if isinstance(error, RateLimited) else "Once that is mended"
