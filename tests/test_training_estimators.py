@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 from test_training_game import measured
 
@@ -69,6 +70,50 @@ def test_every_seed_inside_a_pipeline_is_set_and_its_noise_measured():
     assert game._variance > 0
     assert of(make_pipeline(StandardScaler(), KNeighborsClassifier(3)))._noise == 0
     assert of(RandomForestClassifier(5))._noise > 0
+
+
+class Hasty(GaussianNB):
+    """Looks at a random half of what it is given, by numpy's global generator; its seed is no parameter."""
+
+    random_state = None
+
+    def fit(self, X, y):
+        some = np.random.permutation(len(y))[: len(y) // 2]  # noqa: NPY002 - as its users do
+        return super().fit(X[some], y[some])
+
+
+def shaken(X):
+    return X + np.random.normal(size=X.shape)  # noqa: NPY002 - as its users do
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        Hasty(),
+        make_pipeline(StandardScaler(), Hasty()),
+        VotingClassifier([("a", GaussianNB()), ("b", Hasty())], voting="soft"),
+        make_pipeline(FunctionTransformer(shaken), GaussianNB()),
+        GridSearchCV(KNeighborsClassifier(), {"n_neighbors": [1, 5, 9]}, cv=KFold(3, shuffle=True)),
+    ],
+)
+def test_a_random_part_without_a_seed_is_measured_too(estimator):
+    np.random.seed(0)  # noqa: NPY002 - what the estimators above draw from
+    game = of(estimator)
+    variance = measured(game, MASKS).variance
+    assert (variance > 0).all()
+    assert variance[0] == game._variance
+    assert "trained twice" in game.notes[0]
+
+
+def test_what_draws_nothing_is_found_to_have_no_noise():
+    class Mine(GaussianNB):
+        pass
+
+    game = of(Mine())
+    assert (measured(game, MASKS).variance == 0).all()
+    assert game.spent.setup_calls > 1  # not known before
+    assert of(VotingClassifier([("a", GaussianNB()), ("b", KNeighborsClassifier())]))._noise == 0
+    assert of(Hasty(), noise=0)._noise == 0  # the user knows better
 
 
 def test_xgboost_trains_as_it_is():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,7 @@ def arguments(
         score = sure if classifier else "r2"
     if not callable(score):
         rest.setdefault("empty", _of_a_guess(score, train[1]))
-    if not _seeds(estimator):
+    if _draws_nothing(estimator):
         rest.setdefault("noise", 0)
     if rest.get("store") not in (None, False, "off") and isinstance(score, str):
         rest.setdefault("name", name_of(estimator, train, test, score))
@@ -145,6 +145,27 @@ def name_of(*parts: Any) -> str:
 def _seeds(estimator: Any) -> list[str]:
     """The names of all its parameters that are seeds, those of parts of a pipeline too."""
     return [name for name in estimator.get_params() if name.rpartition("__")[2] == "random_state"]
+
+
+def _draws_nothing(estimator: Any) -> bool:
+    """Whether it is known that fitting it again gives the same model."""
+    parts = [estimator, *estimator.get_params().values()]
+    return not _seeds(estimator) and all(map(_is_known, parts))
+
+
+def _is_known(part: Any) -> bool:
+    """Whether it is known to draw at random only where it has a `random_state` among its parameters.
+
+    True for numbers, words and scikit-learn's own estimators. Not for an estimator of the user's own, a
+    function, or a splitter: its random_state is no parameter of the estimator.
+    """
+    if isinstance(part, (list, tuple)):
+        return all(map(_is_known, cast("Sequence[Any]", part)))
+    if isinstance(part, dict):
+        return all(map(_is_known, cast("dict[Any, Any]", part).values()))
+    if part is None or isinstance(part, (bool, int, float, str, np.generic, np.ndarray)):
+        return True
+    return hasattr(part, "get_params") and type(part).__module__.partition(".")[0] == "sklearn"
 
 
 def _measure(score: str, X_test: Any, y_test: Any) -> Callable[[Any], float]:

@@ -105,7 +105,9 @@ class TrainingGame:
         rest            as TrainingGame; groups may also be "labels" (one for each y) or a number of k-means
                         clusters; `empty` is by default a guess: 1 / classes, for "r2" 0
 
-        Every `random_state` inside is set to the seed; an estimator without any is taken to have no noise.
+        Every `random_state` inside is set to the seed. Where scikit-learn's own estimators have none there is
+        no noise (`noise` is then 0 by default); of a class or a function of yours that is not known: some
+        training sets are trained twice, as with a seed.
         The name in the store is a hash of estimator, data and score; where the score is a function, give one.
         Raises InputError.
         """
