@@ -100,8 +100,12 @@ class Verification:
         """ "3 of 5 strongest interactions confirmed by measuring them (40 model calls)"."""
         measured = dict.fromkeys(c.players for c in self.checks if c.confirmed is not None)
         good = sum(self.verdict(players) is True for players in measured)
+        calls = f"({self.calls:,} model call{'s' * (self.calls != 1)})"
+        if len(measured) == 1:
+            verdict = "confirmed" if good else "not confirmed"
+            return f"The strongest interaction was {verdict} by measuring it directly {calls}"
         which = f"{good} of the {len(measured)} strongest interactions"
-        return f"{which} confirmed by measuring them directly ({self.calls:,} model calls)"
+        return f"{which} confirmed by measuring them directly {calls}"
 
     def __str__(self) -> str:
         rows = [("Interaction", "Others kept", "Measured", "Predicted", "", "")]
