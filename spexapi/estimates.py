@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spexapi.masks import unique_rows
 from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.posterior import posterior
 from spexapi.refits import Refits
 from spexapi.spectrum import Interaction, Spectrum, parities
 
@@ -103,10 +104,11 @@ def estimate(
     unexplained = max(0.0, float((judged.residual[known] ** 2).mean() - noise[known].mean()))
     share = max(0.0, 1 - len(rows.masks) / 2.0 ** min(reported.n_players, 1000))  # of all masks, not measured
     variance = unexplained * share / count + float((judged.weight**2 * noise).sum())
-    # what the fits without a fold got wrong of these terms is no missed term
-    wrong = float(((without - centre) ** 2).sum(axis=1).mean()) - variance * len(support)
-    missed = max(0.0, unexplained - max(0.0, wrong))
     coef = dict(zip(support, centre.tolist(), strict=True))
+    believed = posterior(coef, variance, reported)
+    # what the fits without a fold got wrong of these terms is no missed term
+    off = ((without - np.array(list(believed.mean.values()))) ** 2).sum(axis=1)
+    missed = max(0.0, unexplained - float(off.mean()) - sum(believed.variance.values()))
     return Estimates(Spectrum(reported.n_players, coef), variance, missed, float(count - 1))
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spexapi._parity import flatten
 from spexapi._subsets import superset_sums
 from spexapi.estimates import Estimates
 from spexapi.indices import check_index, to_index
 from spexapi.measurements import Floats
+from spexapi.posterior import limited, posterior, shares_of_players
 from spexapi.spectrum import Interaction, Spectrum
 
 Intervals = dict[Interaction, tuple[float, float]]
@@ -22,7 +22,6 @@ Intervals = dict[Interaction, tuple[float, float]]
 _TAIL = 0.05  # beyond either end of a 90% interval
 _ALONE = ("fourier", "bii", "bv")  # their value of a set rests on the parity of that set and on no other
 _HIGHEST = 12  # players of a missed term
-_MOST = 0.9  # of the energy may be one player's: its share is divided out of the others' below
 _LEAST_ROOM = 0.02  # for missed terms among those not reported
 
 
@@ -38,28 +37,25 @@ def intervals(
 
     also  sets that are not reported, whose value stands as 0
 
-
-    Its middle is the index of the estimates. Its width has two parts: the estimates' variance, and terms that
-    are not reported. What those hold together is known (`estimates.missed`); over sets it is
-    spread as the reported energy is over players, each in or out by its own share. The interval reaches 0
-    where the value could be the luckiest of all sets of its size: where the false discovery rate of
-    reporting it and all larger ones is above 5%. Benjamini & Hochberg (1995), "Controlling the false
-    discovery rate". Time and memory as for the index itself, three times.
+    Its middle is the index of the estimates, each set's own term as it stands and the other terms that its
+    value sums as the `posterior` believes them: many of those were reported by luck, and luck adds up. Its
+    width has two parts: the variance of these, and terms that are not reported. What those hold together is
+    known (`estimates.missed`); over sets it is spread as the reported energy is over players, each in or out
+    by its own share. The interval reaches 0 where the value could be the luckiest of all sets of its size:
+    where the false discovery rate of reporting it and all larger ones is above 5%. Benjamini & Hochberg
+    (1995), "Controlling the false discovery rate". Time and memory as for the index itself, five times.
     """
-    name, order = check_index(index, max_order, reported.n_players)
+    n = reported.n_players
+    name, order = check_index(index, max_order, n)
     values = to_index(reported, name, order)
     sets = list(dict.fromkeys([*values, *also]))
     value = _at(values, sets)
-    centre = _at(to_index(estimates.spectrum, name, order), sets)
-    each = dict.fromkeys(estimates.spectrum.coef, estimates.variance)
-    sampled = _at(_squares(each, name, order), sets)
+    centre, sampled = _known(estimates, reported, sets, name, order)
     unseen = estimates.missed * _missed_shares(reported, sets, name, order) if estimates.missed else 0.0
     special: Any = _special()
     half = special.stdtrit(min(estimates.freedom, 1e9), 1 - _TAIL) * np.sqrt(sampled + unseen)
     low, high = np.minimum(centre - half, value), np.maximum(centre + half, value)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = np.where(sampled > 0, np.abs(centre) / np.sqrt(sampled), inf)
-    lucky = _false_share(distance, sets, reported.n_players, estimates.freedom) > _TAIL
+    lucky = _false_share(_distance(estimates, sets, name, order), sets, n, estimates.freedom) > _TAIL
     low, high = np.where(lucky, np.minimum(low, 0.0), low), np.where(lucky, np.maximum(high, 0.0), high)
     return {s: (a, b) for s, a, b in zip(sets, low.tolist(), high.tolist(), strict=True)}
 
@@ -85,6 +81,28 @@ def _on_parity(name: str, order: int | None, r: int, s: int) -> float:
     return to_index(Spectrum(r, {tuple(range(r)): 1.0}), name, order).get(tuple(range(s)), 0.0)
 
 
+def _known(
+    estimates: Estimates, reported: Spectrum, sets: Sequence[Interaction], name: str, order: int | None
+) -> tuple[Floats, Floats]:
+    """Mean and variance of each value: its own parity as estimated, the others it rests on as believed."""
+    estimated, variance = estimates.spectrum.coef, estimates.variance
+    believed = limited(posterior(estimated, variance, reported), estimated, variance)
+    own = np.array([_on_parity(name, order, len(s), len(s)) for s in sets])
+    moved = _at(estimated, sets) - _at(believed.mean, sets)
+    doubt = _at(dict.fromkeys(estimated, variance), sets) - _at(believed.variance, sets)
+    centre = _at(to_index(Spectrum(estimates.spectrum.n_players, believed.mean), name, order), sets)
+    sampled = _at(_squares(believed.variance, name, order), sets)
+    return centre + own * moved, np.maximum(sampled + own**2 * doubt, 0.0)
+
+
+def _distance(estimates: Estimates, sets: Sequence[Interaction], name: str, order: int | None) -> Floats:
+    """(q,) of each value from 0, in its standard deviations, all terms taken as estimated."""
+    value = np.abs(_at(to_index(estimates.spectrum, name, order), sets))
+    each = dict.fromkeys(estimates.spectrum.coef, estimates.variance)
+    variance = _at(_squares(each, name, order), sets)
+    return np.where(variance > 0, value / np.sqrt(np.where(variance > 0, variance, 1.0)), inf)
+
+
 def _squares(terms: Mapping[Interaction, float], name: str, order: int | None) -> dict[Interaction, float]:
     """The index with its weights squared: of variances of independent terms, the variance of the value."""
     if name in _ALONE:
@@ -100,22 +118,13 @@ def _missed_shares(reported: Spectrum, sets: Sequence[Interaction], name: str, o
     """
     if name in _ALONE:
         return np.zeros(len(sets))
-    share = _shares_of_players(reported)
+    share = shares_of_players(reported)
     none = float(np.prod(1 - share))
     odds = share / (1 - share)
     probable = {t: none * float(np.prod(odds[list(t)])) for t in reported.coef}
     hit = _at(_squares(probable, name, order), sets)
     room = max(1 - sum(probable.values()), _LEAST_ROOM)
     return np.maximum(_over_all(share, sets, name, order) - hit, 0.0) / room
-
-
-def _shares_of_players(reported: Spectrum) -> Floats:
-    """(n,) how much of the variance of the spectrum lies in terms with each player, capped."""
-    players, orders = flatten(list(reported.coef))
-    energy = np.array(list(reported.coef.values())) ** 2
-    held = np.bincount(players, np.repeat(energy, orders), minlength=reported.n_players)
-    total = float(energy[orders > 0].sum())
-    return np.minimum(held / total, _MOST) if total > 0 else np.zeros(reported.n_players)
 
 
 def _over_all(share: Floats, sets: Sequence[Interaction], name: str, order: int | None) -> Floats:

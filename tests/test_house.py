@@ -16,7 +16,7 @@ ORDER = [
     "_parity masks",
     "_ridge _subsets",
     "spectrum",
-    "indices",
+    "indices posterior",
     "engines.base",
     "engines",
     "refits",
@@ -57,6 +57,7 @@ MATHEMATICS = {
     "trust",
     "audit",
     "estimates",
+    "posterior",
     "intervals",
     "optimize",
 }
