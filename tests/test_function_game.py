@@ -82,18 +82,19 @@ def test_the_function_cannot_change_what_was_asked():
 
 
 def test_it_runs_beside_the_event_loop_and_its_thread_ends():
-    async def main():
-        game = FunctionGame(lambda m: time.sleep(0.1) or np.zeros(len(m)), 3)
-        work = asyncio.create_task(game.measure(MASKS))
-        ticks = 0
-        while not work.done():
-            await asyncio.sleep(0.005)
-            ticks += 1
-        await game.close()
-        return ticks
+    turned = threading.Event()
 
-    assert asyncio.run(main()) > 4
-    deadline = time.monotonic() + 5
+    async def main():
+        game = FunctionGame(lambda m: np.full(len(m), float(turned.wait(20))), 3)
+        work = asyncio.create_task(game.measure(MASKS))
+        await asyncio.sleep(0)  # it has begun
+        turned.set()  # which a loop that waits for the function does not reach
+        found = await work
+        await game.close()
+        return found.values
+
+    assert (asyncio.run(main()) == 1.0).all()
+    deadline = time.monotonic() + 20
     while any(t.name.startswith("spexapi-values") for t in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
