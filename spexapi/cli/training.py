@@ -35,7 +35,7 @@ def training(
     ] = None,
     noise: Annotated[
         int | None,
-        typer.Option(min=0, help="Training sets trained twice to learn the noise; 8 where there is any."),
+        typer.Option(min=0, help="Training sets trained twice to learn the noise; 8 where there may be any."),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that train side by side.")] = 1,
     engine: Annotated[str, typer.Option(help="auto, exact, proxyspex, ...")] = "auto",
