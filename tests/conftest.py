@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from openai_server import Server, start
 
 # No test reads or fills the store of whoever runs the tests; those about a store name their own.
 os.environ["SPEXAPI_STORE"] = "off"
+
+# A busy machine is no bug: no property has to hold within a time.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 

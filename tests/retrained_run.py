@@ -24,7 +24,8 @@ def main(_, store, out, jobs):
     game = spexapi.TrainingGame(
         train, measure, 9, empty=0.0, noise=2, name="killed", store=store, jobs=int(jobs), batch=4
     )
-    spexapi.explain(game, engine="lime", budget=60, seed=3).to_json(out)
+    # far more than it trains before it is killed, however late that is
+    spexapi.explain(game, engine="lime", budget=100 * int(jobs), seed=3).to_json(out)
 
 
 if __name__ == "__main__":

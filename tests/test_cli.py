@@ -179,7 +179,7 @@ def test_ctrl_c_leaves_a_partial_result_and_no_traceback(tmp_path):
         "where is thing3 ?",
     ]
     process = subprocess.Popen(
-        [*command, "--documents", str(path), "--budget", "4000", "--engine", "proxyspex"],
+        [*command, "--documents", str(path), "--budget", "4000", "--engine", "lime"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -189,7 +189,7 @@ def test_ctrl_c_leaves_a_partial_result_and_no_traceback(tmp_path):
     assert "scoring 4000" in process.stderr.readline()
     assert "of 4000 scored" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 4, (out, err)
     assert "Traceback" not in err
     assert json.loads((tmp_path / "explanation-partial.json").read_text())["stopped"]
