@@ -9,13 +9,15 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
+import numpy as np
+
 from spexapi.engines.base import Engine
 from spexapi.errors import BackendError, CapReached, RunningLoopError, SpexError
 from spexapi.explanation import Cost, Explanation, read
 from spexapi.games.base import Game, Spent, Target
-from spexapi.measurements import Measurements, join, nothing
+from spexapi.measurements import Measurements, join, nothing, split
 from spexapi.planning import Preview as Preview
-from spexapi.planning import Run, audit_masks_of, plan, ready
+from spexapi.planning import Run, audit_masks_beside, audit_masks_of, plan, ready
 from spexapi.planning import preview as preview
 from spexapi.sampling.sampler import sample
 
@@ -183,16 +185,20 @@ async def _stream(
                 masks = await asyncio.to_thread(run.engine.propose, run.design, seen.all(), left)
                 if len(masks) == 0:
                     planned = len(seen) + len(audit_masks_of(run, seen.all()))
-                    report(len(seen))
+                    report(len(seen) + len(held_out))
                     break
-                async for part in sample(run.game, masks, known=seen.all(), should_stop=stop):
-                    seen.add(part)
-                    report(len(seen))
+                upto = len(seen) + len(masks)
+                both = np.concatenate([masks, audit_masks_beside(run, len(seen))])
+                async for part in sample(run.game, both, known=seen.all(), should_stop=stop):
+                    own, audits = split(part, upto - len(seen))
+                    seen.add(own)
+                    held_out.add(audits)
+                    report(len(seen) + len(held_out))
                     if snapshots and read_at <= len(seen) < planned and seen.all().ok.any():
                         read_at = int(len(seen) * SNAPSHOT_GROWTH)
                         yield await asyncio.to_thread(result, stopped=True, audited=audited)
             fresh = audit_masks_of(run, seen.all())
-            if len(fresh) and not stop():
+            if len(fresh) and not len(held_out) and not stop():
                 async for part in sample(run.game, fresh, known=seen.all(), should_stop=stop):
                     held_out.add(part)
                     report(len(seen) + len(held_out))

@@ -157,6 +157,14 @@ def join(parts: Sequence[Measurements]) -> Measurements:
     )
 
 
+def split(whole: Measurements, count: int) -> tuple[Measurements, Measurements]:
+    """The first `count` rows, and the rest."""
+    if count >= len(whole):
+        return whole, nothing(whole.n_players)
+    first = np.arange(len(whole)) < count
+    return whole.take(first), whole.take(~first)
+
+
 def _join_tokens(parts: Sequence[Measurements]) -> Floats | None:
     """Token values of all parts, NaN where all of a part failed; None where a part has none to give."""
     known = [p.token_values for p in parts if p.token_values is not None]

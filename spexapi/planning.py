@@ -85,6 +85,12 @@ def audit_masks_of(run: Run, seen: Measurements) -> Bools:
     )
 
 
+def audit_masks_beside(run: Run, seen: int) -> Bools:
+    """Those that are asked together with the engine's first: a batch may take a day, and one is enough."""
+    begins = seen == 0 and getattr(run.game, "batched", False)
+    return run.audit_masks if begins else run.audit_masks[:0]
+
+
 _AT_ONCE = "proxyspex and spex ask for all their masks at once"
 
 
@@ -128,8 +134,6 @@ def preview(
         if len(begins) < len(first):
             expected = replace(expected, batches=None)
             notes = (*notes, f"{run.recipe.engine} waits for the batch of each of its rounds: {_AT_ONCE}")
-        elif len(run.audit_masks):
-            expected = replace(expected, batches=expected.batches + 1)  # the audit's own
     return Preview(
         n_players=len(game.players),
         labels=tuple(p.label for p in game.players),

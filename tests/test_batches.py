@@ -75,6 +75,26 @@ def test_a_game_is_explained_through_batches(openai_server: Server):
     assert submitted(openai_server) <= 2
 
 
+@pytest.mark.parametrize(("engine", "batches"), [("lime", 1), ("adaptive", None)])
+def test_the_masks_of_the_audit_wait_for_no_batch_of_their_own(openai_server: Server, engine, batches):
+    words = [WORDS[i % len(WORDS)] + str(i) * (i >= len(WORDS)) for i in range(12)]
+
+    def game(**more):
+        return spexapi.PromptGame(opened(openai_server, **more), " ".join(words), "the cellar")
+
+    asked = {"engine": engine, "budget": 120, "held_out": 24}
+    direct = spexapi.explain(game(), **asked)
+    found = spexapi.explain(game(batch=True), **asked)
+
+    assert found.audit.n_held_out == direct.audit.n_held_out >= 24
+    assert found.audit.r2 == pytest.approx(direct.audit.r2)
+    assert dict(found.interactions) == pytest.approx(dict(direct.interactions))
+    assert (found.observations.masks == direct.observations.masks).all()
+    assert found.cost.calls == direct.cost.calls
+    if batches is not None:
+        assert submitted(openai_server) == batches
+
+
 def test_a_run_that_was_ended_finds_its_batch_again(openai_server: Server):
     openai_server.set(polls=1_000)
     asked = requests()
@@ -174,7 +194,7 @@ def test_a_forecast_says_how_many_batches_are_waited_for(engine, batches, said):
     assert said in plan.forecast.line
     assert any("adaptive waits for the batch of each" in note for note in plan.notes) == (batches is None)
     held = preview(game, engine="lime", budget=64, held_out=8)
-    assert held.forecast.batches == 2  # the audit's own
+    assert held.forecast.batches == 1  # the audit's are in it
 
 
 def test_an_endpoint_without_batches_is_named(openai_server: Server):

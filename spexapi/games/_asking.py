@@ -50,6 +50,10 @@ class Asking:
         return at_once if self.calls_per_mask == 1 else at_once // self.calls_per_mask + 1
 
     @property
+    def batched(self) -> bool:
+        return self.backend.capabilities.batched
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """For the explanation: a score nobody named, replies the store could not take."""
         trouble = self._senders.main.trouble

@@ -89,8 +89,9 @@ class Game(Protocol):
 
     The run calls `prepare` once, then `measure` with batches of at most `batch` masks, then `close`. Where a
     game has them, the run also reads: `concurrency`, calls of `measure` that may run at once (else 1);
-    `calls_per_mask`, budget that one mask takes (else 1; final after `prepare`); `halt()`, which makes
-    `measure` send nothing more; `notes`, sentences for the explanation.
+    `batched`, whether a call of `measure` may take a day; `calls_per_mask`, budget that one mask takes (else
+    1; final after `prepare`); `halt()`, which makes `measure` send nothing more; `notes`, sentences for the
+    explanation.
     """
 
     @property

@@ -83,6 +83,10 @@ class PromptGame:
         return self._asking.concurrency
 
     @property
+    def batched(self) -> bool:
+        return self._asking.batched
+
+    @property
     def calls_per_mask(self) -> int:
         return self._asking.calls_per_mask
 
