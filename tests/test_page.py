@@ -83,6 +83,14 @@ def test_what_cannot_be_asked_is_answered_in_plain_words(asks, message):
         Form(asks, how=How("word")).game(site)
 
 
+@pytest.mark.parametrize(
+    ("where", "like"), [("hf", "Qwen/"), ("providers", "meta-llama/"), ("openai", "gpt")]
+)
+def test_a_model_without_a_name_is_asked_for_one_of_its_kind(where, like):
+    with pytest.raises(spexapi.InputError, match=f"Which model.*“{like}"):
+        Form(Rag("q?", PAIR), Model(where)).game(HOME, "key")
+
+
 def test_a_page_at_home_pays_for_nothing_twice_and_a_shared_one_keeps_nothing(
     openai_server, tmp_path, monkeypatch
 ):
@@ -311,6 +319,20 @@ def test_one_visitor_does_not_stop_another_and_a_new_run_ends_the_older():
     assert not yours.is_set()
     assert not stops.begin("you").is_set()
     assert yours.is_set()
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("the prompt does not fit", "The prompt does not fit."),
+        ("http://a/v1: HTTP 500", "http://a/v1: HTTP 500."),
+        ("other.json holds no text", "other.json holds no text."),
+        ("Is it there?", "Is it there?"),
+        ("HTTP 401 (the key is wrong)", "HTTP 401 (the key is wrong)."),
+    ],
+)
+def test_a_banner_is_a_sentence(said, shown):
+    assert Page(banner(said)).text == f"This did not work.{shown}"
 
 
 def test_progress_says_rate_and_money():

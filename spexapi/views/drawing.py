@@ -13,6 +13,8 @@ from spexapi.views.story import Story, tell
 if TYPE_CHECKING:
     from spexapi.explanation import Explanation
 
+WORTH = 0.15
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
@@ -30,10 +32,13 @@ class Drawn:
 
 
 def combinations_of(explanation: Explanation, most: int = len(LETTERS)) -> tuple[list[Combination], int]:
-    """The strongest combinations of two or more players with their letters, and how many there are in all."""
+    """The strongest combinations of two or more players with their letters, and how many there are in all.
+
+    None is drawn below WORTH of the strongest effect: a picture of everything shows nothing.
+    """
     reading = Reading.of(explanation)
     ranked = [(s, v) for s, v in explanation.top(len(explanation.interactions)) if len(s) > 1]
-    bar = max(reading.floor(), 0.1 * max((abs(v) for _, v in explanation.top(1)), default=0.0))
+    bar = max(reading.floor(), WORTH * max((abs(v) for _, v in explanation.top(1)), default=0.0))
     worth = [(s, v) for s, v in ranked if abs(v) >= bar][:most]
     found = [
         Combination(letter, s, v, reading.meaning(s), reading.aside(s, v))

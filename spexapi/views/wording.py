@@ -104,6 +104,8 @@ def percent(p: float) -> str:
 
 def signed(value: float) -> str:
     """A number with its sign and three digits or so: the true minus sign, and no "-0.00"."""
+    if abs(value) < 5e-7:
+        return "0.00"
     text = f"{value:+.2f}" if abs(value) < 1000 else f"{value:+.3g}"
     if value and float(text) == 0.0:
         text = f"{value:+.1g}"

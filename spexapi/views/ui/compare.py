@@ -73,7 +73,7 @@ def compare_tab(site: Site, stops: Stops, fields: list[Any]) -> None:
         request: gradio.Request, login: gradio.OAuthToken | None, *values: Any
     ) -> AsyncIterator[Shown]:
         busy = {run: gr.update(interactive=False), stop: gr.update(interactive=True)}
-        yield {**busy, status: working("Loading the model…"), table: "", left: "", right: ""}
+        yield {**busy, status: working("Getting ready…"), table: "", left: "", right: ""}
         try:
             forms = _forms(*values)
             both: list[Held] = []

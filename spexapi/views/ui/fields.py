@@ -9,7 +9,7 @@ from typing import Any, cast
 import gradio
 
 from spexapi.engines.registry import known_engines
-from spexapi.views.ui.forms import How, Model, options_of
+from spexapi.views.ui.forms import NAMES, How, Model, options_of
 from spexapi.views.ui.keys import kept_nowhere
 from spexapi.views.ui.site import Site
 
@@ -28,11 +28,6 @@ WHERE = {
     "hf": "Hugging Face model",
     "providers": "Hugging Face Inference Providers",
     "openai": "Hosted model (API)",
-}
-NAMES = {
-    "hf": "Qwen/Qwen2.5-0.5B-Instruct",
-    "providers": "meta-llama/Llama-3.1-8B-Instruct",
-    "openai": "gpt-4o-mini",
 }
 SCORES = [
     ("the best that the model allows", ""),

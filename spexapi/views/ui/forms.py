@@ -17,6 +17,11 @@ from spexapi.views.ui.site import OPENAI, PROVIDERS, Site
 
 UNITS = ("document", "sentence", "word")
 CHAT_UNITS = ("turn", "sentence", "word")
+NAMES = {  # for example
+    "hf": "Qwen/Qwen2.5-0.5B-Instruct",
+    "providers": "meta-llama/Llama-3.1-8B-Instruct",
+    "openai": "gpt-4o-mini",
+}
 FINER = {"document": "sentence", "turn": "sentence", "sentence": "word"}
 
 
@@ -66,7 +71,8 @@ class Model:
         if self.where == "embedded":
             return spexapi.open_backend("embedded")
         if not self.name.strip():
-            raise InputError("Which model? Write its name, for example “Qwen/Qwen2.5-0.5B-Instruct”.")
+            example = NAMES.get(self.where, NAMES["hf"])
+            raise InputError(f"Which model? Write its name, for example “{example}”.")
         if self.local:
             return site.local(self.spec)
         name = self.name.strip()

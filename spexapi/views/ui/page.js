@@ -264,7 +264,7 @@ window.spex = (() => {
       words(results);
     };
     ready();
-    watch("value", ready);
+    watch("value", () => { ready(); arrive(results); });
   }
   function asking(element, props, trigger, watch) {
     watch("value", () => reset(column(element)));
@@ -295,9 +295,17 @@ window.spex = (() => {
     });
   }
   // on a phone the result lies below the form, beside a long form above
+  let shown = null; // the column of a run whose result has not come yet
   function show(id) {
     const element = document.getElementById(id), at = element.getBoundingClientRect().top;
     if (at < 0 || at > innerHeight - 80) element.scrollIntoView();
+    shown = column(element);
+  }
+  function arrive(results) {
+    if (shown !== results) return;
+    shown = null;
+    // the page was too short to bring an empty result to the top
+    if (innerWidth < 700) requestAnimationFrame(() => results.scrollIntoView());
   }
   return { boxes, result, asking, outcome, file, show, dark: () => document.body.classList.contains("dark") };
 })();

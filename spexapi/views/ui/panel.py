@@ -100,7 +100,14 @@ def working(text: str | None, progress: Progress | None = None, of: str = "") ->
 
 def banner(reason: str) -> str:
     """What went wrong, in plain words."""
-    return tag("div", tag("b", "This did not work.") + safe(reason), class_="banner", role="alert")
+    return tag("div", tag("b", "This did not work.") + safe(sentence(reason)), class_="banner", role="alert")
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop, but for an address or a name at the start."""
+    first = text.split(" ", 1)[0]
+    text = text[:1].upper() + text[1:] if first.isalpha() else text
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def plainly(error: SpexError) -> str:
@@ -131,8 +138,8 @@ def on_the_way(error: Exception, site: Site) -> str:
     if site.keeps and isinstance(error, BackendError):
         again += ": what was answered is kept on this computer and is not asked a second time"
     when = "Some time later" if isinstance(error, RateLimited) else "Once that is mended"
-    said = reason(error).rstrip(".")
-    return f"{said}. {when}, {again}." if isinstance(error, BackendError) else said
+    said = sentence(reason(error))
+    return f"{said} {when}, {again}." if isinstance(error, BackendError) else said
 
 
 def panel(empty: str, name: str) -> Panel:
@@ -182,7 +189,8 @@ async def running(
 ) -> AsyncIterator[Shown]:
     """What changes on the page from the start of a run to its end."""
     last, kept, bill = None, 0, None
-    yield {here.status: working("Loading the model…"), here.outcome: ""}
+    first = "Loading the model…" if form.model.local else "Connecting to the model…"
+    yield {here.status: working(first), here.outcome: ""}
     try:
         site.limits.check(form.texts, form.how.budget)
         with stops.run(request, form.how.budget) as (stop, bill):

@@ -53,6 +53,8 @@ def rag_tab(demo: Any, site: Site, stops: Stops) -> tuple[list[Any], Panel]:
     fields = [question, documents, answer, *how.all, *model.all]
     wire(Buttons(run, stop, "status"), fields, form_of, model, here, site, stops)
     _fills(tries, about, fields, how, here)
+    for own in (question.input, upload.upload):  # what an example is about is not about these
+        own(None, None, about, js="() => ''", **QUIET)
     _opens(upload, documents, here, site)
     forecasts(demo, fields, form_of, forecast, site)
     return fields, here
