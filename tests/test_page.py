@@ -335,6 +335,11 @@ def test_a_banner_is_a_sentence(said, shown):
     assert Page(banner(said)).text == f"This did not work.{shown}"
 
 
+def test_what_is_compared_is_named_by_its_text():
+    ex = sample.documents(sample.and_of_two)
+    assert "document 2: The red box is in the cellar." in Page(differences(ex, ex)).text
+
+
 def test_progress_says_rate_and_money():
     said = Page(working(None, Progress(60, 120, 2.0, 0.5))).text
     assert "asked 60 of 120 times · 30 a second · about $0.5000" in said

@@ -118,7 +118,7 @@ def _line(ex: Explanation, each: Pruned, asked: int, marked: bool) -> str:
 
 def _listed(ex: Explanation, found: Sequence[Combination]) -> str:
     if not found:
-        return tag("p", "No combination matters: each part acts on its own.", class_="none")
+        return tag("p", "No combination stands out: each part acts on its own.", class_="none")
     lines = (
         tag("b", safe(c.letter)) + " " + safe(names(ex.players, c.players, c.joiner)) + ": "
         + tag("em", safe(c.words))

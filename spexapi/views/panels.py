@@ -139,7 +139,7 @@ def _row(drawn: Drawn, i: int) -> Row:
 def _list(drawn: Drawn) -> str:
     ex = drawn.explanation
     if not drawn.combinations:
-        return tag("p", "No combination matters: each part acts on its own.", class_="none")
+        return tag("p", "No combination stands out: each part acts on its own.", class_="none")
     return tag("ol", "".join(_combination(ex, c) for c in drawn.combinations), class_="combos")
 
 

@@ -127,7 +127,7 @@ def _combinations(explanation: Explanation, console: Console) -> None:
     found, n_found = combinations_of(explanation)
     console.print()
     if not found:
-        console.print(Text("No combination matters: each part acts on its own.", "dim"))
+        console.print(Text("No combination stands out: each part acts on its own.", "dim"))
         return
     table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
     table.add_column("Combinations", ratio=4, overflow="fold")

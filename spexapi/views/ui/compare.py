@@ -24,7 +24,7 @@ from spexapi.views.ui.keys import key_of
 from spexapi.views.ui.panel import MODEL, QUIET, Shown, failed, on_the_way, working
 from spexapi.views.ui.rag import form_of
 from spexapi.views.ui.site import Site
-from spexapi.views.wording import name, names, signed
+from spexapi.views.wording import name, names, one_line, signed
 
 gr = cast("Any", gradio)  # its stubs leave most types unknown
 
@@ -167,7 +167,12 @@ def differences(a: Explanation, b: Explanation) -> str:
     shares = [Reading.of(ex).shares() for ex in (a, b)]
     order = sorted(range(a.n_players), key=lambda i: -abs(shares[0][i] - shares[1][i]))[:20]
     rows = [
-        (name(a.players, i), signed(shares[0][i]), signed(shares[1][i]), signed(shares[1][i] - shares[0][i]))
+        (
+            _called_by_text(a, i),
+            signed(shares[0][i]),
+            signed(shares[1][i]),
+            signed(shares[1][i] - shares[0][i]),
+        )
         for i in order
     ]
     same = a.target.answer.strip() == b.target.answer.strip()
@@ -185,6 +190,12 @@ def differences(a: Explanation, b: Explanation) -> str:
     parts = tag("p", safe(f"{said} {lede}"), class_="lede") + _table(("Part", "A", "B", "B less A"), rows)
     body = tag("h3", "Where they differ") + parts + _combinations(a, b)
     return tag("div", tag("section", body), class_="spex")
+
+
+def _called_by_text(ex: Explanation, i: int) -> str:
+    """A unit by its name and its text: beside each other the pictures have no room for that."""
+    own, text = name(ex.players, i), one_line(ex.players[i].text, 60)
+    return own if not text or one_line(text, 28) in own else f"{own}: {text}"
 
 
 def _combinations(a: Explanation, b: Explanation) -> str:
