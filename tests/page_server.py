@@ -30,7 +30,7 @@ PAIR = (
     "The box is in the cellar.",
     "The lamp is in the attic.",
 )
-LONG = 60_000  # milliseconds: a busy machine loads a model slowly
+LONG = 120_000  # milliseconds: a busy machine loads a model slowly
 
 
 @contextmanager
