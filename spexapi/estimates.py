@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from spexapi.masks import unique_rows
 from spexapi.measurements import Bools, Floats, Measurements
-from spexapi.posterior import posterior
-from spexapi.refits import Refits
+from spexapi.posterior import Posterior, posterior
+from spexapi.refits import Refits, sure_refits
 from spexapi.spectrum import Interaction, Spectrum, parities
 
 _FEWEST = 8  # masks judged; with fewer there is no estimate
@@ -73,12 +74,18 @@ def exact_estimates(seen: Measurements, spectrum: Spectrum) -> Estimates:
 
 
 def estimate(
-    seen: Measurements, reported: Spectrum, again: Refits, also: Sequence[Interaction] = ()
+    seen: Measurements,
+    reported: Spectrum,
+    again: Refits,
+    also: Sequence[Interaction] = (),
+    *,
+    sure: bool = False,
 ) -> Estimates | None:
     """Cross-fitted one-step estimates of the reported terms and of those in `also`; nothing is fitted.
 
     seen   what the engine was fitted to; uniform masks, and those that keep all or nothing
     again  fits without each fold
+    sure   these hold sure terms only: some are missed, even where that is estimated as 0 or less
 
     The mean over folds of the coefficient without the fold, corrected by the mean of residual times parity
     in the fold: parities are orthonormal over uniform masks, so that is right on average whatever the fits
@@ -101,33 +108,41 @@ def estimate(
     without = np.array([[found.coef.get(s, 0.0) for s in support] for found in judged.without])
     centre = without.mean(axis=0) + pull
     noise, count = rows.variance, int(known.sum())
-    unexplained = max(0.0, float((judged.residual[known] ** 2).mean() - noise[known].mean()))
+    squares = judged.residual[known] ** 2 - noise[known]
     share = max(0.0, 1 - len(rows.masks) / 2.0 ** min(reported.n_players, 1000))  # of all masks, not measured
-    variance = unexplained * share / count + float((judged.weight**2 * noise).sum())
+    variance = max(0.0, float(squares.mean())) * share / count + float((judged.weight**2 * noise).sum())
     coef = dict(zip(support, centre.tolist(), strict=True))
     believed = posterior(coef, variance, reported)
-    # what the fits without a fold got wrong of these terms is no missed term
-    off = ((without - np.array(list(believed.mean.values()))) ** 2).sum(axis=1)
-    missed = max(0.0, unexplained - float(off.mean()) - sum(believed.variance.values()))
+    missed = _missed(squares, without, believed, sure)
     return Estimates(Spectrum(reported.n_players, coef), variance, missed, float(count - 1))
 
 
-def plain_estimates(seen: Measurements, spectrum: Spectrum, guesses: Floats) -> Estimates | None:
-    """Where no fit can be made without a fold: the coefficients as they stand, off by chance alone.
+def coded_estimates(seen: Measurements, spectrum: Spectrum, rng: Generator) -> Estimates | None:
+    """Where the engine's masks are one code, of which no fold can be missing: without its surest terms alone.
 
-    guesses  (m,) predictions of masks that their fit did not see, NaN for the others
-
-    For fits that end with least squares on all masks, which shrinks little; a term's variance is then that of
-    the residuals over the masks, those not seen standing for all. None where fewer than 8 have a prediction.
+    As `estimate`, with least squares on the terms that all masks leave no doubt about in place of the engine.
+    None for fewer than 8 masks, or where all values are the same.
     """
-    ok = seen.ok
-    judged = ok & np.isfinite(guesses)
-    count, m = int(judged.sum()), int(ok.sum())
-    if count < _FEWEST:
-        return None
-    noise = float(seen.variance[ok].mean())
-    missed = max(0.0, float(((seen.values - guesses)[judged] ** 2).mean()) - noise)
-    return Estimates(spectrum, (missed + noise) / m, missed, float(count - 1))
+    again = sure_refits(seen, spectrum, rng)
+    return None if again is None else estimate(seen, spectrum, again, sure=True)
+
+
+def _missed(squares: Floats, without: Floats, believed: Posterior, sure: bool) -> float:
+    """Of the mean of the squares, what fits without a fold (folds, s) did not get wrong of known terms."""
+    off = ((without - np.array(list(believed.mean.values()))) ** 2).sum(axis=1)
+    missed = float(squares.mean() - off.mean()) - sum(believed.variance.values())
+    return _above_0(missed, float(squares.std()) / len(squares) ** 0.5) if sure else max(0.0, missed)
+
+
+def _above_0(value: float, error: float) -> float:
+    """The mean of what cannot be below 0, where it was seen as `value` with a normal error: flat prior."""
+    from importlib import import_module
+
+    if error <= 0:
+        return max(0.0, value)
+    z = value / error
+    log_below = float(import_module("scipy.special").log_ndtr(z))
+    return max(0.0, value + error * float(np.exp(-(z**2) / 2 - log_below)) / (2 * np.pi) ** 0.5)
 
 
 def _distinct(seen: Measurements, again: Refits) -> _Rows:

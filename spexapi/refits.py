@@ -8,13 +8,16 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from spexapi._ridge import ridge
+from spexapi.engines._peeling import worth_their_place
 from spexapi.engines.base import Design, Engine, Fit
 from spexapi.errors import NothingMeasured
 from spexapi.masks import unique_rows
-from spexapi.measurements import Bools, Floats, Measurements
-from spexapi.spectrum import Spectrum
+from spexapi.measurements import Bools, Floats, Measurements, is_constant
+from spexapi.spectrum import Interaction, Spectrum, parities
 
 _FOLDS = 5
+_MOST = 150  # terms asked whether they are sure
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,3 +66,32 @@ def refits(engine: Engine, design: Design, seen: Measurements, fit: Fit, rng: Ge
         fold[there & seen.ok] = len(spectra)
         spectra.append(found.spectrum)
     return Refits(fold, tuple(spectra)) if spectra else None
+
+
+def sure_refits(seen: Measurements, spectrum: Spectrum, rng: Generator) -> Refits | None:
+    """Least squares without each of five folds, equal masks in one, on the spectrum's terms that are sure.
+
+    Sure: worth their place by the extended BIC of Chen & Chen (2008) on all masks, which chance is not; asked
+    are the 150 strongest, at most a quarter as many as masks. None where nothing can be fitted. Time
+    O(m s² + s⁴), tenths of a second.
+    """
+    rows = np.flatnonzero(seen.ok)
+    values = seen.values[rows]
+    if len(rows) < 2 * _FOLDS or is_constant(values):
+        return None
+    strongest = sorted((s for s in spectrum.coef if s), key=lambda s: (-abs(spectrum.coef[s]), len(s), s))
+    support: list[Interaction] = [(), *strongest[: min(_MOST, len(rows) // 4)]]
+    columns = parities(seen.masks[rows], support, np.float64)
+    target = (values - values.mean()) / values.std()
+    gram = columns.T @ columns
+    sure, _ = worth_their_place(support, gram, columns.T @ target, target, seen.n_players)
+    columns = columns[:, [support.index(s) for s in sure]]
+    _, group = unique_rows(seen.masks[rows])
+    fold = np.full(len(seen), -1)
+    fold[rows] = (rng.permutation(int(group.max()) + 1) % _FOLDS)[group]
+    spectra: list[Spectrum] = []
+    for k in range(_FOLDS):
+        rest = fold[rows] != k
+        found = ridge(columns[rest], values[rest], constant=0, penalty=0.0)
+        spectra.append(Spectrum(seen.n_players, dict(zip(sure, found.coef.tolist(), strict=True))))
+    return Refits(fold, tuple(spectra))

@@ -8,7 +8,7 @@ import numpy as np
 
 from spexapi.audit import Audit, audit, is_exact
 from spexapi.engines.base import Design, Engine, Fit
-from spexapi.estimates import Estimates, estimate, exact_estimates, plain_estimates
+from spexapi.estimates import Estimates, coded_estimates, estimate, exact_estimates
 from spexapi.measurements import Measurements
 from spexapi.refits import refits
 
@@ -43,7 +43,7 @@ def judge(
         return Trust(found, exact_estimates(seen, fit.spectrum))
     estimates = None if again is None else estimate(seen, fit.spectrum, again)
     if again is None and design.uniform and fit.out_of_fold is not None:
-        estimates = plain_estimates(seen, fit.spectrum, fit.out_of_fold)
+        estimates = coded_estimates(seen, fit.spectrum, rng)
     if estimates is not None:
         return Trust(found, estimates)
     why = "they rest on 8 or more masks that were predicted by a fit without them"

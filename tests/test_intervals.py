@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spexapi
+from spexapi import estimates as estimated
 from spexapi import intervals as subject
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.spex import SPEX
-from spexapi.estimates import Estimates, estimate, exact_estimates
+from spexapi.estimates import Estimates, coded_estimates, estimate, exact_estimates
 from spexapi.indices import INDICES, to_index
 from spexapi.intervals import intervals
 from spexapi.measurements import Bools, Measurements, exact_values
@@ -352,7 +353,7 @@ def test_a_mask_measured_twice_counts_once():
 
 
 def test_spex_whose_masks_are_one_code_has_intervals_around_its_own_coefficients():
-    """No fit can be made without a fifth of a code; masks it did not see say how far off it is."""
+    """No fit can be made without a fifth of a code; least squares on its sure terms can."""
     rng = np.random.default_rng(0)
 
     def measured(masks):
@@ -370,3 +371,40 @@ def test_spex_whose_masks_are_one_code_has_intervals_around_its_own_coefficients
         sum(found.intervals[s][0] <= TRUTH[s] <= found.intervals[s][1] for s in TRUTH if s in found.intervals)
         >= 5
     )
+
+
+def test_where_no_fold_can_be_missing_the_fits_shrinkage_and_luck_are_undone_all_the_same():
+    """Half of each term, and the 40 luckiest others: what a stack of trees reports of a code's masks."""
+    off, inside = [], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        masks = Pairs().plan(16, 300, rng).masks
+        seen = noisy(masks, rng, 0.7)
+        others = [s for s in combinations(range(16), 3) if s not in TRUTH]
+        lucky = {s: 0.3 * float((seen.values * parity(masks, s)).mean()) for s in others}
+        worst = sorted(lucky, key=lambda s: -abs(lucky[s]))[:40]
+        reported = Spectrum(16, {s: c / 2 for s, c in TRUTH.items()} | {s: lucky[s] for s in worst})
+        found = coded_estimates(seen, reported, rng)
+        assert found is not None
+        ranges = intervals(found, reported, "fourier")
+        off.append(found.spectrum.coef[(0,)] - TRUTH[(0,)])
+        inside += [ranges[s][0] <= c <= ranges[s][1] for s, c in TRUTH.items()]
+        assert found.variance == pytest.approx(0.7**2 / 300, rel=0.4)
+
+    assert np.mean(off) == pytest.approx(0, abs=0.03)
+    assert np.mean(inside) >= 0.85
+
+
+def test_a_fit_to_a_code_whose_values_are_all_the_same_has_no_estimates():
+    masks = Pairs().plan(8, 60, np.random.default_rng(0)).masks
+    seen = exact_values(masks, np.full(60, 2.0))
+    assert coded_estimates(seen, Spectrum(8, {(): 2.0}), np.random.default_rng(0)) is None
+
+
+@pytest.mark.parametrize("value", [-40.0, -2.0, 0.0, 0.5, 30.0])
+def test_what_cannot_be_below_0_is_the_mean_of_a_normal_cut_there(value: float):
+    from scipy.stats import truncnorm
+
+    expected = truncnorm.mean(-value, np.inf, loc=value)
+    assert estimated._above_0(2 * value, 2.0) == pytest.approx(2 * expected, rel=1e-3)
+    assert estimated._above_0(value, 0.0) == max(0.0, value)
