@@ -44,7 +44,6 @@ def prompt_tab(demo: Any, site: Site, stops: Stops) -> Panel:
             )
             names = ("Turns", "Sentences", "Words")
             how = how_fields(site, list(zip(names, CHAT_UNITS, strict=True))[::-1])
-            how.budget.value = min(256, site.limits.budget)  # words are more than documents
             model = model_fields(site)
         with gr.Column(scale=7, min_width=300, elem_classes="results"):
             here = panel(EMPTY, "p-")
