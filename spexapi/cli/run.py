@@ -71,14 +71,7 @@ def run(build: Callable[[], Game], ask: Ask, work: Work = _SCORING, then: Then |
         allowed = ask.budget if ask.max_calls is None else min(ask.budget, ask.max_calls)
         later = then.calls(game, allowed) if then is not None else 0
         kept = later + _for_verify(game, ask, allowed - later)
-        wanted: dict[str, Any] = {
-            "engine": ask.engine,
-            "budget": allowed - kept,
-            "index": ask.index,
-            "max_order": ask.max_order,
-            "seed": ask.seed,
-            "held_out": ask.held_out,
-        }
+        wanted = _wanted(ask, allowed - kept)
         with _explaining(kept, allowed, keepers := _keepers(ask, then)):
             planned = preview(game, **wanted)
             if ask.dry_run:
@@ -89,12 +82,7 @@ def run(build: Callable[[], Game], ask: Ask, work: Work = _SCORING, then: Then |
             if not ask.quiet:
                 _say_forecast(planned)
             with _saving(ask), _interruptible() as stop, _progress(ask.quiet, work) as report:
-                ex = explain(
-                    game,
-                    on_progress=report,
-                    should_stop=stop,
-                    **wanted,
-                )
+                ex = explain(game, on_progress=report, should_stop=stop, **wanted)
         if ask.verify:
             ex = _verified(game, ex, ask, allowed - later)
         capped = allowed < ask.budget and ex.audit.method != "exact" and not ex.cost.saved_calls
@@ -105,6 +93,11 @@ def run(build: Callable[[], Game], ask: Ask, work: Work = _SCORING, then: Then |
         if ex.stopped or capped:
             _say_stopped(ex, ask, allowed, saved)
             raise typer.Exit(STOPPED)
+
+
+def _wanted(ask: Ask, budget: int) -> dict[str, Any]:
+    names = ("engine", "index", "max_order", "seed", "held_out")
+    return {"budget": budget, **{name: getattr(ask, name) for name in names}}
 
 
 def _for_verify(game: Game, ask: Ask, allowed: int) -> int:
