@@ -1,6 +1,7 @@
 """How often the 90% intervals hold the truth: of interactions, and of R².
 
-    python benchmarks/coverage.py [--seeds 4] [--players 8 10 16 30] [--most 2000] [--workers 2]
+    python benchmarks/coverage.py [--engine proxyspex] [--players 10 30] [--times 4 10] [--name coverage]
+    python benchmarks/coverage.py --table     the tables in README.md of what results/coverage*.json hold
 
 Planted games of four kinds, the truth known for every one of the 2^n masks:
 
@@ -12,9 +13,11 @@ Planted games of four kinds, the truth known for every one of the 2^n masks:
 
 measured exactly, and with sampling noise 10 dB below the signal whose variance is known. Coverage is counted
 for the planted terms (those of at least 5% of the standard deviation of the values; those not reported too,
-whose value stands as 0), for those of them that are reported, and for the ten strongest reported ones. R² is
-that of the reported spectrum on all masks, noise included. Counted beside: the intervals that take the
-reported value for unbiased and the residual for noise (`naive`), and R² by resampling masks alone.
+whose value stands as 0), for those of them that are reported, and for the ten strongest reported ones.
+Intervals without width, of games found exactly, hold the truth always and
+are not counted. R² is that of the reported spectrum on all masks, noise included. Counted beside: the
+intervals that take the reported value for unbiased and the residual for noise (`naive`), and R² by resampling
+masks alone.
 """
 
 from __future__ import annotations
@@ -35,18 +38,23 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+from kept import markdown, versions, write_table
 
 from spexapi.audit import audit
 from spexapi.engines.registry import find_engine
+from spexapi.errors import BudgetError
 from spexapi.estimates import Estimates, estimate
 from spexapi.indices import to_index
 from spexapi.intervals import intervals
 from spexapi.measurements import Measurements
-from spexapi.refits import refits
+from spexapi.refits import refits, sure_refits
 from spexapi.spectrum import Spectrum
 
 HERE = Path(__file__).resolve().parent
 INDICES = ("fourier", "fbii", "sv", "moebius")
+GROUPS = ("planted", "ten strongest")
+ABOUT = ("game", "n", "times", "noise", "seed")
+FOUND_EXACTLY = 1e-6  # of the standard deviation of the values
 Coef = dict[tuple[int, ...], float]
 
 
@@ -117,7 +125,10 @@ def run(engine_name: str, kind: str, n: int, times: int, noisy: bool, seed: int)
     rng = np.random.default_rng([seed, n, times, noisy, list(GAMES).index(kind)])
     truth = Spectrum(n, GAMES[kind](n, rng))
     engine = find_engine(engine_name)
-    design = engine.plan(n, times * n, rng)
+    try:
+        design = engine.plan(n, times * n, rng)
+    except BudgetError:
+        return []
     m, deviation = len(design.masks), float(np.sqrt(truth.variance))
     noise = np.full(m, noisy * truth.variance / 10)
     values = value_of(dict(truth.coef), design.masks) + rng.normal(size=m) * np.sqrt(noise)
@@ -125,10 +136,10 @@ def run(engine_name: str, kind: str, n: int, times: int, noisy: bool, seed: int)
     fit = engine.fit(design, seen)
     start = time.process_time()
     again = refits(engine, design, seen, fit, rng)
-    if again is None:
-        return []
-    plain, wide = estimate(seen, fit.spectrum, again), estimate(seen, fit.spectrum, again, list(truth.coef))
-    if plain is None or wide is None:
+    coded = again is None  # as in spexapi.trust
+    again = sure_refits(seen, fit.spectrum, rng) if again is None else again
+    plain = None if again is None else estimate(seen, fit.spectrum, again, sure=coded)
+    if plain is None:
         return []
     about = {"game": kind, "n": n, "times": times, "noise": int(noisy), "seed": seed}
     spread = plain.missed + float(noise.mean())
@@ -139,6 +150,7 @@ def run(engine_name: str, kind: str, n: int, times: int, noisy: bool, seed: int)
         planted = [s for s, v in true.items() if s and abs(v) >= 0.05 * deviation]
         top = sorted((s for s in reported if s), key=lambda s: -abs(reported[s]))[:10]
         ranges = intervals(plain, fit.spectrum, index)
+        wide = estimate(seen, fit.spectrum, again, planted, sure=coded)
         asked = intervals(wide, fit.spectrum, index, also=planted)
         plainly = intervals(naive, fit.spectrum, index)
         groups = (
@@ -152,9 +164,10 @@ def run(engine_name: str, kind: str, n: int, times: int, noisy: bool, seed: int)
                 low, high = ends[s]
                 slack, here = 1e-9 * deviation, true.get(s, 0.0)
                 inside = low - slack <= here <= high + slack
-                width = (high - low) / deviation
-                found.append({**about, "index": index, "group": group, "inside": inside, "width": width})
+                if (width := (high - low) / deviation) > FOUND_EXACTLY:
+                    found.append({**about, "index": index, "group": group, "inside": inside, "width": width})
     seconds = time.process_time() - start
+    again = None if coded else again
     found += [{**about, **row} for row in r2_rows(engine, design, seen, fit, again, truth, rng)]
     return [{**row, "seconds": seconds} for row in found]
 
@@ -168,8 +181,7 @@ def r2_rows(
     true = 1 - (missed + noise) / (truth.variance + noise)
     rows: list[dict[str, Any]] = []
     for group, moved in (("R²", again), ("R², masks resampled only", None)):
-        guessed = fit if fit.out_of_fold is not None else None
-        if moved is None and guessed is None:
+        if fit.out_of_fold is None and moved is None:
             continue
         found = audit(engine, design, seen, fit, again=moved, rng=rng)
         if found.r2 is None or found.r2_interval is None:
@@ -196,20 +208,68 @@ def table(rows: list[dict[str, Any]], by: tuple[str, ...]) -> list[dict[str, Any
     ]
 
 
-def measured(jobs: list[Any], workers: int, minutes: float) -> tuple[list[dict[str, Any]], int]:
-    """The rows of the games that are done in time, and how many games these are."""
+def measured(jobs: list[Any], workers: int, minutes: float) -> list[dict[str, Any]]:
+    """The rows of the games that are done in time."""
     rows: list[dict[str, Any]] = []
-    games, end = 0, time.monotonic() + 60 * minutes
+    end = time.monotonic() + 60 * minutes
     np.random.default_rng(0).shuffle(jobs)  # where time runs out, no kind of game is left out
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         waiting = [pool.submit(run, *job) for job in jobs]
         try:
             for done in as_completed(waiting, timeout=max(1.0, end - time.monotonic())):
                 rows += done.result()
-                games += bool(done.result())
         except TimeoutError:
             pool.shutdown(wait=False, cancel_futures=True)
-    return rows, games
+    return rows
+
+
+def keep(name: str, engine: str, rows: list[dict[str, Any]]) -> None:
+    result = {
+        "engine": engine,
+        "kinds": list(GAMES),
+        **{key: sorted({row[key] for row in rows}) for key in ("n", "times", "seed")},
+        "versions": versions(),
+        "games": len({tuple(row[key] for key in ABOUT) for row in rows}),
+        "cpu_seconds_each": round(float(np.median([row["seconds"] for row in rows])), 4),
+        "overall": table(rows, ("group", "index")),
+        **{f"by_{key}": table(rows, ("group", "index", key)) for key in ABOUT[:-1]},
+    }
+    path = HERE / "results" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def report() -> None:
+    """The tables of README.md: every file of results, then its cells by players and by masks a player."""
+    files = sorted((HERE / "results").glob("coverage*.json"))
+    kept = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    lines: list[list[str]] = []
+    for result in kept:
+        for group in (*GROUPS, "planted, reported", "ten strongest, naive"):
+            shown = [share(result["overall"], group, index) for index in INDICES]
+            r2 = share(result["overall"], "R²", "") if group == "planted" else ""
+            lines.append([result["engine"], str(result["games"]), group, *shown, r2])
+    cells = [
+        [
+            result["engine"],
+            said.format(value),
+            f"{sum(row['intervals'] for row in rows if row['group'] in GROUPS):,}",
+            *(share(rows, g, i) for g in GROUPS for i in INDICES),
+        ]
+        for result in kept
+        for key, said in (("n", "{} players"), ("times", "{} masks a player"))
+        for value in sorted({row[key] for row in result[f"by_{key}"]})
+        for rows in ([row for row in result[f"by_{key}"] if row[key] == value],)
+    ]
+    names = [f"{group}, {index}" for group in GROUPS for index in INDICES]
+    overall = markdown(["engine", "games", "intervals of", *INDICES, "R²"], lines)
+    by_cell = markdown(["engine", "games with", "intervals", *names], cells)
+    write_table("coverage", f"{overall}\n\n{by_cell}")
+
+
+def share(rows: list[dict[str, Any]], group: str, index: str) -> str:
+    found = [row["inside"] for row in rows if row["group"] == group and row["index"] == index]
+    return f"{found[0]:.3f}" if found else ""
 
 
 def main() -> None:
@@ -222,38 +282,24 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=2000, help="measurements of a game at most")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=60.0, help="games not done by then do not count")
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "coverage.json")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--name", default="coverage", help="of the file in results")
+    parser.add_argument("--table", action="store_true", help="measure nothing, write the table")
     options = parser.parse_args()
+    if options.table:
+        report()
+        return
     jobs = [
         (options.engine, kind, n, times, noisy, seed)
-        for seed in range(options.seeds)
+        for seed in range(options.first, options.first + options.seeds)
         for n in options.players
         for times in options.times
         for kind in GAMES
         for noisy in (False, True)
         if times * n < min(0.9 * 2**n, options.most + 1)
     ]
-    rows, games = measured(jobs, options.workers, options.minutes)
-    keys = ("game", "noise", "n", "times")
-    result = {
-        "engine": options.engine,
-        "games": games,
-        "cpu_seconds_each": round(float(np.median([row["seconds"] for row in rows])), 4),
-        "overall": table(rows, ("group", "index")),
-        **{f"by_{key}": table(rows, ("group", "index", key)) for key in keys},
-    }
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"{games} games, {options.engine}")
-    print(f"{'group':26} {'index':8} {'inside':>7} {'width':>7} {'intervals':>9}")
-    for row in result["overall"]:
-        print(f"{row['group']:26} {row['index']:8} {row['inside']:7.3f} {row['width']:7.3f} "
-              f"{row['intervals']:9,}")  # fmt: skip
-    for key in keys:
-        parts = [r for r in result[f"by_{key}"] if r["group"] in ("planted", "ten strongest", "R²")]
-        worst = sorted(parts, key=lambda r: abs(r["inside"] - 0.9))[-4:]
-        said = "; ".join(f"{r['group']} {r['index']} {r[key]}: {r['inside']:.3f}" for r in worst)
-        print(f"furthest from 0.90 by {key}: {said}")
+    keep(options.name, options.engine, measured(jobs, options.workers, options.minutes))
+    report()
 
 
 if __name__ == "__main__":
