@@ -11,13 +11,14 @@ import numpy as np
 from kept import Kept, markdown, write_table
 
 TIE = 0.01
+ASKED = ("auto", "shapiq_proxyshap", "contextcite")  # in every run that counts
 # a peer that is left out of some runs says nothing about the best of the others there
 Runs = dict[tuple[str, int, str], dict[str, float]]  # (cell, multiple, game.seed) -> who -> R²
 
 
 def report(kept: Kept, source: str) -> None:
     runs = collect(kept)
-    complete = {key: who for key, who in runs.items() if "auto" in who and "shapiq_proxyspex" in who}
+    complete = {key: who for key, who in runs.items() if all(name in who for name in ASKED)}
     if not complete:
         print("no run is complete yet")
         return
@@ -29,7 +30,7 @@ def report(kept: Kept, source: str) -> None:
         "game", "calls / n", "runs", "auto, R² (range)", "spex", "best peer, R²", "best in how many runs",
         "auto - best peer (range)", "won or tied",
     ]  # fmt: skip
-    text = markdown(head, lines) + "\n\n" + summary(complete, groups) + "\n\n" + losses(complete)
+    text = markdown(head, lines) + "\n\n" + summary(complete, groups) + "\n\n" + losses(complete, source)
     write_table(f"faithfulness {source}", text)
 
 
@@ -85,7 +86,8 @@ def summary(runs: Runs, groups: dict[tuple[str, int], list[dict[str, float]]]) -
         cell: float(np.median([who["auto"] - best(who)[1] for who in group]))
         for cell, group in groups.items()
     }
-    single = [who["auto"] - who["shapiq_proxyspex"] for who in runs.values()]
+    with_it = [who for who in runs.values() if "shapiq_proxyspex" in who]
+    single = [who["auto"] - who["shapiq_proxyspex"] for who in with_it]
     lost = sorted((cell for cell, gap in middle.items() if gap < -TIE), key=lambda cell: middle[cell])
     named = [f"{cell} at {multiple}n ({middle[cell, multiple]:+.3f})" for cell, multiple in lost]
     worse = sum(gap < -TIE for gap in gaps)
@@ -94,7 +96,8 @@ def summary(runs: Runs, groups: dict[tuple[str, int], list[dict[str, float]]]) -
         f" {len(gaps)} runs; median difference {np.median(gaps):+.3f}; {worse} runs lost, listed below.",
         f"- The same by medians of cells: {share(middle.values())} of {len(middle)} cells. Cells lost:"
         f" {'; '.join(named) or 'none'}.",
-        f"- Against shapiq's ProxySPEX alone: {share(single)} of runs, median {np.median(single):+.3f}.",
+        f"- Against shapiq's ProxySPEX alone: {share(single)} of {len(single)} runs, median"
+        f" {np.median(single):+.3f}.",
         half_the_calls(runs),
     ))  # fmt: skip
 
@@ -122,21 +125,33 @@ def half_the_calls(runs: Runs) -> str:
     return f"- At half the calls of ({len(pairs)} pairs) " + "; ".join(said) + "."
 
 
-def losses(runs: Runs) -> str:
-    """Every run lost, the worst first."""
+def losses(runs: Runs, source: str) -> str:
+    """Every run lost, the worst first, each beside the others of its kind: is it the kind, or the draw?"""
     lost = sorted((who["auto"] - best(who)[1], key) for key, who in runs.items())
-    lines = [
-        [
-            cell,
-            str(multiple),
-            game,
-            f"{runs[cell, multiple, game]['auto']:.3f}",
-            *named(runs[cell, multiple, game]),
-        ]
-        for gap, (cell, multiple, game) in lost
-        if gap < -TIE
-    ]
-    return markdown(["lost run", "calls / n", "game.seed", "auto, R²", "best peer", "its R²"], lines)
+    lost = [(gap, key) for gap, key in lost if gap < -TIE]
+    like: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for key, who in runs.items():
+        like[kind(key, source)].append(who["auto"] - best(who)[1])
+    lines: list[list[str]] = []
+    by_chance = 0
+    for _, key in lost:
+        (cell, multiple, game), gaps = key, np.array(like[kind(key, source)])
+        won = int((gaps >= -TIE).sum())
+        by_chance += won > len(gaps) / 2
+        auto, rest = f"{runs[key]['auto']:.3f}", f"{won} of {len(gaps)}"
+        lines.append([cell, str(multiple), game, auto, *named(runs[key]), rest])
+    like_it = {"recorded": "draws of the same game", "planted": "games of the same cell"}[source]
+    told = (
+        f"{len(lost)} runs are lost; of {by_chance} of them most {like_it}, at this budget, are won or tied."
+    )
+    head = ["lost run", "calls / n", "game.seed", "auto, R²", "best peer", "its R²", f"{like_it} won or tied"]
+    return told + "\n\n" + markdown(head, lines)
+
+
+def kind(key: tuple[str, int, str], source: str) -> tuple[str, ...]:
+    """The runs it is one of: draws of masks for one recorded game, or planted games of one cell."""
+    cell, multiple, game = key
+    return (cell, str(multiple), game.split(".")[0] if source == "recorded" else "")
 
 
 def named(who: dict[str, float]) -> list[str]:

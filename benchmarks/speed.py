@@ -28,7 +28,8 @@ from kept import HERE, PEER_PYTHON, Clock, Kept, Row, markdown, write_table
 from planted import plant
 
 OURS = (
-    "auto", "proxyspex", "spex", "gp", "pairwise", "contextcite", "lime", "kernelshap", "loo", "adaptive", "exact",
+    "auto", "proxyspex", "spex", "gp", "pairwise", "contextcite", "lime", "kernelshap", "loo", "adaptive",
+    "exact",
 )  # fmt: skip
 PEERS = ("shapiq_proxyspex", "shapiq_spex", "shapiq_proxyshap", "shapiq_kernelshap", "contextcite")
 CELLS = (
