@@ -280,7 +280,16 @@ def test_probabilities_have_the_digits_they_deserve(p, text):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.0, "0.00"), (-0.0, "0.00"), (1.234, "+1.23"), (-5.0, "−5.00"), (0.001, "+0.001")]
+    ("value", "text"),
+    [
+        (0.0, "0.00"),
+        (-0.0, "0.00"),
+        (1.234, "+1.23"),
+        (-5.0, "−5.00"),
+        (0.001, "+0.001"),
+        (-1e-12, "−1e−12"),
+        (1.1e-16, "0.00"),
+    ],
 )
 def test_numbers_carry_their_sign(value, text):
     assert signed(value) == text

@@ -93,6 +93,9 @@ def probability(explanation: Explanation, value: float) -> float | None:
     return None
 
 
+_ROUNDING = 1e-13  # what sums of values of 1 to 100 are off by; a game of values of 1e-12 still shows its own
+
+
 def percent(p: float) -> str:
     """A probability with as many digits as it deserves."""
     if p < 0.001:
@@ -104,7 +107,7 @@ def percent(p: float) -> str:
 
 def signed(value: float) -> str:
     """A number with its sign and three digits or so: the true minus sign, and no "-0.00"."""
-    if abs(value) < 5e-7:
+    if abs(value) < _ROUNDING:
         return "0.00"
     text = f"{value:+.2f}" if abs(value) < 1000 else f"{value:+.3g}"
     if value and float(text) == 0.0:
