@@ -38,7 +38,7 @@ test-all: $(BIN)/.test lint
 # Trains the embedded model again; over an hour on two cores.
 train: $(BIN)/.test
 	$(BIN)/python -m training.train
-	$(BIN)/python -m training.export training/runs/reader spexapi/backends/embedded_model
+	$(BIN)/python -m training.export training/runs/reader spexapi/backends/huggingface/embedded_model
 	$(BIN)/python -m training.evaluate
 
 # The peers live in an environment of their own: shapiq 1.8 needs Python 3.12.

@@ -6,7 +6,7 @@ import sys
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # noqa: F401 - before anything that imports torch
 
-from spexapi.views.ui import build, launch
+from spexapi.page.app import build, launch
 
 demo = build(local_urls=True if "--allow-local-urls" in sys.argv else None)
 

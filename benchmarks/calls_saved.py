@@ -27,7 +27,7 @@ import numpy as np
 
 from spexapi.engines.adaptive import Adaptive, rounds
 from spexapi.engines.proxyspex import ProxySPEX
-from spexapi.masks import all_masks, codes
+from spexapi.fourier.masks import all_masks, codes
 from spexapi.measurements import exact_values
 
 HERE = Path(__file__).resolve().parent

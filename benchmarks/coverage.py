@@ -40,15 +40,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from kept import markdown, versions, write_table
 
-from spexapi.audit import audit
 from spexapi.engines.registry import find_engine
 from spexapi.errors import BudgetError
-from spexapi.estimates import Estimates, estimate
-from spexapi.indices import to_index
-from spexapi.intervals import intervals
+from spexapi.fourier.indices import to_index
+from spexapi.fourier.spectrum import Spectrum
 from spexapi.measurements import Measurements
-from spexapi.refits import refits, sure_refits
-from spexapi.spectrum import Spectrum
+from spexapi.trust.audit import audit
+from spexapi.trust.cross_fitting import cross_fit, cross_fit_sure_terms
+from spexapi.trust.estimates import Estimates, estimate
+from spexapi.trust.intervals import intervals
 
 HERE = Path(__file__).resolve().parent
 INDICES = ("fourier", "fbii", "sv", "moebius")
@@ -135,9 +135,9 @@ def run(engine_name: str, kind: str, n: int, times: int, noisy: bool, seed: int)
     seen = Measurements(design.masks, values, noise, values.copy(), values.copy(), ("",) * m)
     fit = engine.fit(design, seen)
     start = time.process_time()
-    again = refits(engine, design, seen, fit, rng)
-    coded = again is None  # as in spexapi.trust
-    again = sure_refits(seen, fit.spectrum, rng) if again is None else again
+    again = cross_fit(engine, design, seen, fit, rng)
+    coded = again is None  # as in spexapi.trust.assess
+    again = cross_fit_sure_terms(seen, fit.spectrum, rng) if again is None else again
     plain = None if again is None else estimate(seen, fit.spectrum, again, sure=coded)
     if plain is None:
         return []

@@ -6,9 +6,9 @@ Games are the recorded ones and planted documents of 16 players, so that the bes
 by trying all. Every method gets 8 n calls in all, each on its own masks but for shapiq's ProxySPEX, which has
 those of `auto` at 8 n calls, and names the k players whose removal from the full input lowers its own
 prediction most; with one number a player these are the k largest. `auto` keeps the calls that
-`spexapi.optimize.candidates` says of its 8 n, measures so many sets of k players, those its prediction falls
-most for, and names the one of them whose value falls most; `auto, unchecked` names what its prediction at 8 n
-calls says. The figure is the fall as a share of the largest possible fall.
+`spexapi.fourier.optimize.candidates` says of its 8 n, measures so many sets of k players, those its
+prediction falls most for, and names the one of them whose value falls most; `auto, unchecked` names what its
+prediction at 8 n calls says. The figure is the fall as a share of the largest possible fall.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from kept import Clock, Kept, Peers, Row, markdown, write_table
 
 from spexapi.engines.registry import find_engine
 from spexapi.errors import SpexError
+from spexapi.fourier.optimize import candidates, worst_masks
+from spexapi.fourier.spectrum import Spectrum
 from spexapi.measurements import exact_values
-from spexapi.optimize import candidates, worst_masks
-from spexapi.spectrum import Spectrum
 
 MULTIPLE = 8
 OURS = ("auto", "auto, unchecked", "loo", "lime", "contextcite", "kernelshap", "pairwise")

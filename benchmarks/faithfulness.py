@@ -36,7 +36,7 @@ from planted import Game, held_out, plant, r2
 
 from spexapi.engines.registry import find_engine
 from spexapi.engines.spex import SPEX
-from spexapi.masks import all_masks, codes
+from spexapi.fourier.masks import all_masks, codes
 from spexapi.measurements import exact_values
 
 GAMES = HERE.parent.parent / "shared" / "data" / "games"

@@ -34,7 +34,7 @@ from kept import HERE, Kept, Row, markdown, write_table
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 import spexapi
-from spexapi.backends.embedded import FOLDER
+from spexapi.backends.huggingface.embedded import FOLDER
 
 ROWS, REPEATS, BUDGET = 64, 5, 2_048
 WAYS = ("batch", "plain batch", "by hooks", "by weights")

@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from openai_server import start  # noqa: E402
 
 import spexapi  # noqa: E402
-from spexapi.sampling.sampler import collect  # noqa: E402
+from spexapi.measure import collect  # noqa: E402
 
 WORDS = "the key is in the box and the old box is in the cellar under the stairs of the house today"
 PER_MINUTE, AT_ONCE, ROUNDS = 6000, 64, 5

@@ -41,14 +41,14 @@ def draw(count: int) -> np.ndarray:
 
 
 def predict(most: int, count: int) -> Callable[[], object]:
-    from spexapi.spectrum import Spectrum
+    from spexapi.fourier.spectrum import Spectrum
 
     spectrum, masks = Spectrum(PLAYERS, interactions(count, most)), draw(10_000)
     return lambda: spectrum.predict(masks)
 
 
 def refitting() -> Callable[[], object]:
-    from spexapi.spectrum import Spectrum, refit
+    from spexapi.fourier.spectrum import Spectrum, refit
 
     coef, masks = interactions(1_000, 3), draw(40_000)
     values = Spectrum(PLAYERS, coef).predict(masks) + np.random.default_rng(2).normal(size=40_000)
@@ -56,15 +56,15 @@ def refitting() -> Callable[[], object]:
 
 
 def indexing() -> Callable[[], object]:
-    from spexapi.indices import to_index
-    from spexapi.spectrum import Spectrum
+    from spexapi.fourier.indices import to_index
+    from spexapi.fourier.spectrum import Spectrum
 
     spectrum = Spectrum(PLAYERS, interactions(5_000, 5))
     return lambda: to_index(spectrum, "sii", 3)
 
 
 def transforming() -> Callable[[], object]:
-    from spexapi.engines._walsh import walsh_hadamard
+    from spexapi.fourier.walsh_hadamard import walsh_hadamard
 
     values = np.random.default_rng(3).normal(size=2**20)
     return lambda: walsh_hadamard(values)

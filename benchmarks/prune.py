@@ -32,7 +32,7 @@ import numpy as np
 from kept import HERE, Clock, Kept, Row, markdown, write_table
 
 import spexapi
-from spexapi.spectrum import refit
+from spexapi.fourier.spectrum import refit
 
 sys.path.append(str(HERE.parent))
 from training import names, worlds

@@ -30,7 +30,7 @@ from planted import r2
 
 import spexapi
 from spexapi.engines.registry import find_engine
-from spexapi.masks import all_masks, codes
+from spexapi.fourier.masks import all_masks, codes
 
 sys.path.append(str(HERE.parent))
 from training import measure, worlds

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 import spexapi
-from spexapi.views.ui import build, launch
-from spexapi.views.ui.examples import EXAMPLES
+from spexapi.page.app import build, launch
+from spexapi.page.tabs.examples import EXAMPLES
 
 HERE = Path(__file__).parent
 PORT = 7869

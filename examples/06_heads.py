@@ -11,8 +11,8 @@ wrote heads.svg
 from pathlib import Path
 
 import spexapi
-from spexapi.views.picture import picture
-from spexapi.views.reading import Reading
+from spexapi.explanation.reading import Reading
+from spexapi.views.svg.picture import picture
 
 STORIES = [
     ("ring", "bag", "kitchen", "lamp", "attic"),

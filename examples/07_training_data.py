@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 
 import spexapi
-from spexapi.views.training import REDUNDANT, digit, harmful, pairs
+from spexapi.views.html.training import REDUNDANT, digit, harmful, pairs
 
 
 def listed(numbers) -> str:

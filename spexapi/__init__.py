@@ -20,22 +20,24 @@ from spexapi.errors import (
     Unavailable,
 )
 from spexapi.explain import aexplain, astream, explain
-from spexapi.explanation import Explanation
+from spexapi.explanation.explanation import Explanation
+from spexapi.fourier.spectrum import Spectrum
 from spexapi.games.base import Player
 from spexapi.games.function import FunctionGame
 from spexapi.games.heads import HeadGame
 from spexapi.games.prompt import PromptGame
 from spexapi.games.questions import Question
 from spexapi.games.rag import RagGame
-from spexapi.games.training import TrainingGame
-from spexapi.prompt import Document, load_documents, load_prompt
-from spexapi.pruning import Pruned, aprune, prune
+from spexapi.games.training.game import TrainingGame
+from spexapi.prompts.inputs import Document, load_documents, load_prompt
+from spexapi.sampling.policy import RequestPolicy
 from spexapi.sampling.store import Store
-from spexapi.sampling.terms import Terms
-from spexapi.spectrum import Spectrum
-from spexapi.verify import acheck_sets, averify, check_sets, verify
+from spexapi.verification.prune import Pruned, aprune, prune
+from spexapi.verification.verify import acheck_sets, averify, check_sets, verify
 
 __version__ = "0.1.0"
+
+Terms = RequestPolicy  # its name until 0.1
 
 __all__ = [
     "BackendError",
@@ -54,6 +56,7 @@ __all__ = [
     "RagGame",
     "RateLimited",
     "Refused",
+    "RequestPolicy",
     "RunningLoopError",
     "Spectrum",
     "SpexError",

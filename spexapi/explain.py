@@ -13,13 +13,13 @@ import numpy as np
 
 from spexapi.engines.base import Engine
 from spexapi.errors import BackendError, CapReached, RunningLoopError, SpexError
-from spexapi.explanation import Cost, Explanation, read
+from spexapi.explanation.explanation import Cost, Explanation, read
 from spexapi.games.base import Game, Spent, Target
+from spexapi.measure import sample
 from spexapi.measurements import Measurements, join, nothing, split
-from spexapi.planning import Preview as Preview
-from spexapi.planning import Run, audit_masks_beside, audit_masks_of, plan, ready
-from spexapi.planning import preview as preview
-from spexapi.sampling.sampler import sample
+from spexapi.plan import Preview as Preview
+from spexapi.plan import Run, audit_masks_beside, audit_masks_of, plan, ready
+from spexapi.plan import preview as preview
 
 Progress = Callable[[int, int], None]  # masks measured, masks planned
 Stop = Callable[[], bool]

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 os.environ["SPACE_ID"] = "somebody/page"
 
-from spexapi.views.ui import build, launch, site
+from spexapi.page import site
+from spexapi.page.app import build, launch
 
 site.PUBLIC = replace(site.PUBLIC, documents=6, characters=2_000, budget=80, runs=1, calls=100)
 

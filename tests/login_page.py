@@ -13,9 +13,11 @@ os.environ |= {
     "OPENID_PROVIDER_URL": "https://huggingface.co",
 }
 
-from spexapi.views.ui import build, forms, launch, site
+from spexapi.page import site
+from spexapi.page.app import build, launch
+from spexapi.page.forms import requests
 
-site.PROVIDERS = forms.PROVIDERS = sys.argv[1]
+site.PROVIDERS = requests.PROVIDERS = sys.argv[1]
 
 if __name__ == "__main__":
     launch(int(sys.argv[2]), demo=build(local_urls=True))

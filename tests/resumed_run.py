@@ -3,7 +3,7 @@
 import sys
 
 import spexapi
-from spexapi.sampling.terms import Terms
+from spexapi.sampling.policy import RequestPolicy
 
 TEXT = "the key is in the box and the old box is in the cellar under the stairs today"
 
@@ -11,7 +11,7 @@ TEXT = "the key is in the box and the old box is in the cellar under the stairs 
 def main(base_url, store, out, batch=""):
     more = {"batch": True, "poll": 0.05} if batch else {"concurrency": 8}
     backend = spexapi.open_backend("openai:table", base_url=base_url, api_key="sk-resumed", **more)
-    game = spexapi.PromptGame(backend, TEXT, "the cellar", terms=Terms(store=store))
+    game = spexapi.PromptGame(backend, TEXT, "the cellar", terms=RequestPolicy(store=store))
     spexapi.explain(game, engine="lime", budget=400, seed=5).to_json(out)
 
 

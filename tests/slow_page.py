@@ -53,6 +53,6 @@ class Slow:
 
 if __name__ == "__main__":
     spexapi.open_backend = lambda name, **options: Slow()
-    from spexapi.views.ui import launch
+    from spexapi.page.app import launch
 
     launch(int(sys.argv[1]))

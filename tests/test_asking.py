@@ -10,9 +10,9 @@ from spexapi.backends.base import AnswerScore, Capabilities, Price, Reply
 from spexapi.errors import InputError
 from spexapi.explain import aexplain, explain
 from spexapi.games.prompt import PromptGame
-from spexapi.sampling.sampler import collect
-from spexapi.sampling.terms import Terms
-from spexapi.scorers import Estimate, Scorer, choice
+from spexapi.measure import collect
+from spexapi.sampling.policy import RequestPolicy
+from spexapi.scorers.registry import Estimate, Scorer, choice
 
 HOSTED = Capabilities(batch=1, concurrency=8, score_answer=False, choose=False, repeatable=False)
 
@@ -145,16 +145,16 @@ def test_a_bound_of_another_option_leaves_the_value_open_above():
 def test_a_cap_on_money_needs_a_price_and_room_for_one_mask():
     unpriced = FakeBackend(capabilities=Capabilities(price=None))
     with pytest.raises(InputError, match="no price of fake is known"):
-        measured(PromptGame(unpriced, "the key here", "yes", terms=Terms(max_cost=1)), [[1, 1, 1]])
+        measured(PromptGame(unpriced, "the key here", "yes", terms=RequestPolicy(max_cost=1)), [[1, 1, 1]])
     dear = FakeBackend(capabilities=Capabilities(price=Price(tokens_in=1e6)))
     with pytest.raises(InputError, match="not one mask can be measured"):
-        measured(PromptGame(dear, "the key here", "yes", terms=Terms(max_cost=1)), [[1, 1, 1]])
+        measured(PromptGame(dear, "the key here", "yes", terms=RequestPolicy(max_cost=1)), [[1, 1, 1]])
     assert unpriced.asked == dear.asked == []
 
 
 def test_a_run_that_reaches_a_cap_explains_what_it_paid_for():
     backend = FakeBackend(capabilities=Capabilities(batch=1, concurrency=4))
-    game = PromptGame(backend, "the key is in here now", "yes", terms=Terms(max_calls=20))
+    game = PromptGame(backend, "the key is in here now", "yes", terms=RequestPolicy(max_calls=20))
     ex = asyncio.run(aexplain(game, engine="lime", budget=60))
     assert ex.stopped
     assert len(backend.asked) == ex.cost.calls == 20
@@ -163,7 +163,7 @@ def test_a_run_that_reaches_a_cap_explains_what_it_paid_for():
 
 def test_a_forecast_counts_replies_tokens_time_and_money_without_a_call():
     backend = Talker(Capabilities(batch=1, concurrency=8, price=Price(1.0, 10.0, source="made up")))
-    terms = Terms(requests_per_minute=100)
+    terms = RequestPolicy(requests_per_minute=100)
     game = PromptGame(backend, "the key here", "yes", score=share(5), max_new_tokens=7, terms=terms)
     found = game.forecast(np.array([[1, 1, 1], [1, 0, 0], [0, 0, 1]], dtype=bool))
     assert (found.calls, found.tokens_in, found.tokens_out) == (15, 5 * (3 + 1 + 1), 15 * 7)

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spexapi.audit import Audit, audit, stability
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.exact import Exact
 from spexapi.engines.proxyspex import ProxySPEX
+from spexapi.fourier.spectrum import Spectrum
 from spexapi.measurements import Bools, Measurements, exact_values
-from spexapi.refits import Refits
-from spexapi.spectrum import Spectrum
+from spexapi.trust.audit import Audit, audit, stability
+from spexapi.trust.cross_fitting import CrossFits
 
 WEIGHTS = np.array([1.0, -0.7, 0.5, 0.3, -0.2, 0.1])
 
@@ -214,9 +214,9 @@ def test_stability_is_the_share_of_strong_terms_that_come_out_again():
     other = Spectrum(5, {(): 1.0, (0,): 2.0, (1, 2): 1.0, (2, 4): 5.0})
     fold = np.arange(10) % 2
 
-    assert stability(found, Refits(fold, (same, same))) == 1.0
-    assert stability(found, Refits(fold, (same, other))) == pytest.approx((1 + 2 / 3) / 2)
-    assert stability(Spectrum(5, {(): 1.0}), Refits(fold, (same, other))) is None
+    assert stability(found, CrossFits(fold, (same, same))) == 1.0
+    assert stability(found, CrossFits(fold, (same, other))) == pytest.approx((1 + 2 / 3) / 2)
+    assert stability(Spectrum(5, {(): 1.0}), CrossFits(fold, (same, other))) is None
 
 
 def test_stability_tells_a_signal_from_noise():

@@ -15,8 +15,8 @@ from spexapi.engines.base import Design, Fit
 from spexapi.engines.exact import Exact
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.errors import BudgetError, InputError
+from spexapi.fourier.spectrum import Spectrum
 from spexapi.measurements import exact_values
-from spexapi.spectrum import Spectrum
 
 
 def planned(n: int, budget: int) -> Design:

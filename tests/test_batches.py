@@ -7,9 +7,9 @@ import pytest
 from openai_server import Server
 
 import spexapi
-from spexapi.backends import _openai_batches
 from spexapi.backends.base import Message, Price, Request
-from spexapi.backends.openai_api import open_openai
+from spexapi.backends.openai import batch_api
+from spexapi.backends.openai.backend import open_openai
 from spexapi.errors import Refused
 from spexapi.explain import preview
 
@@ -160,7 +160,7 @@ async def probed(backend):
 
 
 def test_a_file_that_would_be_too_long_is_several(openai_server: Server, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_openai_batches, "MOST_LINES", 5)
+    monkeypatch.setattr(batch_api, "MOST_LINES", 5)
     asked = requests()
     found = scored(opened(openai_server, batch=True), asked)
     assert values(found) == pytest.approx([planted(request) for request in asked])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spexapi.engines._bch import bch, field
+from spexapi.engines.codes.bch import bch, field
 from spexapi.errors import InputError
 
 

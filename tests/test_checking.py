@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import spexapi
-from spexapi.checking import measured, set_aside
 from spexapi.errors import Unavailable
+from spexapi.verification.budget import measured, set_aside
 
 
 def pair(masks: np.ndarray) -> np.ndarray:

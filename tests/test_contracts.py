@@ -10,7 +10,7 @@ import tiny_models
 from fake_backend import FakeBackend
 
 from spexapi.backends.base import AnswerScore, Capabilities, Message, Reply, Request
-from spexapi.backends.huggingface import open_hf
+from spexapi.backends.huggingface.backend import open_hf
 from spexapi.backends.registry import open_backend
 from spexapi.errors import RateLimited
 from spexapi.testing import CONTRACTS, ContractBroken, Questions, check, check_all

@@ -9,7 +9,7 @@ import pytest
 
 import spexapi
 from spexapi.backends.base import Message, Request
-from spexapi.backends.embedded import FOLDER
+from spexapi.backends.huggingface.embedded import FOLDER
 from training import worlds
 
 MEGABYTE = 2**20

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spexapi.engines._walsh import walsh_hadamard
 from spexapi.engines.base import Engine
 from spexapi.engines.exact import Exact
 from spexapi.errors import BudgetError, NothingMeasured
+from spexapi.fourier.walsh_hadamard import walsh_hadamard
 from spexapi.measurements import Measurements, exact_values, nothing
 
 

@@ -9,11 +9,11 @@ import pytest
 import tiny_models
 from safetensors.numpy import load_file, save_file
 
-from spexapi.backends.huggingface import open_hf
+from spexapi.backends.huggingface.backend import open_hf
 from spexapi.games.prompt import PromptGame
-from spexapi.sampling.sampler import collect
+from spexapi.measure import collect
+from spexapi.sampling.policy import RequestPolicy
 from spexapi.sampling.store import Store
-from spexapi.sampling.terms import Terms
 
 MASKS = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [0, 0, 1, 0]], dtype=bool)
 
@@ -33,7 +33,7 @@ def paid(model: Path, store: Path, **options) -> tuple[int, str]:
     backend = open_hf(str(model), device="cpu", **options)
 
     async def run() -> int:
-        game = PromptGame(backend, "the key is here", "yes", terms=Terms(store=store))
+        game = PromptGame(backend, "the key is here", "yes", terms=RequestPolicy(store=store))
         await game.prepare()
         await collect(game, MASKS)
         await game.close()

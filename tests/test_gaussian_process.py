@@ -7,7 +7,9 @@ from itertools import chain, combinations, product
 import numpy as np
 import pytest
 
-from spexapi.engines._kernel import (
+from spexapi.engines.base import Fit
+from spexapi.engines.gaussian_process import GaussianProcess
+from spexapi.engines.stack.gp_kernel import (
     Scales,
     _Evidence,
     coefficients,
@@ -17,9 +19,7 @@ from spexapi.engines._kernel import (
     predict,
     spreads,
 )
-from spexapi.engines._processes import largest, process_members
-from spexapi.engines.base import Fit
-from spexapi.engines.gaussian_process import GaussianProcess
+from spexapi.engines.stack.gp_learners import largest, process_members
 from spexapi.errors import BudgetError, InputError
 from spexapi.measurements import Measurements, exact_values
 

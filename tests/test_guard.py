@@ -10,7 +10,7 @@ from spexapi.errors import InputError
 
 pytest.importorskip("httpx2")
 
-from spexapi.views.ui import guard
+from spexapi.page.runs import address_guard
 
 INSIDE = [
     "127.0.0.1",
@@ -39,12 +39,12 @@ INSIDE = [
 
 @pytest.mark.parametrize("address", INSIDE)
 def test_addresses_of_this_machine_and_its_network_are_not_public(address):
-    assert not guard.is_public(address)
+    assert not address_guard.is_public(address)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
 def test_addresses_of_the_internet_are(address):
-    assert guard.is_public(address)
+    assert address_guard.is_public(address)
 
 
 @pytest.mark.parametrize(
@@ -60,24 +60,24 @@ def test_addresses_of_the_internet_are(address):
 )
 def test_an_address_inside_is_refused_before_anything_is_asked(url):
     with pytest.raises(InputError):
-        guard.check_address(url)
+        address_guard.check_address(url)
 
 
 def test_a_name_with_one_private_address_among_public_ones_is_refused(monkeypatch):
-    monkeypatch.setattr(guard, "_resolved", lambda host, port: ["8.8.8.8", "10.0.0.1"])
+    monkeypatch.setattr(address_guard, "_resolved", lambda host, port: ["8.8.8.8", "10.0.0.1"])
     with pytest.raises(InputError, match="not a public address"):
-        guard.check_address("https://mixed.example/v1")
+        address_guard.check_address("https://mixed.example/v1")
 
 
 def test_a_name_that_changes_its_address_after_the_check_is_not_connected_to(monkeypatch):
     answers = [["8.8.8.8"], ["127.0.0.1"]]
-    monkeypatch.setattr(guard, "_resolved", lambda host, port: answers.pop(0))
+    monkeypatch.setattr(address_guard, "_resolved", lambda host, port: answers.pop(0))
 
     async def connect():
-        async with guard.public_client() as client:
+        async with address_guard.public_client() as client:
             await client.post("https://rebinding.example/v1/chat/completions", json={})
 
-    guard.check_address("https://rebinding.example/v1")
+    address_guard.check_address("https://rebinding.example/v1")
     with pytest.raises(InputError, match="not a public address"):
         asyncio.run(connect())
 
@@ -92,10 +92,10 @@ def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch):
         return httpx2.Response(302, headers={"location": "http://127.0.0.1/"})
 
     monkeypatch.setattr(httpx2.AsyncHTTPTransport, "handle_async_request", handle)
-    monkeypatch.setattr(guard, "_resolved", lambda host, port: ["8.8.8.8"])
+    monkeypatch.setattr(address_guard, "_resolved", lambda host, port: ["8.8.8.8"])
 
     async def connect():
-        async with guard.public_client() as client:
+        async with address_guard.public_client() as client:
             return await client.get("https://api.example/v1/models")
 
     answer = asyncio.run(connect())

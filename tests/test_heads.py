@@ -27,10 +27,10 @@ from tiny_decoders import (
 )
 
 import spexapi
-from spexapi.backends.ablated import local_model
+from spexapi.backends.huggingface.head_ablation import local_model
 from spexapi.errors import BackendError, InputError
-from spexapi.optimize import best_mask, sufficient_set
-from spexapi.spectrum import Spectrum
+from spexapi.fourier.optimize import best_mask, sufficient_set
+from spexapi.fourier.spectrum import Spectrum
 
 PROMPT, ANSWER = "The key is in the box. Which room is the key in?", "the attic"
 OTHER = "The lamp is in the box. Which room is the lamp in?"

@@ -68,7 +68,7 @@ def value_with_only(labels):
 
     import spexapi
 
-    folder = Path(spexapi.__file__).parent / "backends" / "embedded_model"
+    folder = Path(spexapi.__file__).parent / "backends" / "huggingface" / "embedded_model"
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     reader = AutoTokenizer.from_pretrained(folder)
     width = model.config.hidden_size // model.config.num_attention_heads

@@ -10,18 +10,18 @@ from page_server import address, browser, keep, page, visit
 
 import spexapi
 from spexapi.errors import InputError
-from spexapi.views.heads import head_map, pruned_table
-from spexapi.views.ui.forms import How, Model
-from spexapi.views.ui.heads_form import UNITS, heads_form, ready_questions
-from spexapi.views.ui.keep import command, python
-from spexapi.views.ui.site import PUBLIC, Site
+from spexapi.page.forms.heads_request import UNITS, heads_form, ready_questions
+from spexapi.page.forms.requests import ExplainOptions, Model
+from spexapi.page.result.downloads import command, python
+from spexapi.page.site import PUBLIC, Site
+from spexapi.views.html.heads import head_map, pruned_table
 
 __all__ = ["address", "browser", "page"]  # fixtures
 
 PROMPT = (
     "Documents:\n\nThe key is in the box.\n\nThe box is in the cellar.\n\nQuestion: Which room is the key in?"
 )
-LAYERS = How("layer", budget=16)
+LAYERS = ExplainOptions("layer", budget=16)
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +83,10 @@ def test_the_ready_questions_are_answered_by_the_whole_model():
     ("form", "said"),
     [
         (heads_form("  ", "", how=LAYERS), "no prompt yet"),
-        (heads_form(PROMPT, "", how=How("word")), "what is taken out is"),
+        (heads_form(PROMPT, "", how=ExplainOptions("word")), "what is taken out is"),
         (heads_form(PROMPT, "", how=LAYERS, model=Model("openai", "gpt")), "lets nobody inside"),
         (heads_form(PROMPT, "", how=LAYERS, model=Model("hf", "")), "Which model"),
-        (heads_form(PROMPT, "", how=How("layer", budget=5_000)), "more than this page takes"),
+        (heads_form(PROMPT, "", how=ExplainOptions("layer", budget=5_000)), "more than this page takes"),
         (heads_form("x" * 70_000, "", how=LAYERS), "characters of text"),
     ],
 )
@@ -97,7 +97,7 @@ def test_what_cannot_be_asked_is_told_to_the_visitor(form, said):
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_the_code_does_the_same_run(unit):
-    form = heads_form(PROMPT, "cellar", how=How(unit, budget=64))
+    form = heads_form(PROMPT, "cellar", how=ExplainOptions(unit, budget=64))
     told: dict[str, object] = {}
     exec(python(form).partition("explanation = ")[0], told)
     assert [p.label for p in told["game"].players] == [p.label for p in form.game(Site()).players]

@@ -9,11 +9,11 @@ from openai_server import Server
 from openai_server.settings import PASSING
 
 import spexapi
-from spexapi.backends.embedded import FOLDER
 from spexapi.backends.embeddings import open_embeddings
-from spexapi.backends.openai_api import OpenAI, open_openai
-from spexapi.helped import embedding, judge
-from spexapi.scorers import Scorer
+from spexapi.backends.huggingface.embedded import FOLDER
+from spexapi.backends.openai.backend import OpenAI, open_openai
+from spexapi.scorers.judged import embedding, judge
+from spexapi.scorers.registry import Scorer
 from spexapi.testing import Questions, check_all
 
 DOCUMENTS = [

@@ -12,11 +12,11 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from spexapi.backends import _loading
-from spexapi.backends._alignment import Alignment
-from spexapi.backends._teacher_forcing import packed
 from spexapi.backends.base import Backend, Hidden, Message, Request
-from spexapi.backends.huggingface import HuggingFace, open_hf
+from spexapi.backends.huggingface import loading
+from spexapi.backends.huggingface.alignment import Alignment
+from spexapi.backends.huggingface.backend import HuggingFace, open_hf
+from spexapi.backends.huggingface.teacher_forcing import packed
 from spexapi.backends.registry import known_backends, open_backend
 from spexapi.errors import BackendError, InputError
 
@@ -535,8 +535,8 @@ def test_it_is_a_backend_and_nothing_is_loaded_before_it_is_asked(plain, monkeyp
     def refuse(*_, **__):
         raise AssertionError("loaded at once")
 
-    monkeypatch.setattr("spexapi.backends.huggingface.load_model", refuse)
-    monkeypatch.setattr("spexapi.backends.huggingface.load_tokenizer", refuse)
+    monkeypatch.setattr("spexapi.backends.huggingface.backend.load_model", refuse)
+    monkeypatch.setattr("spexapi.backends.huggingface.backend.load_tokenizer", refuse)
     backend = open_backend(f"hf:{plain}")
     assert isinstance(backend, Backend)
     assert backend.name == f"hf:{plain}"
@@ -577,10 +577,10 @@ def test_wrong_options_are_plain_errors(plain, tmp_path):
 
 
 def test_the_embedded_backend_is_the_folder_in_the_package(plain, tmp_path, monkeypatch):
-    monkeypatch.setattr("spexapi.backends.embedded.FOLDER", tmp_path)
+    monkeypatch.setattr("spexapi.backends.huggingface.embedded.FOLDER", tmp_path)
     with pytest.raises(InputError, match=r"lacks config\.json"):
         open_backend("embedded")
-    monkeypatch.setattr("spexapi.backends.embedded.FOLDER", plain)
+    monkeypatch.setattr("spexapi.backends.huggingface.embedded.FOLDER", plain)
     backend = open_backend("embedded")
     assert backend.name == "embedded"
     assert scored(backend, Request(user("the key"), ("no",)))[0].scores
@@ -625,7 +625,7 @@ def test_broken_weights_and_unknown_models_are_plain_errors(plain, tmp_path, mon
 def test_a_missing_extra_says_what_to_install(plain, monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(InputError, match=r"pip install \"spexapi\[local\]\""):
-        _loading.library(name)
+        loading.library(name)
 
 
 def test_loading_is_quiet_and_leaves_the_settings_as_they_were(plain, capfd):

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spexapi.errors import InputError
-from spexapi.indices import INDICES, check_index, default_order, to_index
-from spexapi.spectrum import Spectrum
+from spexapi.fourier.indices import INDICES, check_index, default_order, to_index
+from spexapi.fourier.spectrum import Spectrum
 
 
 def subsets(players, most=None):

@@ -11,8 +11,8 @@ with warnings.catch_warnings():
     import shapiq
     from shapiq.game_theory.moebius_converter import MoebiusConverter
 
-from spexapi.indices import to_index
-from spexapi.spectrum import Spectrum
+from spexapi.fourier.indices import to_index
+from spexapi.fourier.spectrum import Spectrum
 
 N = 6
 

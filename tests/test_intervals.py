@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spexapi
-from spexapi import estimates as estimated
-from spexapi import intervals as subject
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.spex import SPEX
-from spexapi.estimates import Estimates, coded_estimates, estimate, exact_estimates
-from spexapi.indices import INDICES, to_index
-from spexapi.intervals import intervals
+from spexapi.fourier.indices import INDICES, to_index
+from spexapi.fourier.spectrum import Spectrum
 from spexapi.measurements import Bools, Measurements, exact_values
-from spexapi.refits import Refits, refits
-from spexapi.spectrum import Spectrum
+from spexapi.trust import estimates as estimated
+from spexapi.trust import intervals as subject
+from spexapi.trust.cross_fitting import CrossFits, cross_fit
+from spexapi.trust.estimates import Estimates, coded_estimates, estimate, exact_estimates
+from spexapi.trust.intervals import intervals
 
 N = 8
 TRUTH = {(): 0.5, (0,): -1.0, (1,): 0.6, (0, 1): 0.8, (2,): 0.4, (2, 3): -0.5, (4, 5): 0.3, (0, 1, 2): 0.35}
@@ -74,7 +74,7 @@ def fitted(engine: Pairs, m: int, seed: int, deviation: float = 0.0, also=(), tr
     design = engine.plan(N, m, rng)
     seen = noisy(design.masks, rng, deviation, truth)
     fit = engine.fit(design, seen)
-    again = refits(engine, design, seen, fit, rng)
+    again = cross_fit(engine, design, seen, fit, rng)
     found = estimate(seen, fit.spectrum, again, also)
     assert found is not None
     return fit.spectrum, found
@@ -143,7 +143,7 @@ def test_a_game_without_signal_has_intervals_that_reach_0():
         design = Pairs().plan(16, 200, rng)
         seen = exact_values(design.masks, rng.normal(size=200))
         fit = Pairs().fit(design, seen)
-        found = estimate(seen, fit.spectrum, refits(Pairs(), design, seen, fit, rng))
+        found = estimate(seen, fit.spectrum, cross_fit(Pairs(), design, seen, fit, rng))
         ranges = intervals(found, fit.spectrum, "fourier")
         top = sorted((s for s in fit.spectrum.coef if s), key=lambda s: -abs(fit.spectrum.coef[s]))[:10]
         held += [ranges[s][0] <= 0 <= ranges[s][1] for s in top]
@@ -160,7 +160,7 @@ def test_values_known_within_bounds_do_not_pull_the_estimates():
     shown = np.where(censored, np.quantile(values, 0.3), values)
     lower = np.where(censored, -50.0, shown)
     fold = rng.integers(5, size=len(masks))
-    again = Refits(fold, (Spectrum(N, TRUTH),) * 5)
+    again = CrossFits(fold, (Spectrum(N, TRUTH),) * 5)
     free = Measurements(masks, shown, np.zeros(len(masks)), lower, shown.copy(), ("",) * len(masks))
     taken = exact_values(masks, shown)
     honest = estimate(free, Spectrum(N, TRUTH), again)
@@ -332,7 +332,7 @@ def test_too_few_masks_have_no_intervals():
     rng = np.random.default_rng(0)
     masks = Pairs(order=1).plan(4, 7, rng).masks
     seen = exact_values(masks, masks.sum(axis=1).astype(float))
-    again = Refits(np.arange(7) % 5, (Spectrum(4, {(): 1.0}),) * 5)
+    again = CrossFits(np.arange(7) % 5, (Spectrum(4, {(): 1.0}),) * 5)
     assert estimate(seen, Spectrum(4, {(): 1.0}), again) is None
 
 
@@ -340,7 +340,7 @@ def test_a_mask_measured_twice_counts_once():
     rng = np.random.default_rng(1)
     masks = Pairs().plan(N, 60, rng).masks
     fold = np.arange(60) % 5
-    again = Refits(fold, (Spectrum(N, {(0,): -0.9}),) * 5)
+    again = CrossFits(fold, (Spectrum(N, {(0,): -0.9}),) * 5)
     once = exact_values(masks, value(masks))
     twice = exact_values(np.repeat(masks, 2, axis=0), np.repeat(value(masks), 2))
     first = estimate(once, Spectrum(N, TRUTH), again)

@@ -7,7 +7,7 @@ import pytest
 from virtual_time import in_virtual_time
 
 from spexapi.backends.base import Limits
-from spexapi.sampling.limiter import Pace
+from spexapi.sampling.limiter import AdaptiveLimiter
 
 
 class Meter:
@@ -49,7 +49,7 @@ def test_a_limit_is_used_to_98_percent_and_never_passed(per_minute):
     jitter = random.Random(0)
 
     async def main():
-        pace = Pace(4096, Limits(requests_per_minute=per_minute))
+        pace = AdaptiveLimiter(4096, Limits(requests_per_minute=per_minute))
         await keep_sending(pace, meter.arrive, 60, latency=lambda: jitter.uniform(0.01, 0.2), workers=256)
 
     in_virtual_time(main())
@@ -61,7 +61,7 @@ def test_tokens_are_a_limit_of_their_own():
     meter = Meter(60_000)
 
     async def main():
-        pace = Pace(64, Limits(requests_per_minute=6000, tokens_per_minute=60_000))
+        pace = AdaptiveLimiter(64, Limits(requests_per_minute=6000, tokens_per_minute=60_000))
         await keep_sending(pace, lambda now: meter.arrive(now, 500), 60, tokens=500)
 
     in_virtual_time(main())
@@ -71,7 +71,7 @@ def test_tokens_are_a_limit_of_their_own():
 
 def test_what_a_reply_took_beyond_the_guess_is_paid_off():
     async def main():
-        pace = Pace(1, Limits(tokens_per_minute=6000))
+        pace = AdaptiveLimiter(1, Limits(tokens_per_minute=6000))
         for _ in range(10):
             await pace.turn(10)
             pace.went_well(tokens=190)
@@ -86,7 +86,7 @@ def test_limits_are_learnt_from_headers_and_the_lower_one_counts():
     sent = []
 
     async def main(given, shown):
-        pace = Pace(64, given)
+        pace = AdaptiveLimiter(64, given)
         await pace.turn()
         pace.learn(shown)
         pace.done()
@@ -101,7 +101,7 @@ def test_limits_are_learnt_from_headers_and_the_lower_one_counts():
 
 def test_what_others_took_of_the_same_key_is_seen_in_what_remains():
     async def main():
-        pace = Pace(64, Limits(requests_per_minute=6000))
+        pace = AdaptiveLimiter(64, Limits(requests_per_minute=6000))
         pace.learn(Limits(requests_per_minute=6000, remaining_requests=0))
         await pace.turn()
 
@@ -112,7 +112,7 @@ def test_nothing_goes_before_retry_after_even_above_two_minutes():
     times = []
 
     async def main():
-        pace = Pace(8, Limits())
+        pace = AdaptiveLimiter(8, Limits())
         sent = await pace.turn()
         pace.pushed_back(sent, 200.0)
         pace.done()
@@ -127,7 +127,7 @@ def test_nothing_goes_before_retry_after_even_above_two_minutes():
 
 def test_the_width_grows_with_success_and_halves_once_for_calls_under_way_together():
     async def main():
-        pace = Pace(64, Limits())
+        pace = AdaptiveLimiter(64, Limits())
         widths = [pace.width]
         for _ in range(60):
             await pace.turn()
@@ -155,7 +155,7 @@ def test_no_more_are_under_way_than_the_width_and_who_came_first_goes_first():
 
     async def main():
         nonlocal most
-        pace = Pace(3, Limits())
+        pace = AdaptiveLimiter(3, Limits())
         under_way = 0
 
         async def call(number):
@@ -176,7 +176,7 @@ def test_no_more_are_under_way_than_the_width_and_who_came_first_goes_first():
 
 def test_who_stops_waiting_holds_nobody_up():
     async def main():
-        pace = Pace(1, Limits())
+        pace = AdaptiveLimiter(1, Limits())
         await pace.turn()
         waiting = [asyncio.ensure_future(pace.turn()) for _ in range(3)]
         await asyncio.sleep(0.1)

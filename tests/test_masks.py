@@ -6,7 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spexapi.errors import InputError
-from spexapi.masks import all_masks, codes, from_text, pack, to_text, uniform_masks, unique_rows, unpack
+from spexapi.fourier.masks import (
+    all_masks,
+    codes,
+    from_text,
+    pack,
+    to_text,
+    uniform_masks,
+    unique_rows,
+    unpack,
+)
 
 
 @st.composite

@@ -10,7 +10,7 @@ from spexapi import InputError
 from spexapi.backends.base import AnswerScore, Reply
 from spexapi.games._values import of_scores
 from spexapi.measurements import Measurements, exact_values, join, nothing
-from spexapi.scorers import find_scorer
+from spexapi.scorers.registry import find_scorer
 
 
 def some(m=3, tokens=None, n=4):

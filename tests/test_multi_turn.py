@@ -7,11 +7,11 @@ import pytest
 from openai_server import Server
 
 import spexapi
-from spexapi.backends._turns import chat_turns, response_items
 from spexapi.backends.base import Message, Request
-from spexapi.backends.openai_api import open_openai
+from spexapi.backends.openai.backend import open_openai
+from spexapi.backends.turns import chat_turns, response_items
 from spexapi.errors import InputError, NothingMeasured, Refused
-from spexapi.prompt import to_messages
+from spexapi.prompts.inputs import to_messages
 from spexapi.sampling.keys import Keys
 
 CALL = {"id": "a1", "type": "function", "function": {"name": "look", "arguments": '{"place": "house"}'}}

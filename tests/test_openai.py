@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 import spexapi
-from spexapi.backends._openai_errors import Unfit, Unsupported, of_body, of_status, wait_of
-from spexapi.backends._openai_forms import Written, read
-from spexapi.backends._openai_limits import seconds_of
-from spexapi.backends._openai_pools import pooled_client
-from spexapi.backends._openai_ways import nothing_said
 from spexapi.backends.base import Message, Reply, Request
-from spexapi.backends.embedded import FOLDER, open_embedded
-from spexapi.backends.openai_api import OpenAI
+from spexapi.backends.huggingface.embedded import FOLDER, open_embedded
+from spexapi.backends.openai.backend import OpenAI
+from spexapi.backends.openai.connection_pool import pooled_client
+from spexapi.backends.openai.errors import Unfit, Unsupported, of_body, of_status, wait_of
+from spexapi.backends.openai.rate_limits import seconds_of
+from spexapi.backends.openai.schemas import Completion, read
+from spexapi.backends.openai.scoring_methods import nothing_said
 from spexapi.backends.registry import open_backend
 from spexapi.errors import BackendError, InputError, RateLimited, Refused, Unavailable
 
@@ -444,7 +444,7 @@ def test_a_proxy_of_the_environment_is_left_to_the_package(monkeypatch, name):
 
 
 def test_importing_it_loads_no_client():
-    code = "import sys, spexapi.backends.openai_api; print('openai' in sys.modules, 'jinja2' in sys.modules)"
+    code = "import sys, spexapi.backends.openai.backend; print('openai' in sys.modules, 'jinja2' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -462,7 +462,7 @@ def test_a_score_the_endpoint_cannot_give_is_refused_with_what_was_tried(openai_
         spexapi.explain(game, engine="exact", budget=8)
 
 
-def said(**choice: object) -> Written:
+def said(**choice: object) -> Completion:
     usage = {"prompt_tokens": 9, "completion_tokens": 4}
     message = {"role": "assistant", "content": None, **choice.pop("message", {})}  # type: ignore[dict-item]
     return read("chat", {"choices": [{"message": message, **choice}], "usage": usage})

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spexapi
-from spexapi import optimize
 from spexapi.errors import InputError
-from spexapi.optimize import (
+from spexapi.fourier import optimize
+from spexapi.fourier.optimize import (
     Optimum,
     best_mask,
     best_masks,
@@ -22,7 +22,7 @@ from spexapi.optimize import (
     worst_mask,
     worst_masks,
 )
-from spexapi.spectrum import Spectrum
+from spexapi.fourier.spectrum import Spectrum
 
 
 def planted(n: int, terms: dict[tuple[int, ...], float], base: float = 0.0) -> Spectrum:

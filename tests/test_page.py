@@ -19,21 +19,30 @@ from fake_backend import FakeBackend
 from test_report import HOSTILE, Page
 
 import spexapi
-from spexapi._verification import Check, Verification
+from spexapi.explanation.verification import Check, Verification
 from spexapi.measurements import exact_values
 
 pytest.importorskip("gradio")
 
-from spexapi.views.gauge import gauge
-from spexapi.views.ui import whatif
-from spexapi.views.ui.asking import Progress, Stops, ask, shared_out
-from spexapi.views.ui.compare import differences
-from spexapi.views.ui.forms import Chat, Form, How, Inside, Model, Rag, documents_of, turns_of
-from spexapi.views.ui.held import Held, rest, top
-from spexapi.views.ui.keep import as_file, command, python
-from spexapi.views.ui.panel import banner, panel, plainly, running, working
-from spexapi.views.ui.site import PUBLIC, Limits, Site
-from spexapi.views.ui.uploads import documents_from, explanation_from
+from spexapi.page.forms.requests import (
+    Chat,
+    ExplainOptions,
+    Inside,
+    Model,
+    Rag,
+    RunRequest,
+    documents_of,
+    turns_of,
+)
+from spexapi.page.forms.uploads import documents_from, explanation_from
+from spexapi.page.result import whatif
+from spexapi.page.result.downloads import as_file, command, python
+from spexapi.page.result.held import SessionResult, rest, top
+from spexapi.page.result.panel import banner, panel, plainly, running, working
+from spexapi.page.runs.run_loop import Progress, StopFlags, ask, shared_out
+from spexapi.page.site import PUBLIC, Limits, Site
+from spexapi.page.tabs.compare import differences
+from spexapi.views.html.gauge import gauge
 
 PAIR = (
     "The key is in the box.",
@@ -61,7 +70,7 @@ def test_a_space_offers_only_the_models_its_owner_names():
     space = Site.here({"SPACE_ID": "me/page", "SPEXAPI_BACKENDS": "embedded, hf:x/y"})
     assert space.kinds == ("embedded", "hf")
     with pytest.raises(spexapi.InputError, match="this page runs embedded, hf:x/y only"):
-        Form(Rag("q?", PAIR), Model("hf", "somebody/large")).game(space)
+        RunRequest(Rag("q?", PAIR), Model("hf", "somebody/large")).game(space)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +89,7 @@ def test_a_space_offers_only_the_models_its_owner_names():
 def test_what_cannot_be_asked_is_answered_in_plain_words(asks, message):
     site = Site(("embedded",), PUBLIC, local_urls=False)
     with pytest.raises(spexapi.InputError, match=message):
-        Form(asks, how=How("word")).game(site)
+        RunRequest(asks, how=ExplainOptions("word")).game(site)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +97,7 @@ def test_what_cannot_be_asked_is_answered_in_plain_words(asks, message):
 )
 def test_a_model_without_a_name_is_asked_for_one_of_its_kind(where, like):
     with pytest.raises(spexapi.InputError, match=f"Which model.*“{like}"):
-        Form(Rag("q?", PAIR), Model(where)).game(HOME, "key")
+        RunRequest(Rag("q?", PAIR), Model(where)).game(HOME, "key")
 
 
 def test_a_page_at_home_pays_for_nothing_twice_and_a_shared_one_keeps_nothing(
@@ -98,7 +107,7 @@ def test_a_page_at_home_pays_for_nothing_twice_and_a_shared_one_keeps_nothing(
     assert Site.here({}).keeps
     assert not Site.here({"SPACE_ID": "me/page"}).keeps
     model = Model("openai", "table", openai_server.base_url)
-    form = Form(Rag("Where is the key?", PAIR, "the cellar"), model, How(budget=16))
+    form = RunRequest(Rag("Where is the key?", PAIR, "the cellar"), model, ExplainOptions(budget=16))
 
     def calls(site: Site) -> tuple[int, int]:
         before = openai_server.counts()["calls"]
@@ -116,13 +125,13 @@ def test_a_hosted_model_on_a_public_page_needs_the_visitors_own_key(monkeypatch)
     monkeypatch.setenv("OPENAI_API_KEY", "the owner's")
     site = Site(("openai",), PUBLIC, local_urls=False)
     with pytest.raises(spexapi.InputError, match="needs a key"):
-        Form(Rag("q?", PAIR), Model("openai", "small")).game(site)
+        RunRequest(Rag("q?", PAIR), Model("openai", "small")).game(site)
     with pytest.raises(spexapi.InputError, match="own field"):
-        Form(Rag("q?", PAIR), Model("openai", "small", "https://me:secret@x.org/v1")).game(site, "k")
+        RunRequest(Rag("q?", PAIR), Model("openai", "small", "https://me:secret@x.org/v1")).game(site, "k")
 
 
 def test_the_inside_of_a_unit_is_sentences_then_words():
-    form = Form(Rag("q?", ("One two. Three four.", "Five.")), how=How("document"))
+    form = RunRequest(Rag("q?", ("One two. Three four.", "Five.")), how=ExplainOptions("document"))
     inside = form.within(0)
     assert inside.inside == Inside(0, 0, 20, "sentence")
     words = inside.within(1)
@@ -137,8 +146,8 @@ def test_the_inside_of_a_unit_is_sentences_then_words():
 
 def test_places_are_in_the_order_of_the_players():
     for form in (
-        Form(Rag("q?", ("One two. Three four.", "Five six.")), how=How("sentence")),
-        Form(Chat((("system", "Be brief."), ("user", "One two. Three."))), how=How("word")),
+        RunRequest(Rag("q?", ("One two. Three four.", "Five six.")), how=ExplainOptions("sentence")),
+        RunRequest(Chat((("system", "Be brief."), ("user", "One two. Three."))), how=ExplainOptions("word")),
     ):
         texts = [form.texts[part][a:b] for part, a, b in form.places()]
         assert texts == [player.text for player in form.game(HOME).players]
@@ -162,7 +171,7 @@ class Numbers:
         return spexapi.FunctionGame(value, players=6, batch=4)
 
 
-SOME = How(budget=64)
+SOME = ExplainOptions(budget=64)
 
 
 def test_a_run_ends_with_the_final_explanation():
@@ -219,7 +228,7 @@ def test_the_strongest_combinations_are_measured_within_the_budget():
     def make():
         return spexapi.FunctionGame(value, players=12, batch=16)
 
-    how = How(budget=128)
+    how = ExplainOptions(budget=128)
 
     async def run():
         return [update async for update in ask(make, how, Event())]
@@ -233,27 +242,37 @@ def test_the_strongest_combinations_are_measured_within_the_budget():
     assert last.verification.verdict((0, 1)) is True
     assert all(len(players) > 1 for players in last.verification.interactions)
     assert len(asked) == last.cost.calls <= 128
-    assert "confirmed by direct ablation" in Page(top(Held(None, last, last))).text
+    assert "confirmed by direct ablation" in Page(top(SessionResult(None, last, last))).text
 
 
 def test_nothing_is_set_aside_where_all_selections_are_tried_or_the_engine_needs_them_all():
     six = spexapi.FunctionGame(lambda masks: masks[:, 0] * 1.0, players=6)
     sixty = spexapi.FunctionGame(lambda masks: masks[:, 0] * 1.0, players=60)
-    assert shared_out(six, How(budget=64)) == (64, 0)
-    assert shared_out(sixty, How(budget=64)) == (64, 0)  # 48 are too few for 60 players
+    assert shared_out(six, ExplainOptions(budget=64)) == (64, 0)
+    assert shared_out(sixty, ExplainOptions(budget=64)) == (64, 0)  # 48 are too few for 60 players
 
 
 def test_snapshots_carry_how_much_they_explain():
     async def run():
         make = lambda: spexapi.FunctionGame(lambda m: m[:, 0] * 1.0 + m[:, 3], players=10, batch=8)  # noqa: E731
-        return [u async for u in ask(make, How(budget=128), Event()) if isinstance(u, spexapi.Explanation)]
+        return [
+            u
+            async for u in ask(make, ExplainOptions(budget=128), Event())
+            if isinstance(u, spexapi.Explanation)
+        ]
 
     *early, last = asyncio.run(run())
     snapshots = [ex for ex in early if ex.stopped]
 
     assert snapshots[-1].audit.r2 > 0.9
-    assert "So far it explains" in Page(top(Held(None, snapshots[-1], snapshots[-1]), measuring=True)).text
-    assert "Stopped early" not in Page(top(Held(None, snapshots[-1], snapshots[-1]), measuring=True)).text
+    assert (
+        "So far it explains"
+        in Page(top(SessionResult(None, snapshots[-1], snapshots[-1]), measuring=True)).text
+    )
+    assert (
+        "Stopped early"
+        not in Page(top(SessionResult(None, snapshots[-1], snapshots[-1]), measuring=True)).text
+    )
     assert not last.stopped
 
 
@@ -268,7 +287,7 @@ def test_a_run_ends_when_its_time_is_over():
 
 
 def test_calls_in_flight_are_given_up_and_what_was_measured_is_explained(monkeypatch):
-    monkeypatch.setattr("spexapi.views.ui.asking.PATIENCE", 0.1)
+    monkeypatch.setattr("spexapi.page.runs.run_loop.PATIENCE", 0.1)
     stop, ended = Event(), []
 
     class Stuck(spexapi.FunctionGame):
@@ -311,7 +330,7 @@ def test_a_model_that_never_gets_ready_can_be_left():
 
 
 def test_one_visitor_does_not_stop_another_and_a_new_run_ends_the_older():
-    stops = Stops()
+    stops = StopFlags()
     mine, yours = stops.begin("me"), stops.begin("you")
     stops.ask("me")
     stops.ask("nobody")
@@ -348,19 +367,19 @@ def test_progress_says_rate_and_money():
 # -- what is shown
 
 
-def hostile() -> Held:
+def hostile() -> SessionResult:
     ex = sample.documents(
         sample.and_of_two, texts=(*HOSTILE, *sample.TEXTS[2:]), answer=HOSTILE[1], question=HOSTILE[0]
     )
     tokens = np.stack([ex.observations.values] * 2, axis=1) / 2
     seen = exact_values(ex.observations.masks, ex.observations.values, token_values=tokens)
     ex = replace(ex, observations=seen, target=replace(ex.target, answer_offsets=((0, 5), (5, 40))))
-    return Held(Form(Rag(HOSTILE[0], HOSTILE)), ex, ex, HOSTILE[0])
+    return SessionResult(RunRequest(Rag(HOSTILE[0], HOSTILE)), ex, ex, HOSTILE[0])
 
 
 def test_hostile_text_stays_text_in_every_part_of_the_page():
     held = hostile()
-    inside = Held(held.form, held.whole, held.whole, HOSTILE[1], held)
+    inside = SessionResult(held.form, held.whole, held.whole, HOSTILE[1], held)
     found = whatif.Answered(whatif.smallest(held.whole), -0.1, True, HOSTILE[0])
     parts = {
         "top": top(inside),
@@ -372,8 +391,8 @@ def test_hostile_text_stays_text_in_every_part_of_the_page():
         "status": working(HOSTILE[0]),
         "svg": json.loads(as_file("svg", held.whole))["text"],
     }
-    from spexapi.views.table import table
-    from spexapi.views.upset import upset
+    from spexapi.views.html.table import table
+    from spexapi.views.svg.upset import upset
 
     parts |= {"table": table(held.whole), "sets": upset(held.whole)}
     for name, written in parts.items():
@@ -434,7 +453,7 @@ def test_what_no_effect_would_pass_too_confirms_nothing():
 
 
 def test_a_budget_that_is_too_small_is_told_without_our_words():
-    form = Form(Rag("q?", ("one two three four five six",)), how=How("word", 4))
+    form = RunRequest(Rag("q?", ("one two three four five six",)), how=ExplainOptions("word", 4))
     with pytest.raises(spexapi.BudgetError) as refused:
         spexapi.explain(form.game(HOME), budget=4, engine="proxyspex")
     said = plainly(refused.value)
@@ -444,7 +463,7 @@ def test_a_budget_that_is_too_small_is_told_without_our_words():
 
 def test_values_that_are_all_certain_have_a_story_too():
     ex = sample.documents(lambda kept: 5.0 + 2.0 * (0 in kept) + 1.0 * (1 in kept) + 0.9 * (2 in kept))
-    assert "document" in Page(top(Held(None, ex, ex))).text
+    assert "document" in Page(top(SessionResult(None, ex, ex))).text
 
 
 def test_a_span_of_the_answer_and_back():
@@ -467,9 +486,9 @@ def test_a_selection_is_measured_on_the_model_which_answers_anew(monkeypatch):
 
     backend = FakeBackend(log_p, writes="the attic")
     monkeypatch.setattr(spexapi, "open_backend", lambda name: backend)
-    form = Form(Rag("Where is the key?", PAIR, "the cellar"), how=How(budget=16))
+    form = RunRequest(Rag("Where is the key?", PAIR, "the cellar"), how=ExplainOptions(budget=16))
     ex = spexapi.explain(form.game(HOME), budget=16)
-    held = Held(form, ex, ex)
+    held = SessionResult(form, ex, ex)
 
     found = asyncio.run(whatif.answer(held, whatif.chosen(ex, [1, 2, 3, "x", 99]), HOME, ""))
     enough = asyncio.run(whatif.answer(held, whatif.smallest(ex), HOME, ""))
@@ -591,8 +610,10 @@ def a_pdf(*pages: str) -> bytes:
 
 def test_the_code_of_a_run_holds_texts_as_texts(tmp_path):
     nasty = "'); import os; os.system('x') #\n$(touch owned) `touch owned`\nEND"
-    form = Form(
-        Rag(nasty, (nasty, "b"), nasty), Model("openai", "m", "https://x.org/v1"), How(options=("a",))
+    form = RunRequest(
+        Rag(nasty, (nasty, "b"), nasty),
+        Model("openai", "m", "https://x.org/v1"),
+        ExplainOptions(options=("a",)),
     )
     calls = [n for n in ast.walk(ast.parse(python(form))) if isinstance(n, ast.Call)]
     game = next(c for c in calls if getattr(c.func, "attr", "") == "RagGame")
@@ -625,7 +646,7 @@ def test_files_to_keep_are_complete_and_a_table_holds_no_formula(tmp_path):
 
 
 def test_the_page_is_made_of_files_that_ship():
-    folder = Path(spexapi.__file__).parent / "views" / "ui"
+    folder = Path(spexapi.__file__).parent / "page"
     assert {"page.css", "page.js"} <= {p.name for p in folder.iterdir()}
     assert "innerHTML" not in (folder / "page.js").read_text(encoding="utf-8")
 
@@ -636,7 +657,7 @@ def test_the_page_is_made_of_files_that_ship():
 KEYS = (*PAIR, "Mary is in the garden.", "The ring is in the bag.", "Anna is here.", "Tom has the map.")
 
 
-def on_the_page(form: Form, site: Site = HOME) -> list[dict[str, object]]:
+def on_the_page(form: RunRequest, site: Site = HOME) -> list[dict[str, object]]:
     """What changes on the page in a run, by the names of the components."""
     import gradio as gr
 
@@ -644,7 +665,7 @@ def on_the_page(form: Form, site: Site = HOME) -> list[dict[str, object]]:
         with gr.Blocks():
             here = panel("nothing yet", "")
         names = {id(getattr(here, name)): name for name in ("held", "status", "result", "more")}
-        changes = running(form, "sk-x", None, "everything", here, site, Stops(), None)
+        changes = running(form, "sk-x", None, "everything", here, site, StopFlags(), None)
         return [{names.get(id(c), "other"): v for c, v in change.items()} async for change in changes]
 
     return asyncio.run(run())
@@ -657,7 +678,7 @@ def test_what_was_measured_before_the_endpoint_refused_is_shown(openai_server, s
     pair = {"base": -4.5, "rules": [[["key", "cellar"], 4.4]]}
     openai_server.set(quota=80, latency=0.01, table=pair)
     model = Model("openai", "table", openai_server.base_url)
-    form = Form(Rag("Where is it?", KEYS, "the cellar"), model, How(budget=128))
+    form = RunRequest(Rag("Where is it?", KEYS, "the cellar"), model, ExplainOptions(budget=128))
 
     last = on_the_page(form, site)[-1]
     said = Page(last["result"]).text
@@ -680,7 +701,9 @@ def test_what_was_measured_before_the_endpoint_refused_is_shown(openai_server, s
 def test_an_endpoint_that_refuses_at_once_leaves_nothing_but_the_reason(openai_server):
     openai_server.set(key="another")
     model = Model("openai", "table", openai_server.base_url)
-    last = on_the_page(Form(Rag("Where is the key?", KEYS, "the cellar"), model, How(budget=128)))[-1]
+    last = on_the_page(
+        RunRequest(Rag("Where is the key?", KEYS, "the cellar"), model, ExplainOptions(budget=128))
+    )[-1]
     assert "the key is wrong" in Page(last["status"]).text
     assert last["held"] is None
     assert last["result"] == "nothing yet"

@@ -17,12 +17,12 @@ from spexapi.backends.base import Message, Request
 
 pytest.importorskip("gradio")
 
-from spexapi.views.ui import zero
-from spexapi.views.ui.forms import Form, How, Model, Rag
-from spexapi.views.ui.held import Held
-from spexapi.views.ui.keys import key_for, key_of
-from spexapi.views.ui.site import PROVIDERS, PUBLIC, Site
-from spexapi.views.ui.visits import HOUR, Visitor, Visits
+from spexapi.page.forms.requests import ExplainOptions, Model, Rag, RunRequest
+from spexapi.page.result.held import SessionResult
+from spexapi.page.runs import zero_gpu
+from spexapi.page.runs.keys import key_for, key_of
+from spexapi.page.runs.visits import HOUR, Quota, Visitor
+from spexapi.page.site import PROVIDERS, PUBLIC, Site
 
 LOGIN = SimpleNamespace(token="hf_login", scope="inference-api", expires_at=0)
 PAIR = ("The key is in the box.", "The box is in the cellar.")
@@ -47,9 +47,9 @@ def test_a_login_goes_to_inference_providers_and_nowhere_else(model, typed, logi
     assert key_of(model, typed, login) == key
 
 
-def held(model: Model) -> Held:
+def held(model: Model) -> SessionResult:
     ex = sample.documents(sample.and_of_two)
-    return Held(Form(Rag("q?", PAIR), model), ex, ex)
+    return SessionResult(RunRequest(Rag("q?", PAIR), model), ex, ex)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_key_goes_only_to_the_address_it_was_typed_for(model, where, base_url,
 def test_inference_providers_need_a_login_on_a_space_and_the_environment_serves_at_home(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_owner")
     space = Site.here({"SPACE_ID": "me/page", "SYSTEM": "spaces", "OAUTH_CLIENT_ID": "x"})
-    form = Form(Rag("q?", PAIR), Model("providers", "org/m"))
+    form = RunRequest(Rag("q?", PAIR), Model("providers", "org/m"))
     opened = []
     monkeypatch.setattr(spexapi, "open_backend", lambda *a, **k: opened.append((a, k)) or FakeBackend())
 
@@ -95,7 +95,7 @@ def test_inference_providers_need_a_login_on_a_space_and_the_environment_serves_
 
 def visits(**more):
     now = [0.0]
-    return Visits(runs=2, calls=100, clock=lambda: now[0], **more), now
+    return Quota(runs=2, calls=100, clock=lambda: now[0], **more), now
 
 
 ME, YOU = Visitor("me", "10.0.0.1"), Visitor("you", "10.0.0.1")
@@ -183,11 +183,11 @@ def spaces(monkeypatch):
     fake = Spaces()
     monkeypatch.setitem(sys.modules, "spaces", fake)
     monkeypatch.setattr(spexapi, "open_backend", lambda spec, **_: FakeBackend())
-    zero.lent.cache_clear()
-    zero._there.cache_clear()
+    zero_gpu.lent.cache_clear()
+    zero_gpu._there.cache_clear()
     yield fake
-    zero.lent.cache_clear()
-    zero._there.cache_clear()
+    zero_gpu.lent.cache_clear()
+    zero_gpu._there.cache_clear()
 
 
 ZERO = Site(("embedded", "hf:org/m"), PUBLIC, local_urls=False, zero=True)
@@ -226,7 +226,9 @@ def test_a_quota_that_ends_keeps_what_was_measured(spaces, monkeypatch):
     backend = FakeBackend(log_p)
     monkeypatch.setattr(spexapi, "open_backend", lambda spec, **_: backend)
     texts = tuple(f"The thing {i} is in the box." for i in range(12))
-    game = Form(Rag("Where?", texts, "here"), Model("hf", "org/m"), How(budget=256)).game(ZERO)
+    game = RunRequest(Rag("Where?", texts, "here"), Model("hf", "org/m"), ExplainOptions(budget=256)).game(
+        ZERO
+    )
     ex = spexapi.explain(game, budget=256)
 
     assert ex.stopped

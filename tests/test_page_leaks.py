@@ -20,7 +20,7 @@ from page_server import HERE, PAIR, address, browser, keep, served, visit, write
 
 pytest.importorskip("gradio")
 
-from spexapi.views.ui import build, launch
+from spexapi.page.app import build, launch
 
 # the page runs in this process, so what Gradio's libraries deprecate is heard here
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -108,7 +108,7 @@ def test_a_key_is_used_and_then_nowhere(browser, served_here, openai_server, tmp
         exports["/config"] = fetched(f"{address}config")
         time.sleep(1)
         gc.collect()
-        assert holders([demo, demo.app, sys.modules["spexapi.views.ui.forecasting"].__dict__], key) == []
+        assert holders([demo, demo.app, sys.modules["spexapi.page.runs.forecast"].__dict__], key) == []
     assert [name for name, text in exports.items() if key in text] == []
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert [path.name for path in files if key.encode() in path.read_bytes()] == []

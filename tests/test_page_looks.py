@@ -15,8 +15,8 @@ from page_server import address, browser, choose, explain, keep, page, visit
 
 pytest.importorskip("gradio")
 
-from spexapi.indices import to_index
-from spexapi.spectrum import Spectrum
+from spexapi.fourier.indices import to_index
+from spexapi.fourier.spectrum import Spectrum
 
 pytestmark = pytest.mark.slow
 

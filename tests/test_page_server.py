@@ -19,10 +19,10 @@ import spexapi
 
 pytest.importorskip("gradio")
 
-from spexapi.views.ui.asking import ask
-from spexapi.views.ui.forms import Chat, Form, How, Model, Rag
-from spexapi.views.ui.keep import command, python
-from spexapi.views.ui.site import Site
+from spexapi.page.forms.requests import Chat, ExplainOptions, Model, Rag, RunRequest
+from spexapi.page.result.downloads import command, python
+from spexapi.page.runs.run_loop import ask
+from spexapi.page.site import Site
 
 pytestmark = pytest.mark.slow
 
@@ -186,7 +186,7 @@ TURNS = (
 )
 
 
-def shown_and_run(form: Form, key: str, folder: Path, **env: str) -> list[spexapi.Explanation]:
+def shown_and_run(form: RunRequest, key: str, folder: Path, **env: str) -> list[spexapi.Explanation]:
     """The explanation of the page, of the Python code it shows, and of the command it shows."""
 
     async def run() -> tuple[spexapi.Explanation, int]:
@@ -215,11 +215,14 @@ def shown_and_run(form: Form, key: str, folder: Path, **env: str) -> list[spexap
 @pytest.mark.parametrize(
     "form",
     [
-        Form(Rag(QUESTION, DOCUMENTS), how=How(budget=64)),
-        Form(Rag(QUESTION, DOCUMENTS[:4], "attic"), how=How("word", 48, index="fsii", seed=3)),
-        Form(Chat(TURNS), how=How("word", 64, engine="proxyspex")),
-        Form(
-            Rag(QUESTION, DOCUMENTS[:4]), how=How("document", 16, score="choice", options=("attic", "hall"))
+        RunRequest(Rag(QUESTION, DOCUMENTS), how=ExplainOptions(budget=64)),
+        RunRequest(
+            Rag(QUESTION, DOCUMENTS[:4], "attic"), how=ExplainOptions("word", 48, index="fsii", seed=3)
+        ),
+        RunRequest(Chat(TURNS), how=ExplainOptions("word", 64, engine="proxyspex")),
+        RunRequest(
+            Rag(QUESTION, DOCUMENTS[:4]),
+            how=ExplainOptions("document", 16, score="choice", options=("attic", "hall")),
         ),
     ],
     ids=["documents", "words", "chat", "choice"],
@@ -237,7 +240,7 @@ def test_the_code_that_is_shown_gives_the_same_explanation(form, tmp_path):
 
 def test_the_code_of_a_hosted_run_has_its_address_and_no_key(openai_server, tmp_path):
     model = Model("openai", "table", openai_server.base_url)
-    form = Form(Rag("Where is the key?", DOCUMENTS, "the cellar"), model, How(budget=64))
+    form = RunRequest(Rag("Where is the key?", DOCUMENTS, "the cellar"), model, ExplainOptions(budget=64))
     on_page, by_python, by_command = shown_and_run(form, "sk-x1", tmp_path, OPENAI_API_KEY="sk-x2")
 
     for code in (python(form), command(form)):
@@ -248,7 +251,7 @@ def test_the_code_of_a_hosted_run_has_its_address_and_no_key(openai_server, tmp_
 
 
 def test_the_code_for_inference_providers_reads_the_token_from_the_environment():
-    form = Form(Rag("q?", DOCUMENTS), Model("providers", "org/m", max_cost=1.5))
+    form = RunRequest(Rag("q?", DOCUMENTS), Model("providers", "org/m", max_cost=1.5))
     assert "terms=spexapi.Terms(max_cost=1.5)" in python(form)
     assert "--max-cost 1.5" in command(form)
     assert "base_url='https://router.huggingface.co/v1', key_env='HF_TOKEN'" in python(form)

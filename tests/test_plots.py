@@ -9,10 +9,10 @@ import pytest
 import view_samples as sample
 from test_report import HOSTILE, Page
 
-from spexapi.spectrum import Spectrum
-from spexapi.views.picture import picture
-from spexapi.views.table import to_csv
-from spexapi.views.upset import upset
+from spexapi.fourier.spectrum import Spectrum
+from spexapi.views.html.table import to_csv
+from spexapi.views.svg.picture import picture
+from spexapi.views.svg.upset import upset
 
 pytest.importorskip("plotly")
 

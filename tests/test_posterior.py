@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spexapi.estimates import Estimates
-from spexapi.intervals import intervals
-from spexapi.posterior import limited, posterior
-from spexapi.spectrum import Spectrum
+from spexapi.fourier.spectrum import Spectrum
+from spexapi.trust.estimates import Estimates
+from spexapi.trust.intervals import intervals
+from spexapi.trust.shrinkage import limited, shrink
 
 N = 24
 TRIPLES = list(combinations(range(N), 3))
@@ -32,7 +32,7 @@ def luckiest(seed: int, real: int = 40, reported: int = 400) -> tuple[dict, dict
 def errors(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     truth, estimated = luckiest(seed)
     evenly = Spectrum(N, {(i,): 1.0 for i in range(N)})  # no player matters more than another
-    found = posterior(estimated, NOISE, evenly)
+    found = shrink(estimated, NOISE, evenly)
     near = limited(found, estimated, NOISE)
     true = np.array(list(truth.values()))
     parts = (list(estimated.values()), list(found.mean.values()), list(near.mean.values()))
@@ -55,7 +55,7 @@ def test_luck_inflates_estimates_and_not_what_is_believed():
 
 def test_sure_terms_stand_as_estimated():
     estimated = {(): 3.0, (0,): 2.0, (1, 2): -1.0, (3, 4): 0.8, (0, 1, 2): 1.5}
-    found = posterior(estimated, 1e-4, Spectrum(N, estimated))
+    found = shrink(estimated, 1e-4, Spectrum(N, estimated))
 
     assert found.mean == pytest.approx(estimated, rel=1e-6)
     assert found.variance == pytest.approx(dict.fromkeys(estimated, 1e-4), rel=1e-3)
@@ -63,7 +63,7 @@ def test_sure_terms_stand_as_estimated():
 
 def test_what_is_known_without_error_is_believed():
     estimated = {(0,): 1e-3, (1, 2): 5.0}
-    found = posterior(estimated, 0.0, Spectrum(N, {}))
+    found = shrink(estimated, 0.0, Spectrum(N, {}))
 
     assert found.mean == estimated
     assert found.variance == {(0,): 0.0, (1, 2): 0.0}
@@ -73,7 +73,7 @@ def test_a_set_of_players_that_matter_is_believed_sooner():
     """Pairs at the same distance from 0; the energy of single players says which are likely."""
     matters = Spectrum(N, {(i,): 1.0 if i < 4 else 0.01 for i in range(N)})
     estimated = {s: 0.05 for s in combinations(range(N), 2)} | {(0, 1): 3.0, (0, 2): 2.0, (10, 11): 2.0}
-    found = posterior(estimated, 0.3, matters)
+    found = shrink(estimated, 0.3, matters)
 
     assert found.mean[(0, 1)] > 2.5
     assert found.mean[(0, 2)] > 5 * found.mean[(10, 11)]
@@ -103,7 +103,7 @@ def test_any_numbers_give_finite_beliefs_between_0_and_the_estimate(values, vari
     sets = list(combinations(range(6), 2))
     estimated = dict(zip(sets, values, strict=False))
     reported = Spectrum(6, {(i,): e for i, e in enumerate(energy)})
-    found = posterior(estimated, variance, reported)
+    found = shrink(estimated, variance, reported)
     near = limited(found, estimated, variance)
 
     for s, value in estimated.items():

@@ -8,13 +8,13 @@ from openai_server.settings import PASSING
 from typer.testing import CliRunner
 
 import spexapi
-from spexapi.backends._openai_endpoint import Endpoint
-from spexapi.backends._openai_errors import Unfit, Unsupported
-from spexapi.backends._openai_forms import Speech
-from spexapi.backends._openai_probe import Finding, Probe, Probed
-from spexapi.backends._openai_tokens import Token, answer_in, bound
 from spexapi.backends.base import Message, Request
-from spexapi.backends.openai_api import OpenAI, open_openai
+from spexapi.backends.openai.backend import OpenAI, open_openai
+from spexapi.backends.openai.endpoint import Endpoint
+from spexapi.backends.openai.errors import Unfit, Unsupported
+from spexapi.backends.openai.probe import Probe, Probed, ProbeResult
+from spexapi.backends.openai.schemas import Speech
+from spexapi.backends.openai.tokens import Token, answer_in, bound
 from spexapi.errors import LogprobsMisplaced, NothingMeasured, Unavailable
 
 ANSWERING = {("chat", "prompt_logprobs"), ("completions", "echo"), ("completions", "prompt_logprobs")}
@@ -220,7 +220,7 @@ def test_every_finding_says_what_it_costs_or_what_is_wrong(openai_server):
         assert said
         assert ("call" in said) if works == "works" else not isinstance(finding, type(None))
         assert "sk-probing" not in said
-    assert isinstance(found.findings[0], Finding)
+    assert isinstance(found.findings[0], ProbeResult)
 
 
 # --- tokens and the answer's characters

@@ -6,7 +6,7 @@ import pytest
 
 from spexapi.backends.base import Message
 from spexapi.errors import InputError
-from spexapi.prompt import Document, load_documents, load_prompt, to_documents, to_messages
+from spexapi.prompts.inputs import Document, load_documents, load_prompt, to_documents, to_messages
 
 
 def written(tmp_path, name, text):

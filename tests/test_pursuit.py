@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from spexapi.engines import spex
-from spexapi.engines._members import Member
-from spexapi.engines._pursuit import Halves, highest_order, pursue
-from spexapi.engines._stack import folds, stack
 from spexapi.engines.auto import Auto
 from spexapi.engines.spex import SPEX
+from spexapi.engines.stack.base_learners import BaseLearner
+from spexapi.engines.stack.matching_pursuit import Halves, highest_order, pursue
+from spexapi.engines.stack.stacking import folds, stack
 from spexapi.measurements import exact_values
 
 
@@ -84,9 +84,9 @@ def shares(count: int, seed: int) -> dict[str, float]:
     off = right + np.array([-0.1, 0.1, -0.1, 0.15, 0.15])
     values = np.where(masks, -1.0, 1.0) @ right + rng.normal(size=count)
     parts = [
-        Member("right", support, right[:, None]),
-        Member("off", support, off[:, None]),
-        Member("rare", support, off[:, None], common=False),
+        BaseLearner("right", support, right[:, None]),
+        BaseLearner("off", support, off[:, None]),
+        BaseLearner("rare", support, off[:, None], common=False),
     ]
     return dict(stack(masks, values, lambda rows: parts, folds(count, 5, rng)).shares)
 

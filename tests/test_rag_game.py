@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spexapi.backends.base import Generated
-from spexapi.backends.huggingface import open_hf
+from spexapi.backends.huggingface.backend import open_hf
 from spexapi.errors import InputError
 from spexapi.games.rag import RagGame
-from spexapi.prompt import Document
+from spexapi.prompts.inputs import Document
 
 DOCUMENTS = [
     "The key is in the box.",

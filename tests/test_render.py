@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spexapi.backends.base import Hidden, Message
-from spexapi.render import Layout, Part, Turn, parts_of, render
-from spexapi.segments import split
+from spexapi.prompts.render import Layout, Part, Turn, parts_of, render
+from spexapi.prompts.segments import split
 
 
 def words(text: str) -> Layout:

@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 import numpy as np
 import view_samples as sample
 
-from spexapi.spectrum import Spectrum
-from spexapi.views.arcs import Combination, diagram, tone
-from spexapi.views.reading import Meaning
-from spexapi.views.report import report, snippet
-from spexapi.views.safe import safe
+from spexapi.explanation.reading import Meaning
+from spexapi.fourier.spectrum import Spectrum
+from spexapi.views.html.report import report, snippet
+from spexapi.views.html.safe import safe
+from spexapi.views.svg.arcs import Combination, diagram, tone
 
 HOSTILE = (
     "<script>alert(1)</script> ${alert(2)} {{x}} `y`",
@@ -205,7 +205,7 @@ def test_arcs_that_cross_lie_in_lanes_of_their_own():
 
 
 def sample_row(i):
-    from spexapi.views.arcs import Row
+    from spexapi.views.svg.arcs import Row
 
     return Row(i, f"p{i}", "", 1.0, "h5", "")
 

@@ -12,8 +12,8 @@ from virtual_time import in_virtual_time
 from spexapi.errors import CapReached, InputError, Refused
 from spexapi.games.base import Player
 from spexapi.games.function import FunctionGame
+from spexapi.measure import collect, sample
 from spexapi.measurements import exact_values
-from spexapi.sampling.sampler import collect, sample
 
 WEIGHTS = np.array([1.0, 10.0, 100.0])
 

@@ -7,7 +7,7 @@ import pytest
 
 from spexapi.backends.base import AnswerScore, Reply
 from spexapi.errors import InputError
-from spexapi.scorers import (
+from spexapi.scorers.registry import (
     Scorer,
     choice,
     find_scorer,
@@ -74,6 +74,6 @@ def test_scorers_are_found_by_name_and_functions_taken_as_they_are(monkeypatch):
         def load(self):
             return lambda found: float(len(found.scores))
 
-    monkeypatch.setattr("spexapi.scorers.entry_points", lambda **_: (Point(),))
+    monkeypatch.setattr("spexapi.scorers.registry.entry_points", lambda **_: (Point(),))
     assert find_scorer("length").of_reply(reply([0.0])) == 1.0
     assert known_scorers()["length"] == "a:b"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spexapi.errors import InputError
-from spexapi.segments import UNITS, joined_by_space, own_spans, shorten, split
+from spexapi.prompts.segments import UNITS, joined_by_space, own_spans, shorten, split
 
 FAMILY = "👨‍👩‍👧"
 PIECES = [

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from virtual_time import in_virtual_time
 
+from spexapi.backends.adapter import complete
 from spexapi.backends.base import AnswerScore, Capabilities, Limits, Message, Price, Reply, Request
-from spexapi.backends.complete import complete
 from spexapi.errors import CapReached, InputError, RateLimited, Refused, Unavailable
 from spexapi.sampling.caps import Caps, Ledger
-from spexapi.sampling.retry import Patience
+from spexapi.sampling.retry import RetryPolicy
 from spexapi.sampling.sender import Sender
 from spexapi.sampling.store import Store
 
@@ -63,7 +63,7 @@ class Endpoint:
         return Reply((score,), tokens_in=self.tokens)
 
 
-def sending(endpoint, work, *, caps=Caps(), patience=Patience(), given=Limits(), store=None):  # noqa: B008
+def sending(endpoint, work, *, caps=Caps(), patience=RetryPolicy(), given=Limits(), store=None):  # noqa: B008
     """Runs `await work(sender)` in virtual time: its result, the sender and the seconds."""
     sender = Sender(complete(endpoint), given=given, ledger=Ledger(caps), patience=patience)
 
@@ -179,7 +179,7 @@ def test_tries_are_bounded_and_a_request_given_up_is_a_reply_with_the_reason():
     found, sender, seconds = sending(
         endpoint,
         lambda sender: sender.send_all([request(i) for i in range(6)]),
-        patience=Patience(attempts=5),
+        patience=RetryPolicy(attempts=5),
     )
     assert [reply.error for reply in found] == ["", "", "", "given up: 500: no luck", "", ""]
     assert endpoint.tried.count(3) == 5
@@ -203,7 +203,7 @@ def test_an_endpoint_that_goes_down_ends_the_run_after_five_requests_given_up():
             await sender.send(request(number))
 
     with pytest.raises(Unavailable, match="down"):
-        sending(endpoint, work, patience=Patience(attempts=2))
+        sending(endpoint, work, patience=RetryPolicy(attempts=2))
     assert endpoint.tried == [0, *(number for number in range(1, 6) for _ in range(2))]
 
 
@@ -233,7 +233,7 @@ def test_a_call_has_a_timeout_and_is_tried_again():
 
     endpoint.score = sometimes
     found, sender, seconds = sending(
-        endpoint, lambda sender: sender.send(request(7)), patience=Patience(timeout=30)
+        endpoint, lambda sender: sender.send(request(7)), patience=RetryPolicy(timeout=30)
     )
     assert values([found]) == [-7]
     assert 31 <= seconds <= 32

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import RidgeCV
 
-from spexapi._ridge import ridge
 from spexapi.errors import BudgetError, InputError
-from spexapi.spectrum import Spectrum, from_moebius, parities, refit, to_moebius, truncate
+from spexapi.fourier.ridge import ridge
+from spexapi.fourier.spectrum import Spectrum, from_moebius, parities, refit, to_moebius, truncate
 
 FLOATS = st.floats(-5, 5, allow_nan=False).map(lambda x: round(x, 3))
 

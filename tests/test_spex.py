@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spexapi
-from spexapi.audit import audit
-from spexapi.engines._bch import bch
-from spexapi.engines._peeling import Hashing, peel
 from spexapi.engines.base import Design, Fit
+from spexapi.engines.codes.bch import bch
+from spexapi.engines.codes.peeling import Hashing, peel
 from spexapi.engines.spex import SPEX
 from spexapi.errors import BudgetError, InputError, NothingMeasured
 from spexapi.measurements import exact_values
+from spexapi.trust.audit import audit
 
 Terms = dict[tuple[int, ...], float]
 QUICK = SPEX(combined=False)

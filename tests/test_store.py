@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from spexapi.backends.base import AnswerScore, Capabilities, Hidden, Message, Reply, Request
 from spexapi.errors import StoreError
 from spexapi.games.prompt import PromptGame
+from spexapi.measure import collect
 from spexapi.sampling.keys import Keys, reply_of, text_of
-from spexapi.sampling.sampler import collect
+from spexapi.sampling.policy import RequestPolicy
 from spexapi.sampling.store import Store, default_path, open_store
-from spexapi.sampling.terms import Terms
 
 KEY = bytes(range(32))
 REPLY = Reply((AnswerScore(np.array([-0.1, -2.5]), ((0, 3), (4, 10))),), tokens_in=7)
@@ -94,7 +94,7 @@ def test_the_key_is_what_changes_the_reply_and_nothing_else():
 
 def measure(backend, where):
     async def main():
-        game = PromptGame(backend, "the cat sat", "yes", terms=Terms(store=where))
+        game = PromptGame(backend, "the cat sat", "yes", terms=RequestPolicy(store=where))
         await game.prepare()
         found = await collect(game, np.array([[1, 1, 1], [1, 0, 1], [0, 0, 0]], dtype=bool))
         await game.close()

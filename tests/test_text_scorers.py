@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 import spexapi
 from spexapi.backends.base import AnswerScore, Capabilities, Message, Reply, Request
-from spexapi.backends.embedded import FOLDER
 from spexapi.backends.embeddings import open_embeddings
+from spexapi.backends.huggingface.embedded import FOLDER
 from spexapi.errors import BackendError, InputError
-from spexapi.helped import embedding, judge
-from spexapi.likeness import chrf, log_odds, mean, normal, rouge_l
-from spexapi.scorers import Estimate, Scorer, find_scorer
+from spexapi.scorers.judged import embedding, judge
+from spexapi.scorers.registry import Estimate, Scorer, find_scorer
+from spexapi.scorers.similarity import chrf, log_odds, mean, normal, rouge_l
 
 DOCUMENTS = [
     "The lamp is in the attic.",

@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from spexapi.explanation.reading import Meaning, Reading
+from spexapi.fourier.spectrum import Spectrum
 from spexapi.measurements import exact_values, join
-from spexapi.spectrum import Spectrum
-from spexapi.views.drawing import draw
-from spexapi.views.live import combos
-from spexapi.views.panels import combinations as combinations_panel
-from spexapi.views.reading import Meaning, Reading
-from spexapi.views.story import tell
-from spexapi.views.table import table, to_csv
-from spexapi.views.text import plain, show
-from spexapi.views.wording import percent, signed
+from spexapi.narrative.story import tell
+from spexapi.narrative.wording import percent, signed
+from spexapi.views.html.live import combos
+from spexapi.views.html.panels import combinations as combinations_panel
+from spexapi.views.html.table import table, to_csv
+from spexapi.views.svg.drawing import draw
+from spexapi.views.terminal import plain, show
 
 
 def story(explanation):

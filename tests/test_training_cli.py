@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from spexapi.cli.commands import app
 from spexapi.errors import InputError
-from spexapi.games.learners import LEARNERS, game_of, learner
-from spexapi.games.table import read_table
+from spexapi.games.training.learners import LEARNERS, game_of, learner
+from spexapi.games.training.table import read_table
 
 
 def write(path, rows, head=("size", "colour", "kind"), mark=","):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import spexapi
 from spexapi.engines.registry import known_engines
 from spexapi.errors import BackendError, InputError
+from spexapi.fourier.optimize import sufficient_set
 from spexapi.games.base import Game, Player
-from spexapi.optimize import sufficient_set
 
 N = 6
 

@@ -13,13 +13,13 @@ from test_training_game import game_of, members, planted
 import spexapi
 from spexapi.errors import InputError
 from spexapi.games.base import Player
-from spexapi.views.training import REDUNDANT, TOGETHER, digit, gallery, harmful, helpful, pairs
+from spexapi.views.html.training import REDUNDANT, TOGETHER, digit, gallery, harmful, helpful, pairs
 
 pytest.importorskip("gradio")
 
-from spexapi.views.ui.forms import How
-from spexapi.views.ui.site import PUBLIC, Limits, Site
-from spexapi.views.ui.training_forms import Study, columns_of, digits, digits_game, picture
+from spexapi.page.forms.requests import ExplainOptions
+from spexapi.page.forms.training_request import Study, columns_of, digits, digits_game, picture
+from spexapi.page.site import PUBLIC, Limits, Site
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_a_picture_has_a_cell_for_each_dark_pixel():
 
 
 def study(**given):
-    how = How("example", 100, "auto", "fbii", 0)
+    how = ExplainOptions("example", 100, "auto", "fbii", 0)
     return Study(**{"path": "", "label": "", "learner": "knn", "groups": "rows", "how": how, **given})
 
 
@@ -102,7 +102,7 @@ def test_a_file_is_checked_before_it_is_read(tmp_path):
         ({"path": str(path), "label": "kind", "groups": "all"}, "taken away"),
         ({"path": str(tmp_path / "x.exe"), "label": "kind"}, "files here are"),
         ({"learner": "oracle"}, "unknown learner"),
-        ({"how": How("example", 10**6)}, "than this page takes"),
+        ({"how": ExplainOptions("example", 10**6)}, "than this page takes"),
     ):
         with pytest.raises(InputError, match=said):
             study(**given).game(site)
@@ -116,8 +116,8 @@ def test_a_forecast_says_how_many_models_and_how_long():
     said = asyncio.run(study().forecast(Site()))
     assert "40 examples · 100 models to train" in said
     assert " s each, about " in said
-    with patch("spexapi.games._estimators.FitOn.__call__", side_effect=AssertionError):
-        assert "200 models" in asyncio.run(study(how=How("example", 200)).forecast(Site()))
+    with patch("spexapi.games.training.sklearn.FitOn.__call__", side_effect=AssertionError):
+        assert "200 models" in asyncio.run(study(how=ExplainOptions("example", 200)).forecast(Site()))
 
 
 def test_retrainings_of_a_page_at_home_are_kept_too(tmp_path, monkeypatch):

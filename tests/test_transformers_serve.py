@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import spexapi
-from spexapi.backends.embedded import FOLDER
-from spexapi.backends.openai_api import OpenAI, open_openai
+from spexapi.backends.huggingface.embedded import FOLDER
+from spexapi.backends.openai.backend import OpenAI, open_openai
 from spexapi.errors import InputError
 from spexapi.testing import Questions, check_all
 

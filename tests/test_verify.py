@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import spexapi
 from spexapi.errors import BudgetError, InputError
+from spexapi.fourier.optimize import best_mask, necessary_set, sufficient_set
 from spexapi.games.base import Player, Spent, Target
 from spexapi.measurements import exact_values
-from spexapi.optimize import best_mask, necessary_set, sufficient_set
 
 # how the planted pair and triple change when they are put together, whatever else is kept
 DERIVATIVES = {(1, 4): 3.0, (0, 2, 5): -2.0, (3,): 1.0}

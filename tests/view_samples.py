@@ -8,12 +8,12 @@ from itertools import product
 
 import numpy as np
 
-from spexapi.audit import Audit
-from spexapi.explanation import Cost, Explanation, Recipe
+from spexapi.explanation.explanation import Cost, Explanation, Recipe
+from spexapi.fourier.indices import to_index
+from spexapi.fourier.spectrum import Spectrum
 from spexapi.games.base import Piece, Player, Target
-from spexapi.indices import to_index
 from spexapi.measurements import exact_values, nothing
-from spexapi.spectrum import Spectrum
+from spexapi.trust.audit import Audit
 
 Kept = frozenset[int]
 

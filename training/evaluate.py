@@ -17,7 +17,7 @@ from training import measure, worlds
 
 SEED = 2026
 GAME_KINDS = ("one", "two", "either")
-FOLDER = Path(__file__).parents[1] / "spexapi" / "backends" / "embedded_model"
+FOLDER = Path(__file__).parents[1] / "spexapi" / "backends" / "huggingface" / "embedded_model"
 
 
 def prompt(documents: Sequence[str], question: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from spexapi.backends.base import AnswerScore, Reply
 from spexapi.engines.base import Design, Fit
-from spexapi.spectrum import Spectrum
+from spexapi.fourier.spectrum import Spectrum
 
 
 class Keywords:

@@ -7,29 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from spexapi.measurements import Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One chat turn as it is sent.
-
-    role  "system", "user", "assistant" or "tool"
-    call  of a tool's result: the call it answers, as JSON {"name", "arguments"}, "" where it is not known;
-          it comes and goes with the result
-    """
-
-    role: str
-    content: str
-    call: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Hidden:
-    """Characters start:end of message number `message` that the model may not attend to."""
-
-    message: int
-    start: int
-    end: int
+from spexapi.prompts.messages import Hidden as Hidden
+from spexapi.prompts.messages import Message as Message
 
 
 @dataclass(frozen=True, slots=True)

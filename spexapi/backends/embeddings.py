@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from spexapi.backends._openai_client import OPENAI, Connection, Place, read_key
-from spexapi.backends._openai_errors import Unfit
-from spexapi.backends._openai_limits import limits_of
 from spexapi.backends.base import AnswerScore, Capabilities, Limits, Message, Price, Reply, Request
+from spexapi.backends.openai.client import OPENAI, Connection, Place, read_key
+from spexapi.backends.openai.errors import Unfit
+from spexapi.backends.openai.rate_limits import limits_of
 from spexapi.backends.prices import price_of
 from spexapi.errors import BackendError, InputError, Unavailable
 from spexapi.measurements import Floats
@@ -37,7 +37,7 @@ def open_embeddings(
     if not model or kind not in ("openai", "hf"):
         raise InputError(f"unknown embeddings {spec!r}: write openai:<model> or hf:<id or folder>")
     if kind == "hf":
-        from spexapi.backends._local_embeddings import LocalEmbeddings
+        from spexapi.backends.huggingface.local_embeddings import LocalEmbeddings
 
         return LocalEmbeddings(model)
     url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI

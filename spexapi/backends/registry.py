@@ -17,9 +17,9 @@ Factory = Callable[..., Backend]
 
 # Known without installed metadata too: a checkout on sys.path works like an installed package.
 _BUILT_IN = {
-    "embedded": "spexapi.backends.embedded:open_embedded",
-    "hf": "spexapi.backends.huggingface:open_hf",
-    "openai": "spexapi.backends.openai_api:open_openai",
+    "embedded": "spexapi.backends.huggingface.embedded:open_embedded",
+    "hf": "spexapi.backends.huggingface.backend:open_hf",
+    "openai": "spexapi.backends.openai.backend:open_openai",
 }
 _WRITTEN = {"embedded": "embedded", "hf": "hf:<model>", "openai": "openai:<model>"}
 

@@ -12,13 +12,13 @@ from typing import Annotated
 import typer
 
 import spexapi
-from spexapi.cli.ask import Ask, asks, read_template
 from spexapi.cli.heads import heads
+from spexapi.cli.options import RunOptions, asks, read_template
 from spexapi.cli.run import out, plain_errors, present, run
 from spexapi.cli.store import app as store
 from spexapi.cli.training import training
 from spexapi.errors import InputError
-from spexapi.explanation import Explanation
+from spexapi.explanation.explanation import Explanation
 from spexapi.games.base import Game
 
 app = typer.Typer(
@@ -48,7 +48,7 @@ def root(version: Annotated[bool, typer.Option("--version", help="Show the versi
 def rag(
     question: Annotated[str, typer.Option(help="The question asked of the documents.")],
     documents: Annotated[Path, typer.Option(help=".jsonl, .json, .txt or .md")],
-    ask: Ask,
+    ask: RunOptions,
     unit: Annotated[
         str, typer.Option(help="What is removed: document, paragraph, sentence, line, word or token.")
     ] = "document",
@@ -79,7 +79,7 @@ def rag(
 @app.command()
 @asks
 def prompt(
-    ask: Ask,
+    ask: RunOptions,
     text: Annotated[str | None, typer.Option(help="The prompt.")] = None,
     file: Annotated[
         Path | None, typer.Option(help="The prompt, from a text file or a .json list of chat messages.")
@@ -128,7 +128,7 @@ def demo(
                 f"the folder {out_dir} cannot be made: {error.strerror}; give another --out"
             ) from error
     json, html = out_dir / "explanation.json", out_dir / "report.html"
-    ask = Ask(backend="embedded", budget=budget, seed=seed, json=json, html=html, quiet=quiet)
+    ask = RunOptions(backend="embedded", budget=budget, seed=seed, json=json, html=html, quiet=quiet)
     run(lambda: spexapi.RagGame(spexapi.open_backend("embedded"), DEMO_QUESTION, DEMO_DOCUMENTS), ask)
 
 
@@ -191,7 +191,7 @@ def plugins() -> None:
     """The backends, engines and scorers found here."""
     from spexapi.backends.registry import known_backends
     from spexapi.engines.registry import known_engines
-    from spexapi.scorers import known_scorers
+    from spexapi.scorers.registry import known_scorers
 
     for title, known in (
         ("backends", known_backends()),
@@ -213,7 +213,7 @@ def ui(
     """Opens the page in your browser's reach, at http://127.0.0.1:<port>."""
     with plain_errors():
         try:
-            from spexapi.views.ui import launch
+            from spexapi.page.app import launch
         except ModuleNotFoundError as error:
             raise InputError(f'the page needs {error.name}: pip install "spexapi[ui]"') from error
         launch(port, mcp=mcp or None)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import spexapi
-from spexapi.cli.ask import Ask, asks
+from spexapi.cli.options import RunOptions, asks
 from spexapi.cli.pruning import Pruning
 from spexapi.cli.run import plain_errors, run
 from spexapi.errors import InputError
@@ -18,7 +18,7 @@ from spexapi.games.questions import load_questions
 
 @asks
 def heads(
-    ask: Ask,
+    ask: RunOptions,
     text: Annotated[str | None, typer.Option(help="The prompt.")] = None,
     file: Annotated[
         Path | None, typer.Option(help="The prompt, from a text file or a .json list of chat messages.")

@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.table import Table
 
+from spexapi.backends.adapter import complete
 from spexapi.backends.base import Backend, Reply
-from spexapi.backends.complete import complete
 from spexapi.cli.run import out
 from spexapi.sampling.caps import price_of
 

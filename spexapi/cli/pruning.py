@@ -10,13 +10,13 @@ from typing import Any
 
 from rich.table import Table
 
-from spexapi.checking import affords_all, calls_per_mask
 from spexapi.cli.run import err, out
 from spexapi.errors import InputError
-from spexapi.explanation import Explanation
+from spexapi.explanation.explanation import Explanation
 from spexapi.games.base import Game
-from spexapi.pruning import Pruned, prune
-from spexapi.views.wording import valued
+from spexapi.narrative.wording import valued
+from spexapi.verification.budget import affords_all, calls_per_mask
+from spexapi.verification.prune import Pruned, prune
 
 _SHARE = 4  # one in so many calls: the best set of a spectrum is where it errs upwards, so that a search pays
 

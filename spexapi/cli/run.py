@@ -22,12 +22,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from spexapi.checking import measured, set_aside
-from spexapi.cli.ask import Ask
+from spexapi.cli.options import RunOptions
 from spexapi.errors import BackendError, BudgetError, InputError, NothingMeasured, SpexError
 from spexapi.explain import Preview, explain, preview
-from spexapi.explanation import Explanation
+from spexapi.explanation.explanation import Explanation
 from spexapi.games.base import Game
+from spexapi.verification.budget import measured, set_aside
 
 BAD_INPUT, REFUSED, STOPPED = 2, 3, 4
 PARTIAL = Path("explanation-partial.json")
@@ -48,7 +48,7 @@ class Work:
 _SCORING = Work()
 
 
-class Then(Protocol):
+class FollowUp(Protocol):
     """What a command measures beside the explanation. option: who asks for it, in messages."""
 
     @property
@@ -63,7 +63,9 @@ class Then(Protocol):
         ...
 
 
-def run(build: Callable[[], Game], ask: Ask, work: Work = _SCORING, then: Then | None = None) -> None:
+def run(
+    build: Callable[[], Game], ask: RunOptions, work: Work = _SCORING, then: FollowUp | None = None
+) -> None:
     """The line once, with its progress, its caps and its files."""
     with plain_errors():
         _writable(ask.json, ask.html)
@@ -95,21 +97,21 @@ def run(build: Callable[[], Game], ask: Ask, work: Work = _SCORING, then: Then |
             raise typer.Exit(STOPPED)
 
 
-def _wanted(ask: Ask, budget: int) -> dict[str, Any]:
+def _wanted(ask: RunOptions, budget: int) -> dict[str, Any]:
     names = ("engine", "index", "max_order", "seed", "held_out")
     return {"budget": budget, **{name: getattr(ask, name) for name in names}}
 
 
-def _for_verify(game: Game, ask: Ask, allowed: int) -> int:
+def _for_verify(game: Game, ask: RunOptions, allowed: int) -> int:
     return set_aside(game, ask.verify, allowed, ask.index, ask.max_order) if ask.verify else 0
 
 
-def _keepers(ask: Ask, then: Then | None) -> str:
+def _keepers(ask: RunOptions, then: FollowUp | None) -> str:
     """The options that keep a part of the calls."""
     return " and ".join(["--verify"] * bool(ask.verify) + ([then.option] if then is not None else []))
 
 
-def _verified(game: Game, ex: Explanation, ask: Ask, allowed: int) -> Explanation:
+def _verified(game: Game, ex: Explanation, ask: RunOptions, allowed: int) -> Explanation:
     """With the strongest interactions measured, unless the run was stopped; says why where they were not."""
     if ex.stopped:
         why = "not verified: the run was stopped"
@@ -120,7 +122,7 @@ def _verified(game: Game, ex: Explanation, ask: Ask, allowed: int) -> Explanatio
     return ex
 
 
-def _say_stopped(ex: Explanation, ask: Ask, allowed: int, saved: Path | None) -> None:
+def _say_stopped(ex: Explanation, ask: RunOptions, allowed: int, saved: Path | None) -> None:
     why = f"at --max-calls {allowed} of the {ask.budget} asked for"
     if ex.stopped:
         why = next((n.removeprefix("stopped: ") for n in ex.notes if n.startswith("stopped: ")), "")
@@ -130,7 +132,7 @@ def _say_stopped(ex: Explanation, ask: Ask, allowed: int, saved: Path | None) ->
 
 
 @contextmanager
-def _saving(ask: Ask) -> Generator[None]:
+def _saving(ask: RunOptions) -> Generator[None]:
     """What was measured before the model's side failed is saved; the error goes on."""
     try:
         yield
@@ -155,7 +157,7 @@ def _explaining(kept: int, allowed: int, keepers: str) -> Generator[None]:
         raise BudgetError(f"{keepers} {keep} {kept} of the {allowed} calls: {error}") from error
 
 
-def _no_price(plan: Preview, ask: Ask) -> str:
+def _no_price(plan: Preview, ask: RunOptions) -> str:
     """Why --max-cost cannot be kept, "" where it can."""
     found = plan.forecast
     if ask.max_cost is None or found is None or not found.paid or found.price is not None:
@@ -172,7 +174,7 @@ def _say_forecast(plan: Preview) -> None:
         err.print(f"forecast: {plan.forecast.line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _say_plan(plan: Preview, ask: Ask, kept: int, keepers: str, work: Work) -> None:
+def _say_plan(plan: Preview, ask: RunOptions, kept: int, keepers: str, work: Work) -> None:
     out.print(
         f"{plan.n_players} players: {', '.join(plan.labels[:8])}{', ...' if plan.n_players > 8 else ''}",
         markup=False,
@@ -205,7 +207,7 @@ def present(ex: Explanation, json: Path | None, html: Path | None, quiet: bool) 
         ex.to_html(html)
     if quiet:
         return
-    from spexapi.views.text import show as show_table
+    from spexapi.views.terminal import show as show_table
 
     show_table(ex, out)
     for path in (html, json):

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from spexapi.cli.ask import Ask
+from spexapi.cli.options import RunOptions
 from spexapi.cli.run import Work, err, plain_errors, run
-from spexapi.games.learners import LEARNERS, game_of
-from spexapi.games.table import read_table
+from spexapi.games.training.learners import LEARNERS, game_of
+from spexapi.games.training.table import read_table
 
 _WORK = Work("training", "models", "trained", "training on all rows")
 _FEWEST, _EACH = 256, 6  # models in all, and for each part where that is more
@@ -85,7 +85,7 @@ def training(
             store=True if store is None else store,
             **rest,
         )
-    ask = Ask(
+    ask = RunOptions(
         backend="", engine=engine, budget=budget or max(_FEWEST, _EACH * len(game.players)), index=index,
         max_order=max_order, held_out=held_out, verify=verify, seed=seed, json=json, html=html,
         max_calls=max_calls, dry_run=dry_run, quiet=quiet,

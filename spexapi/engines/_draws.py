@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.masks import unique_rows
+from spexapi.fourier.masks import unique_rows
 from spexapi.measurements import Bools, Floats
 
 _DOUBLINGS = 7  # at most 128 draws for each mask wanted; few masks are left to be found then

@@ -9,9 +9,9 @@ import numpy as np
 
 from spexapi.engines.base import Design, Fit
 from spexapi.errors import NothingMeasured
-from spexapi.masks import unique_rows
+from spexapi.fourier.masks import unique_rows
+from spexapi.fourier.spectrum import Spectrum
 from spexapi.measurements import Bools, Floats, Measurements, is_constant
-from spexapi.spectrum import Spectrum
 
 
 @dataclass(frozen=True, slots=True, eq=False)

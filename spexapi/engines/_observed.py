@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spexapi._ridge import ridge
 from spexapi.engines.base import Fit
 from spexapi.errors import NothingMeasured
-from spexapi.masks import unique_rows
+from spexapi.fourier.masks import unique_rows
+from spexapi.fourier.ridge import ridge
+from spexapi.fourier.spectrum import Interaction, Spectrum, parities
 from spexapi.measurements import Bools, Floats, Measurements, is_constant
-from spexapi.spectrum import Interaction, Spectrum, parities
 
 _FEWEST = 8  # values from which a fit can tell anything about the others
 _EVEN = 0.01  # of the variance of the values: noise that differs by less is the same
@@ -21,7 +21,7 @@ _MOST_PLAYERS = 2000  # of a first-order fit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Observed:
+class FitData:
     """The masks that have a value, none twice; in units in which the values have mean 0 and variance 1.
 
     masks     (m, n) bool, m >= 1
@@ -50,7 +50,7 @@ class Observed:
         """(m,) True where only bounds are known."""
         return self.lower < self.upper
 
-    def take(self, rows: Bools | NDArray[np.intp]) -> Observed:
+    def take(self, rows: Bools | NDArray[np.intp]) -> FitData:
         """Some of the masks, in the same units. `group` still numbers all of them."""
         return replace(
             self,
@@ -79,7 +79,7 @@ class Observed:
         return Fit(spectrum, notes=(*self.notes, f"{why}: there is nothing to explain"))
 
 
-def observed(seen: Measurements) -> Observed:
+def observed(seen: Measurements) -> FitData:
     """Failed rows are dropped; equal masks are averaged, each value weighed by one over its variance.
 
     Of values with and without noise for one mask, those without decide. A censored value of a mask that was
@@ -101,7 +101,7 @@ def observed(seen: Measurements) -> Observed:
     if not is_constant(values):
         scale = widest * (float(((values[certain] - centre) / widest).std()) or 1.0)
     unit = scale or 1.0
-    return Observed(
+    return FitData(
         seen.masks[used][first],
         (values - centre) / unit if scale else np.zeros(len(values)),
         variance / unit / unit,
@@ -151,7 +151,7 @@ def _failures(seen: Measurements) -> tuple[str, ...]:
     return (f"{seen.n_failed} of {len(seen)} measurements failed and were left out",)
 
 
-def imputed(seen: Observed, fit: Callable[[Observed], tuple[Mapping[Interaction, float], float]]) -> Observed:
+def imputed(seen: FitData, fit: Callable[[FitData], tuple[Mapping[Interaction, float], float]]) -> FitData:
     """Censored values replaced by what a fit to the others predicts for them, moved inside their bounds.
 
     fit  coefficients in units of one, and the mean squared error on values that they were made without
@@ -179,7 +179,7 @@ def imputed(seen: Observed, fit: Callable[[Observed], tuple[Mapping[Interaction,
     )
 
 
-def as_they_stand(seen: Observed) -> tuple[str, ...]:
+def as_they_stand(seen: FitData) -> tuple[str, ...]:
     """A sentence where there are censored values, for a fit that does not read bounds."""
     if not seen.censored.any():
         return ()
@@ -194,7 +194,7 @@ def predicted_by(without: Sequence[Spectrum], fold: NDArray[np.intp], masks: Boo
     return guesses
 
 
-def weights_of(seen: Observed) -> Floats | None:
+def weights_of(seen: FitData) -> Floats | None:
     """(m,) one over the variance of each value around the best fit, of mean 1; None where all are the same.
 
     That variance is the sampling noise and what a fit misses, for which first order has the error: more than

@@ -13,7 +13,7 @@ from spexapi.engines.base import Design, Fit
 from spexapi.engines.exact import MOST_PLAYERS, Exact
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.errors import BudgetError, InputError
-from spexapi.masks import uniform_masks, unique_rows
+from spexapi.fourier.masks import uniform_masks, unique_rows
 from spexapi.measurements import Bools, Measurements, is_constant
 
 _RESERVE = 16  # masks at least for the audit, and a tenth of the budget

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
-from spexapi.engines._pursuit import highest_order
 from spexapi.engines.adaptive import Adaptive
 from spexapi.engines.base import Design, Engine, Fit
 from spexapi.engines.exact import MOST_PLAYERS, Exact
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.engines.spex import SPEX
+from spexapi.engines.stack.matching_pursuit import highest_order
 from spexapi.errors import InputError
 from spexapi.measurements import Bools, Measurements
 

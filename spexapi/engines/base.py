@@ -10,8 +10,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.measurements import Bools, Floats, Measurements
-from spexapi.spectrum import Interaction, Spectrum
 
 
 @dataclass(frozen=True, slots=True, eq=False)

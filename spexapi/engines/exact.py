@@ -9,13 +9,13 @@ from math import comb, sqrt
 import numpy as np
 from numpy.random import Generator
 
-from spexapi._ridge import Ridge, ridge
-from spexapi.engines._walsh import walsh_hadamard
 from spexapi.engines.base import Design, Fit
 from spexapi.errors import BudgetError, NothingMeasured
-from spexapi.masks import all_masks, codes
+from spexapi.fourier.masks import all_masks, codes
+from spexapi.fourier.ridge import Ridge, ridge
+from spexapi.fourier.spectrum import Interaction, Spectrum, parities
+from spexapi.fourier.walsh_hadamard import walsh_hadamard
 from spexapi.measurements import Bools, Floats, Measurements
-from spexapi.spectrum import Interaction, Spectrum, parities
 
 MOST_PLAYERS = 20
 

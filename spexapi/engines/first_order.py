@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from spexapi._ridge import ridge
 from spexapi.engines._draws import distinct_draws, subsets_of_sizes
 from spexapi.engines._given import Given, additive, given, next_masks, weights_of
 from spexapi.engines._lasso import lasso
 from spexapi.engines.base import Design, Fit
 from spexapi.errors import BudgetError, InputError, NothingMeasured
-from spexapi.masks import uniform_masks
+from spexapi.fourier.masks import uniform_masks
+from spexapi.fourier.ridge import ridge
+from spexapi.fourier.spectrum import parities
 from spexapi.measurements import Bools, Floats, Measurements
-from spexapi.spectrum import parities
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.engines._kernel import Process, condition, scales_of, spreads
-from spexapi.engines._observed import Observed, imputed, observed, predicted_by
-from spexapi.engines._processes import MOST_MASKS, largest, one_thread
-from spexapi.engines._stack import folds
+from spexapi.engines._observed import FitData, imputed, observed, predicted_by
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.proxyspex import ProxySPEX
+from spexapi.engines.stack.gp_kernel import Process, condition, scales_of, spreads
+from spexapi.engines.stack.gp_learners import MOST_MASKS, largest, one_thread
+from spexapi.engines.stack.stacking import folds
 from spexapi.errors import InputError
+from spexapi.fourier.spectrum import Interaction
 from spexapi.measurements import Bools, Measurements
-from spexapi.spectrum import Interaction
 
 _FOLDS = 5
 _SPREAD = (1.0,)
@@ -90,19 +90,19 @@ class GaussianProcess:
         )
 
 
-def _process(given: Observed, seed: int) -> Process:
+def _process(given: FitData, seed: int) -> Process:
     (scales,) = scales_of(given.masks, given.values, given.variance, _SPREAD, seed)
     return condition(given.masks, given.values, given.variance, scales)
 
 
-def _quick(certain: Observed, seed: int) -> tuple[Mapping[Interaction, float], float]:
+def _quick(certain: FitData, seed: int) -> tuple[Mapping[Interaction, float], float]:
     process = _process(certain, seed)
     support, coef, _, _ = largest(process, _SETS)
     error = float(np.mean((process.left_out - certain.values) ** 2))
     return dict(zip(support, coef.tolist(), strict=True)), error
 
 
-def _at_most(given: Observed, seed: int) -> tuple[Observed, NDArray[np.intp]]:
+def _at_most(given: FitData, seed: int) -> tuple[FitData, NDArray[np.intp]]:
     """2,000 of the masks at most; and for each row of the measurements which of these it is, or -1."""
     count = len(given.values)
     if count <= MOST_MASKS:

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi._ridge import ridge
 from spexapi.engines._draws import distinct_draws, subsets_of_sizes
 from spexapi.engines._given import Given, additive, given, next_masks, weights_of
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.first_order import need_budget
+from spexapi.fourier.ridge import ridge
+from spexapi.fourier.spectrum import parities
 from spexapi.measurements import Bools, Floats, Measurements
-from spexapi.spectrum import parities
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi._ridge import ridge
 from spexapi.engines._given import given, next_masks
 from spexapi.engines._lasso import lasso, path_of
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.first_order import need_budget
 from spexapi.errors import InputError
-from spexapi.masks import uniform_masks
+from spexapi.fourier.masks import uniform_masks
+from spexapi.fourier.ridge import ridge
+from spexapi.fourier.spectrum import Spectrum, parities
 from spexapi.measurements import Bools, Floats, Measurements
-from spexapi.spectrum import Spectrum, parities
 
 MOST_PLAYERS = 200  # 20,101 terms; a fit then takes a few seconds
 

@@ -9,23 +9,23 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.engines._members import Member, first_order, fit_members
-from spexapi.engines._observed import Observed, as_they_stand, imputed, observed, predicted_by, weights_of
-from spexapi.engines._processes import MOST_MASKS, one_thread, process_members
-from spexapi.engines._published import published
-from spexapi.engines._pursuit import Halves, highest_order, pursuit_member
-from spexapi.engines._stack import Stack, folds, stack
-from spexapi.engines._trees import Growth
+from spexapi.engines._observed import FitData, as_they_stand, imputed, observed, predicted_by, weights_of
 from spexapi.engines.base import Design, Fit
+from spexapi.engines.stack.base_learners import BaseLearner, first_order, fit_base_learners
+from spexapi.engines.stack.gp_learners import MOST_MASKS, one_thread, process_members
+from spexapi.engines.stack.matching_pursuit import Halves, highest_order, pursuit_member
+from spexapi.engines.stack.published import published
+from spexapi.engines.stack.stacking import Stack, folds, stack
+from spexapi.engines.stack.trees import BoostingParams
 from spexapi.errors import BudgetError, InputError
-from spexapi.masks import uniform_masks
+from spexapi.fourier.masks import uniform_masks
+from spexapi.fourier.spectrum import Interaction, truncate
 from spexapi.measurements import Bools, Measurements
-from spexapi.spectrum import Interaction, truncate
 
 _FOLDS = 5
 _FEWEST_FOR_TREES = 8
 _ENERGY = 0.9999  # of the combined spectrum; what is left out is noise by any measure
-_GROWTHS = (Growth(depth=5, trees=250, rate=0.05, rows=0.7, columns=0.7),)
+_GROWTHS = (BoostingParams(depth=5, trees=250, rate=0.05, rows=0.7, columns=0.7),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ class ProxySPEX:
         return _combined(given, seen, seed)
 
 
-def _combined(given: Observed, seen: Measurements, seed: int) -> Fit:
-    def quick(certain: Observed) -> tuple[Mapping[Interaction, float], float]:
+def _combined(given: FitData, seen: Measurements, seed: int) -> Fit:
+    def quick(certain: FitData) -> tuple[Mapping[Interaction, float], float]:
         found = _stacked(certain, folds(len(certain.values), _FOLDS, np.random.default_rng(seed)), seed)
         return found.coef, float(np.mean((found.out_of_fold - certain.values) ** 2))
 
@@ -113,16 +113,16 @@ def _combined(given: Observed, seen: Measurements, seed: int) -> Fit:
     )
 
 
-def _stacked(given: Observed, fold: NDArray[np.intp], seed: int) -> Stack:
+def _stacked(given: FitData, fold: NDArray[np.intp], seed: int) -> Stack:
     weights = weights_of(given)
     process = len(given.values) <= MOST_MASKS
     order = highest_order(given.masks.shape[1], len(given.values))
     halves = Halves.of(given.masks, order) if order > 1 else None
 
-    def fit(rows: NDArray[np.intp]) -> list[Member]:
+    def fit(rows: NDArray[np.intp]) -> list[BaseLearner]:
         masks, values = given.masks[rows], given.values[rows]
         counts = None if weights is None else weights[rows]
-        members = fit_members(masks, values, _GROWTHS, seed, counts)
+        members = fit_base_learners(masks, values, _GROWTHS, seed, counts)
         if halves is not None:
             members.append(pursuit_member(halves, rows, values, counts))
         if process:

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.engines._bch import bch
-from spexapi.engines._peeling import Hashing, peel
-from spexapi.engines._pursuit import Halves, highest_order, pursue
-from spexapi.engines._sizing import size
 from spexapi.engines.base import Design, Fit
+from spexapi.engines.codes.bch import bch
+from spexapi.engines.codes.peeling import Hashing, peel
+from spexapi.engines.codes.refit import size
 from spexapi.engines.proxyspex import ProxySPEX
+from spexapi.engines.stack.matching_pursuit import Halves, highest_order, pursue
 from spexapi.errors import BudgetError, InputError
-from spexapi.masks import uniform_masks, unique_rows
+from spexapi.fourier.masks import uniform_masks, unique_rows
+from spexapi.fourier.spectrum import Interaction, Spectrum, truncate
 from spexapi.measurements import Bools, Floats, Measurements, is_constant
-from spexapi.spectrum import Interaction, Spectrum, truncate
 
 _FEWEST_BITS = 3  # of a bin's number: 8 bins a group, as in the published SPEX
 _LOWEST_ORDER = 2

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from spexapi.backends.adapter import complete
 from spexapi.backends.base import Backend, Reply, Request, Scoring
-from spexapi.backends.complete import complete
 from spexapi.errors import CapReached, InputError
 from spexapi.games.base import Spent
 from spexapi.sampling.caps import Ledger
+from spexapi.sampling.policy import RequestPolicy
 from spexapi.sampling.sender import Sender
 from spexapi.sampling.store import Store, open_store
-from spexapi.sampling.terms import Terms
 
 
 class Senders:
     """One ledger, one store, and a sender for each backend. The caps are of the game, over all its runs."""
 
-    def __init__(self, backend: Backend, terms: Terms) -> None:
+    def __init__(self, backend: Backend, terms: RequestPolicy) -> None:
         self._terms, self._ledger = terms, Ledger(terms.caps)
         self.main = self._to(backend)
         self._helper: Sender | None = None

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from spexapi.backends.base import Capabilities, Reply
 from spexapi.errors import InputError
-from spexapi.render import MASKINGS
-from spexapi.scorers import Scorer, find_scorer
-from spexapi.segments import shorten
+from spexapi.prompts.render import MASKINGS
+from spexapi.prompts.segments import shorten
+from spexapi.scorers.registry import Scorer, find_scorer
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from spexapi.backends.ablated import Ablated, local_model, parts_of
 from spexapi.backends.base import Reply, Request, Scoring
-from spexapi.backends.parts import Inventory, Part, to_part
+from spexapi.backends.huggingface.components import Component, Inventory, to_part
+from spexapi.backends.huggingface.head_ablation import Ablated, local_model, parts_of
 from spexapi.errors import BackendError, InputError
-from spexapi.games._asking import at_least_two
 from spexapi.games._senders import Senders
 from spexapi.games._settings import fitting
+from spexapi.games._text_measurer import at_least_two
 from spexapi.games._values import of_scores, of_texts
 from spexapi.games.base import Piece, Player, Spent, Target
 from spexapi.games.questions import Posed, Question, filling, posed
 from spexapi.measurements import Bools, Measurements, exact_values
-from spexapi.prompt import Prompt
+from spexapi.prompts.inputs import Prompt
 from spexapi.sampling.forecast import Forecast, forecast
-from spexapi.sampling.terms import Terms
-from spexapi.scorers import Scorer
+from spexapi.sampling.policy import RequestPolicy
+from spexapi.scorers.registry import Scorer
 
 _KINDS = {"mlp": "MLP block"}  # a player's kind in words
 
@@ -67,7 +67,7 @@ class HeadGame:
         tokenizer: Any = None,
         max_new_tokens: int = 64,
         samples: int | None = None,
-        terms: Terms = Terms(),  # noqa: B008 - frozen
+        terms: RequestPolicy = RequestPolicy(),  # noqa: B008 - frozen
     ) -> None:
         self._posed = posed(prompt, answer, options, score, max_new_tokens, samples)
         fill = filling(ablation, reference, [each.messages for each in self._posed])
@@ -223,7 +223,7 @@ class HeadGame:
 
 def _chosen(
     there: Inventory, units: tuple[str, ...], layers: Sequence[int] | None, parts: Sequence[str] | None
-) -> tuple[Part, ...]:
+) -> tuple[Component, ...]:
     """The players. Raises InputError for what the model does not have, and where one is named twice."""
     if parts is None:
         return there.choose(units, layers)

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from spexapi.backends.base import Message, Reply, Scoring
 from spexapi.errors import InputError
-from spexapi.games._asking import Asking, at_least_two
 from spexapi.games._settings import settings
+from spexapi.games._text_measurer import TextMeasurer, at_least_two
 from spexapi.games.base import Player, Spent, Target
 from spexapi.measurements import Bools, Measurements
-from spexapi.prompt import ROLES, Prompt, to_messages
-from spexapi.render import Layout, Part, Turn, parts_of
+from spexapi.prompts.inputs import ROLES, Prompt, to_messages
+from spexapi.prompts.render import Layout, Part, Turn, parts_of
+from spexapi.prompts.segments import UNITS, own_spans, shorten, split
 from spexapi.sampling.forecast import Forecast
-from spexapi.sampling.terms import Terms
-from spexapi.scorers import Scorer
-from spexapi.segments import UNITS, own_spans, shorten, split
+from spexapi.sampling.policy import RequestPolicy
+from spexapi.scorers.registry import Scorer
 
 Unit = str | Mapping[str, str | None] | None
 Pin = int | str | tuple[int, int, int]
@@ -59,14 +59,14 @@ class PromptGame:
         spans: Sequence[tuple[int, ...]] | None = None,
         max_new_tokens: int = 64,
         samples: int | None = None,
-        terms: Terms = Terms(),  # noqa: B008 - frozen
+        terms: RequestPolicy = RequestPolicy(),  # noqa: B008 - frozen
     ) -> None:
         chosen = settings(answer, score, options, masking, placeholder, max_new_tokens, samples)
         messages = to_messages(prompt)
         self._units = _units(unit, messages, spans)
         self._pinned = _pins(pinned, messages)
         self._spans = _by_turn(spans or (), messages)
-        self._asking = Asking(backend, chosen, terms)
+        self._asking = TextMeasurer(backend, chosen, terms)
         self._players, self._layout = self._cut(messages)
         at_least_two(self._players, "use a smaller unit, such as unit='word', or pin less")
 

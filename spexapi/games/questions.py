@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from spexapi.backends.ablated import Filling
 from spexapi.backends.base import Message, Reply
-from spexapi.backends.parts import ABLATIONS
+from spexapi.backends.huggingface.components import ABLATIONS
+from spexapi.backends.huggingface.head_ablation import AblationBaseline
 from spexapi.errors import InputError
 from spexapi.games._settings import Settings, settings
-from spexapi.prompt import Prompt, read_file, to_messages
-from spexapi.scorers import Scorer
+from spexapi.prompts.inputs import Prompt, read_file, to_messages
+from spexapi.scorers.registry import Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,9 @@ def posed(
     return tuple(found)
 
 
-def filling(ablation: str, reference: Sequence[Prompt], prompts: Sequence[tuple[Message, ...]]) -> Filling:
+def filling(
+    ablation: str, reference: Sequence[Prompt], prompts: Sequence[tuple[Message, ...]]
+) -> AblationBaseline:
     """What stands in for a part that is out. Raises InputError where the reference does not fit."""
     if ablation not in ABLATIONS:
         raise InputError(f"unknown ablation {ablation!r}: use one of {', '.join(ABLATIONS)}")
@@ -116,17 +118,17 @@ def filling(ablation: str, reference: Sequence[Prompt], prompts: Sequence[tuple[
     if ablation == "zero":
         if texts:
             raise InputError("a reference is given, but ablation is 'zero': use 'mean' or 'resample'")
-        return Filling()
+        return AblationBaseline()
     if ablation == "mean":
         if not texts:
             raise InputError("ablation 'mean' needs prompts to take the mean over: reference=[...]")
-        return Filling("mean", texts)
+        return AblationBaseline("mean", texts)
     if len(texts) != len(prompts):
         raise InputError(
             f"ablation 'resample' needs one other prompt for each question: reference has {len(texts)}, there"
             f" are {len(prompts)} questions"
         )
-    return Filling("resample", donors=dict(zip(prompts, texts, strict=True)))
+    return AblationBaseline("resample", donors=dict(zip(prompts, texts, strict=True)))
 
 
 def _questions(prompt: object) -> list[Question]:

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 from spexapi.backends.base import Reply, Scoring
 from spexapi.errors import InputError
-from spexapi.games._asking import Asking, at_least_two
 from spexapi.games._settings import settings
+from spexapi.games._text_measurer import TextMeasurer, at_least_two
 from spexapi.games.base import Player, Spent, Target
 from spexapi.measurements import Bools, Measurements
-from spexapi.prompt import Document, to_documents
-from spexapi.render import Layout, Part, Turn, parts_of
+from spexapi.prompts.inputs import Document, to_documents
+from spexapi.prompts.render import Layout, Part, Turn, parts_of
+from spexapi.prompts.segments import Segment, own_spans, shorten, split
 from spexapi.sampling.forecast import Forecast
-from spexapi.sampling.terms import Terms
-from spexapi.scorers import Scorer
-from spexapi.segments import Segment, own_spans, shorten, split
+from spexapi.sampling.policy import RequestPolicy
+from spexapi.scorers.registry import Scorer
 
 DOCUMENT_UNITS = ("document", "paragraph", "line", "sentence", "word", "token")
 _QUESTION = -1
@@ -71,7 +71,7 @@ class RagGame:
         spans: Sequence[tuple[int, int, int]] | None = None,
         max_new_tokens: int = 64,
         samples: int | None = None,
-        terms: Terms = Terms(),  # noqa: B008 - frozen
+        terms: RequestPolicy = RequestPolicy(),  # noqa: B008 - frozen
     ) -> None:
         chosen = settings(answer, score, options, masking, placeholder, max_new_tokens, samples)
         if not question.strip():
@@ -86,7 +86,7 @@ class RagGame:
         self._spans: dict[int, list[tuple[int, int]]] = {}
         for number, start, end in spans or ():
             self._spans.setdefault(self._number(number), []).append((start, end))
-        self._asking = Asking(backend, chosen, terms)
+        self._asking = TextMeasurer(backend, chosen, terms)
         self._players, self._layout = self._cut(system)
         at_least_two(self._players, "give more documents, or use a smaller unit such as unit='sentence'")
 

@@ -12,7 +12,7 @@ _BURST = 0.5
 _SMALLEST = 1e-9
 
 
-class Bucket:
+class TokenBucket:
     """A token bucket: fills at `per_minute`, holds half a second of it and at least 1, may be overdrawn.
 
     An amount greater than it holds goes when the bucket is full, and is paid off before the next.
@@ -56,7 +56,7 @@ class Bucket:
         self._seen = now
 
 
-class Pace:
+class AdaptiveLimiter:
     """Lets calls through in the order they came, as fast as the limits and the endpoint's answers allow.
 
     most   calls at once, at most. It starts with `first`, grows with every success (doubles each round until
@@ -75,8 +75,8 @@ class Pace:
         self._slowed = False
         self._halved_at = self._closed_until = now
         self._busy = 0
-        self._requests = Bucket(given.requests_per_minute, now)
-        self._tokens = Bucket(given.tokens_per_minute, now)
+        self._requests = TokenBucket(given.requests_per_minute, now)
+        self._tokens = TokenBucket(given.tokens_per_minute, now)
         self._door = asyncio.Lock()
         self._freed: asyncio.Future[None] | None = None
 

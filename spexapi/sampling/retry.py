@@ -18,7 +18,7 @@ _LENIENT = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How much trouble one call is worth.
 
     attempts  tries in all; 4 of an endpoint that has never answered; 5 times as many where it only asks to
@@ -32,7 +32,9 @@ class Patience:
     timeout: float | None = 120.0
 
 
-def retrying(patience: Patience, *, answers: Callable[[], bool], ends: Callable[[], bool]) -> AsyncRetrying:
+def retrying(
+    patience: RetryPolicy, *, answers: Callable[[], bool], ends: Callable[[], bool]
+) -> AsyncRetrying:
     """The policy for one call: RateLimited and Unavailable again, anything else at once.
 
     answers  true once the endpoint has answered any call

@@ -11,10 +11,10 @@ from spexapi.backends.base import Backend, Generated, Limits, Message, Reply, Re
 from spexapi.errors import BackendError, CapReached, RateLimited, Unavailable
 from spexapi.sampling.caps import Amount, Caps, Ledger, Sizes, price_of
 from spexapi.sampling.keys import Keys
-from spexapi.sampling.limiter import Pace
-from spexapi.sampling.retry import Patience, patiently, retrying
+from spexapi.sampling.limiter import AdaptiveLimiter
+from spexapi.sampling.retry import RetryPolicy, patiently, retrying
 from spexapi.sampling.store import Arrived, Store
-from spexapi.sampling.used import Used
+from spexapi.sampling.usage import Used
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying
@@ -54,7 +54,7 @@ class Sender:
         *,
         given: Limits = Limits(),  # noqa: B008 - frozen
         ledger: Ledger | None = None,
-        patience: Patience = Patience(),  # noqa: B008 - frozen
+        patience: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
     ) -> None:
         self.backend = backend
         self.used = Used()
@@ -101,7 +101,9 @@ class Sender:
         if self._loop is not loop:
             self._loop, self._flying, self._answered = loop, {}, False
             # with caps on tokens the first call goes alone: it shows how many a text makes
-            self._pace = Pace(can.concurrency, self._given, first=1 if self._ledger.caps.of_tokens else 4)
+            self._pace = AdaptiveLimiter(
+                can.concurrency, self._given, first=1 if self._ledger.caps.of_tokens else 4
+            )
 
     async def send(self, request: Request) -> Reply:
         """The reply to one request; errors of send_all()."""

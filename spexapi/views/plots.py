@@ -7,13 +7,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from spexapi.views.reading import Reading
-from spexapi.views.wording import name as called
-from spexapi.views.wording import names, one_line, signed
+from spexapi.explanation.reading import Reading
+from spexapi.narrative.wording import name as called
+from spexapi.narrative.wording import names, one_line, signed
 
 if TYPE_CHECKING:
-    from spexapi.explanation import Explanation
-    from spexapi.spectrum import Interaction
+    from spexapi.explanation.explanation import Explanation
+    from spexapi.fourier.spectrum import Interaction
 
 MOST_DRAWN, MOST_LABELS = 300, 40
 HELP, HURT = "#2f80c3", "#d2691e"

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
-READER = Path(__file__).parents[2] / "spexapi" / "backends" / "embedded_model"
+READER = Path(__file__).parents[2] / "spexapi" / "backends" / "huggingface" / "embedded_model"
 END = 2
 TABLE = {
     "base": -9.0,

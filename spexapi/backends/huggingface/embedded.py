@@ -1,0 +1,27 @@
+"""The small model that comes with spexapi: the Hugging Face backend on the folder in the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spexapi.backends.huggingface.backend import HuggingFace
+from spexapi.errors import InputError
+
+FOLDER = Path(__file__).parent / "embedded_model"
+
+
+def open_embedded(rest: str = "", *, device: str = "cpu", batch_tokens: int | None = None) -> HuggingFace:
+    """The embedded reader, not loaded yet. It reads short English documents about things, places and people.
+
+    Raises InputError where `rest` is not empty or the package came without the model's files.
+    """
+    if rest:
+        raise InputError(f"the embedded backend takes no model name, got 'embedded:{rest}': write 'embedded'")
+    missing = [
+        f for f in ("config.json", "model.safetensors", "tokenizer.json") if not (FOLDER / f).is_file()
+    ]
+    if missing:
+        raise InputError(
+            f"the embedded model lacks {', '.join(missing)}: install spexapi again, or use hf:<model>"
+        )
+    return HuggingFace(str(FOLDER), name="embedded", device=device, batch_tokens=batch_tokens)

@@ -1,0 +1,89 @@
+"""Requests -> what a local model reads for them, each sequence once, and back to replies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from spexapi.backends.base import AnswerScore, Reply, Request
+from spexapi.backends.huggingface.alignment import Encoded
+from spexapi.errors import InputError
+from spexapi.measurements import Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Read:
+    """What is read for one request.
+
+    rows    an encoded sequence for each answer
+    groups  numbers of the rows that differ in their last token alone: read once, since nothing reads the last
+    error   why it cannot be read, "" where it can; then there are no rows
+    """
+
+    request: Request
+    rows: tuple[Encoded, ...] = ()
+    groups: tuple[tuple[int, ...], ...] = ()
+    error: str = ""
+
+
+def read_all(
+    requests: Sequence[Request], encode: Callable[[Request, int], Encoded], limit: int | None
+) -> list[Read]:
+    """One a request, in order; requests that differ in nothing that is read are encoded once.
+
+    limit  tokens the model can read, None where nobody knows
+    """
+    known: dict[tuple[object, ...], Read] = {}
+    found: list[Read] = []
+    for request in requests:
+        key = (request.messages, request.answers, request.hidden, request.whole)
+        if key not in known:
+            known[key] = _read(request, encode, limit)
+        same = known[key]
+        found.append(Read(request, same.rows, same.groups, same.error))
+    return found
+
+
+def empty(request: Request, rows: Sequence[Encoded]) -> str:
+    """Why an answer cannot be scored for want of tokens, "" where all have some."""
+    for answer, row in zip(request.answers, rows, strict=True):
+        if not row.answer.ids:
+            return f"the answer {answer!r} is empty after tokenisation: give text the model can write"
+    return ""
+
+
+def misfit(length: int, rows: Sequence[Encoded], limit: int | None) -> str:
+    """Why `length` tokens do not fit, "" where they do."""
+    if limit is None or length <= limit:
+        return ""
+    answer = max((len(row.answer.ids) for row in rows), default=0)
+    of_answer = f" with the {answer:,} of the answer" if answer else " before the answer's first"
+    return f"{length:,} tokens{of_answer}, the model reads {limit:,}"
+
+
+def reply_of(read: Read, found: Sequence[Sequence[Floats] | None]) -> Reply:
+    """The scores of a request. found: for each of its groups the log-probabilities of its rows."""
+    if read.error or not read.rows:
+        return Reply(error=read.error or "no answer to score")
+    values: dict[int, Floats] = {}
+    for group, of_group in zip(read.groups, found, strict=True):
+        if of_group is None:
+            length = len(read.rows[group[0]])
+            return Reply(error=f"not enough memory for one prompt of {length:,} tokens", tokens_in=0)
+        values |= dict(zip(group, of_group, strict=True))
+    scores = tuple(AnswerScore(values[i], row.answer.offsets) for i, row in enumerate(read.rows))
+    return Reply(scores, tokens_in=sum(len(read.rows[group[0]]) for group in read.groups))
+
+
+def _read(request: Request, encode: Callable[[Request, int], Encoded], limit: int | None) -> Read:
+    try:
+        rows = tuple(encode(request, i) for i in range(len(request.answers)))
+        error = empty(request, rows) or misfit(max(map(len, rows), default=0), rows, limit)
+    except InputError as refused:
+        return Read(request, error=str(refused))
+    if error:
+        return Read(request, error=error)
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for i, row in enumerate(rows):
+        groups.setdefault((row.prompt, row.visible, row.answer.ids[:-1]), []).append(i)
+    return Read(request, rows, tuple(map(tuple, groups.values())))

@@ -1,0 +1,71 @@
+"""Embeddings of a Hugging Face model on this machine: the mean of its last layer over a text's tokens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from spexapi.backends.base import Capabilities, Reply, Request
+from spexapi.backends.embeddings import cosines, text_of
+from spexapi.backends.huggingface.loading import library, load_tokenizer
+from spexapi.errors import BackendError, InputError
+from spexapi.measurements import Floats
+
+
+class LocalEmbeddings:
+    """As sentence-transformers pool by default (Reimers and Gurevych, 2019)."""
+
+    def __init__(self, model: str) -> None:
+        self._source = model
+        self._model: Any = None
+        self._tokenizer: Any = None
+        self._known: dict[str, Floats] = {}
+
+    @property
+    def name(self) -> str:
+        return f"hf:{self._source}"
+
+    @property
+    def identity(self) -> str:
+        return ""  # it costs nothing: no reason to keep its replies
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(write=False, batch=16, keep=False, reads_whole=False)
+
+    async def open(self) -> None:
+        if self._model is None:
+            await asyncio.to_thread(self._load)
+
+    async def close(self) -> None:
+        return
+
+    async def score(self, requests: Sequence[Request]) -> list[Reply]:
+        """The cosine of the first message and each answer, in the place of a log-probability."""
+        if self._model is None:
+            raise BackendError(f"{self.name} is not open: await backend.open() first")
+        return await asyncio.to_thread(lambda: [self._one(request) for request in requests])
+
+    def _one(self, request: Request) -> Reply:
+        for answer in request.answers:
+            if answer not in self._known:
+                self._known[answer] = self._embed(answer)
+        return Reply(cosines(self._embed(text_of(request.messages)), request.answers, self._known))
+
+    def _embed(self, text: str) -> Floats:
+        import torch
+
+        found = self._tokenizer(text, return_tensors="pt", truncation=True, max_length=512)
+        with torch.inference_mode():
+            states = self._model(input_ids=found["input_ids"], attention_mask=found["attention_mask"])
+        return states.last_hidden_state[0].mean(dim=0).double().numpy()
+
+    def _load(self) -> None:
+        library("torch")
+        transformers = library("transformers")
+        self._tokenizer, _ = load_tokenizer(self._source, None)
+        try:
+            self._model = transformers.AutoModel.from_pretrained(self._source).float().eval()
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self._source!r} holds no model that can embed texts: {error}") from error

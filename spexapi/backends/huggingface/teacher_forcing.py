@@ -1,0 +1,218 @@
+"""Token ids -> log-probability of each answer token, in batches that fit the memory."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+
+from spexapi.backends.huggingface.alignment import Encoded
+from spexapi.measurements import Floats
+
+# A batch of logits is never larger than this many numbers (256 MiB in float32).
+_MOST_LOGITS = 2**26
+_MEMORY_SIGNS = ("not enough memory", "out of memory", "cublas_status_alloc_failed")
+# The softmax works on this many at a time, in float64.
+_CHUNK = 2**22
+# Numbers of a batch's rows, and the position each begins at -> what the batch runs inside of.
+Around = Callable[[Sequence[int], Sequence[int]], AbstractContextManager[None]]
+
+
+def packed(
+    lengths: Sequence[int], answer_lengths: Sequence[int], budget: int, vocabulary: int
+) -> Iterator[list[int]]:
+    """Row numbers in batches, longest first, so that padding is small.
+
+    budget      tokens in a batch, padding included
+    vocabulary  numbers a position's logits hold: they bound a batch too
+    """
+    batch: list[int] = []
+    longest = widest = 0
+    for row in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        longest_with, widest_with = max(longest, lengths[row]), max(widest, answer_lengths[row])
+        rows = len(batch) + 1
+        if batch and (rows * longest_with > budget or rows * widest_with * vocabulary > _MOST_LOGITS):
+            yield batch
+            batch, longest_with, widest_with = [], lengths[row], answer_lengths[row]
+        batch.append(row)
+        longest, widest = longest_with, widest_with
+    if batch:
+        yield batch
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """True for what torch raises where memory runs out, on a GPU and on the CPU."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _MEMORY_SIGNS)
+
+
+class TeacherForcing:
+    """Runs a causal language model over prompt and answer; only the answer's positions get logits."""
+
+    def __init__(self, model: Any, *, pad_id: int, padding_side: str, batch_tokens: int) -> None:
+        self._model = model
+        self._pad = pad_id
+        self._left = padding_side == "left"
+        self._takes = set(inspect.signature(model.forward).parameters)
+        self._parameters = sum(p.numel() for p in model.parameters())
+        self.batch_tokens = batch_tokens
+        self.vocabulary = int(model.config.get_text_config().vocab_size)
+
+    @property
+    def keeps_positions(self) -> bool:
+        """True where positions can be given, so that hidden text does not move what follows."""
+        return "position_ids" in self._takes
+
+    def logprobs(
+        self, groups: Sequence[Sequence[Encoded]], stopped: Callable[[], bool], around: Around | None = None
+    ) -> list[list[Floats] | None]:
+        """(t,) nats for each sequence of each group, whose sequences differ in their last token alone.
+
+        A group is one row of a batch; None where it needs too much memory, or `stopped` came first.
+        """
+        rows = [group[0] for group in groups]
+        results: list[list[Floats] | None] = [None] * len(rows)
+        widths = [len(row.answer.ids) for row in rows]
+        if "logits_to_keep" not in self._takes:
+            widths = [len(row) for row in rows]
+        todo = list(packed([len(row) for row in rows], widths, self.batch_tokens, self.vocabulary))
+        while todo and not stopped():
+            batch = todo.pop(0)
+            try:
+                chosen = [rows[i] for i in batch]
+                inside = around(batch, self._starts(chosen)) if around else nullcontext()
+                with self._threads(), inside:
+                    found = self._batch([groups[i] for i in batch])
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                found = None
+            if found is not None:
+                for i, values in zip(batch, found, strict=True):
+                    results[i] = values
+                continue
+            # outside the except block: the traceback would keep the failed batch's tensors alive
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            if len(batch) > 1:
+                half = (len(batch) + 1) // 2
+                todo[:0] = [batch[:half], batch[half:]]
+                self.batch_tokens = max(1, min(self.batch_tokens, half * len(rows[batch[0]])))
+        return results
+
+    @torch.inference_mode()
+    def greedy(self, prompt: Sequence[int], room: int, ends: set[int]) -> list[int]:
+        """The likeliest token, again and again: at most `room` ids, up to the first of `ends`.
+
+        Not transformers' generate(): that would mix in what the model's authors set for sampling, such as a
+        repetition penalty, and the answer would not be the one that the scores call likely.
+        """
+        with self._threads():
+            return self._greedy(prompt, room, ends)
+
+    def _greedy(self, prompt: Sequence[int], room: int, ends: set[int]) -> list[int]:
+        written: list[int] = []
+        feed, past = list(prompt), None
+        while len(written) < room:
+            inputs: dict[str, Any] = {"input_ids": torch.tensor([feed], device=self._model.device)}
+            if "logits_to_keep" in self._takes:
+                inputs["logits_to_keep"] = 1
+            if past is not None:
+                inputs["past_key_values"] = past
+            out = self._model(**inputs, use_cache="past_key_values" in self._takes)
+            written.append(int(out.logits[0, -1].argmax()))
+            if written[-1] in ends:
+                break
+            past = getattr(out, "past_key_values", None)
+            feed = [*prompt, *written] if past is None else written[-1:]
+        return written
+
+    @contextmanager
+    def _threads(self) -> Generator[None]:
+        """One thread for each ten million parameters: in a small model they only wait for each other."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(min(before, max(1, self._parameters // 10_000_000)))
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    def _starts(self, rows: Sequence[Encoded]) -> list[int]:
+        """The position at which each row of a batch begins, behind its padding."""
+        longest = max(len(row) for row in rows)
+        return [longest - len(row) if self._left else 0 for row in rows]
+
+    @torch.inference_mode()
+    def _batch(self, groups: Sequence[Sequence[Encoded]]) -> list[list[Floats]]:
+        device, rows = self._model.device, [group[0] for group in groups]
+        longest = max(len(row) for row in rows)
+        ids = torch.full((len(rows), longest), self._pad, dtype=torch.long)
+        visible = torch.zeros((len(rows), longest), dtype=torch.long)
+        positions = torch.zeros((len(rows), longest), dtype=torch.long)
+        begins: list[int] = []
+        for i, (row, start) in enumerate(zip(rows, self._starts(rows), strict=True)):
+            stop = start + len(row)
+            ids[i, start:stop] = torch.tensor([*row.prompt, *row.answer.ids])
+            visible[i, start:stop] = torch.tensor([*row.visible, *[True] * len(row.answer.ids)])
+            positions[i, start:stop] = torch.arange(len(row))
+            begins.append(start + len(row.prompt) - 1)
+        # The position before a token predicts it. One slice of positions holds those of all rows.
+        first = min(begins)
+        last = max(begin + len(row.answer.ids) for begin, row in zip(begins, rows, strict=True))
+        inputs = {"input_ids": ids, "attention_mask": visible, "position_ids": positions}
+        inputs = {name: tensor.to(device) for name, tensor in inputs.items() if name in self._takes}
+        if "logits_to_keep" in self._takes:
+            logits = self._model(
+                **inputs, logits_to_keep=torch.arange(first, last, device=device), use_cache=False
+            ).logits
+        else:
+            logits = self._model(**inputs, use_cache=False).logits[:, first:last]
+        places = [
+            slice(begin - first, begin - first + len(row.answer.ids))
+            for begin, row in zip(begins, rows, strict=True)
+        ]
+        return _chosen(logits, places, [[row.answer.ids for row in group] for group in groups])
+
+
+def _chosen(
+    logits: torch.Tensor, places: Sequence[slice], answers: Sequence[Sequence[Sequence[int]]]
+) -> list[list[Floats]]:
+    """Of each row the log-probabilities of its answers in nats, (t,) each.
+
+    logits   (rows, positions, v)
+    places   the t positions of each row that predict its answers
+    answers  t ids for each answer of each row
+
+    In float64 where the device has it: in float32 every probability above 1 - 6e-8 would be the same, and a
+    logit of it infinite.
+    """
+    exact = torch.float32 if logits.device.type == "mps" else torch.float64
+    step = max(1, _CHUNK // logits.shape[-1])
+    widest = max(map(len, answers))
+    # a row of ids for each position of each row; where a row has fewer answers than another, its first again
+    wanted = [ids for own in answers for ids in zip(*own, *[own[0]] * (widest - len(own)), strict=True)]
+    targets = torch.tensor(wanted, device=logits.device)
+    row, position = (
+        torch.tensor(found, device=logits.device)
+        for found in zip(
+            *((i, at) for i, p in enumerate(places) for at in range(p.start, p.stop)), strict=True
+        )
+    )
+    parts = [
+        torch.log_softmax(logits[row[i : i + step], position[i : i + step]].to(exact), dim=-1).gather(
+            1, targets[i : i + step]
+        )
+        for i in range(0, len(targets), step)
+    ]
+    values = np.asarray(torch.cat(parts).cpu().double().numpy(), dtype=np.float64)
+    ends = np.cumsum([p.stop - p.start for p in places])
+    return [
+        [np.array(found[:, k]) for k in range(len(own))]
+        for own, found in zip(answers, np.split(values, ends[:-1]), strict=True)
+    ]

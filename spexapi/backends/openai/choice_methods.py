@@ -1,0 +1,133 @@
+"""Ways that compare options: by the first token of a reply, or as a typed decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spexapi.backends.base import AnswerScore, Reply, Request
+from spexapi.backends.openai.endpoint import Endpoint, reply_of
+from spexapi.backends.openai.schemas import Completion
+from spexapi.backends.openai.tokens import CLAMPED, bound
+from spexapi.backends.turns import chat_turns
+from spexapi.errors import InputError, LogprobsMissing, Unavailable
+
+_LEAST_SHARE = 2.0**-24  # a float32 probability of 0 says no more than this
+
+
+@dataclass(frozen=True, slots=True)
+class FirstToken:
+    """The likeliest first tokens of a reply; an option that none of them begins is bounded by the list.
+
+    Tokens are compared without white space around them and without regard to case; the probabilities of all
+    tokens that begin one option and no other are added up.
+    """
+
+    top: int = 20
+    name: str = "first_token"
+    gives: str = "options"
+
+    async def score(self, endpoint: Endpoint, request: Request) -> Reply:
+        options = distinct(request.answers)
+        # temperature 1: some servers list probabilities after the temperature
+        written = await endpoint.ask(request.messages, 1, temperature=1.0, top=self.top)
+        if not written.tokens or not written.tokens[0].top:
+            raise LogprobsMissing(f"asked for top_logprobs={self.top}, the reply lists none")
+        first = written.tokens[0]
+        most = bound(first)
+        scores: list[AnswerScore] = []
+        for option, key in zip(request.answers, options, strict=True):
+            found = [lp for text, lp in first.top if lp > CLAMPED and _begins(key, text, options)]
+            if not found and most is None:
+                raise LogprobsMissing("no listed first token has a log-probability")
+            value = float(np.logaddexp.reduce(found)) if found else float(most or 0.0)
+            scores.append(_single(value, option, bounded=not found))
+        return reply_of(tuple(scores), [written])
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenIds:
+    """The log-probabilities of chosen first tokens (vLLM's `logprob_token_ids`); nothing is bounded."""
+
+    name: str = "chosen_ids"
+    gives: str = "options"
+    known: dict[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]], compare=False)
+
+    async def score(self, endpoint: Endpoint, request: Request) -> Reply:
+        cutting = Completion("", calls=2 * sum(option not in self.known for option in request.answers))
+        wanted = [await self._first_ids(endpoint, option) for option in request.answers]
+        ids = [i for several in wanted for i in several]
+        if len(set(ids)) < len(ids):
+            raise InputError(_SAME_START.format(options=", ".join(map(repr, request.answers))))
+        fields = {"logprob_token_ids": ids, "return_tokens_as_token_ids": True}
+        written = await endpoint.ask(request.messages, 1, temperature=1.0, top=0, **fields)
+        listed = dict(written.tokens[0].top) if written.tokens else {}
+        scores: list[AnswerScore] = []
+        for option, several in zip(request.answers, wanted, strict=True):
+            found = [listed[name] for i in several if (name := f"token_id:{i}") in listed]
+            if len(found) < len(several):
+                raise LogprobsMissing("a chosen token id is missing from the reply")
+            clear = [value for value in found if value > CLAMPED]
+            value = float(np.logaddexp.reduce(clear)) if clear else float(np.log(_LEAST_SHARE))
+            scores.append(_single(value, option, bounded=not clear))
+        return reply_of(tuple(scores), [cutting, written])
+
+    async def _first_ids(self, endpoint: Endpoint, option: str) -> tuple[int, ...]:
+        """The first token of the option, as it begins a text and as it follows a space."""
+        if option not in self.known:
+            spelled = [await endpoint.ids_of(text) for text in (option, f" {option}")]
+            self.known[option] = tuple(dict.fromkeys(ids[0] for ids in spelled if ids))
+        return self.known[option]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A typed decision (`/v1/systemone`): a share for each option, no text written.
+
+    The shares are of the options alone: where the model would say something else, they still sum to 1.
+    """
+
+    name: str = "systemone"
+    gives: str = "options"
+
+    async def score(self, endpoint: Endpoint, request: Request) -> Reply:
+        messages = request.messages
+        state = messages[0].content if len(messages) == 1 else chat_turns(messages)
+        question = {"type": "choice", "criteria": dict.fromkeys(request.answers)}
+        body = {"model": endpoint.speech.model, "state": state, "questions": {"answer": question}}
+        data = await endpoint.post("/systemone", body)
+        try:
+            shares = data["answers"]["answer"]["probabilities"]
+            found = [float(shares[option]) for option in request.answers]
+            used = Completion("", tokens_in=int(data["usage"]["input_tokens"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Unavailable(f"the decision cannot be read: {error!r}") from None
+        scores = [
+            _single(float(np.log(max(share, _LEAST_SHARE))), option, bounded=share < _LEAST_SHARE)
+            for share, option in zip(found, request.answers, strict=True)
+        ]
+        return reply_of(tuple(scores), [used])
+
+
+_SAME_START = "the options {options} begin with the same token: word them so that their first words differ"
+
+
+def distinct(options: Sequence[str]) -> list[str]:
+    """The options as first tokens are compared with them. Raises InputError where two begin alike."""
+    keys = [option.strip().casefold() for option in options]
+    starts = [key.split()[0] if key.split() else "" for key in keys]
+    if len(set(starts)) < len(starts):
+        raise InputError(_SAME_START.format(options=", ".join(map(repr, options))))
+    return keys
+
+
+def _begins(key: str, text: str, keys: Sequence[str]) -> bool:
+    """True where the token begins this option and no other."""
+    start = text.strip().casefold()
+    return bool(start) and key.startswith(start) and sum(k.startswith(start) for k in keys) == 1
+
+
+def _single(value: float, answer: str, *, bounded: bool) -> AnswerScore:
+    return AnswerScore(np.array([min(0.0, value)]), ((0, len(answer)),), (True,) if bounded else ())

@@ -1,0 +1,229 @@
+"""Tokens as an endpoint lists them -> which of them are the answer's, with their place in its text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spexapi.backends.base import AnswerScore
+from spexapi.backends.openai.errors import Unfit
+from spexapi.errors import LogprobsMisplaced, Unavailable
+
+# vLLM and DeepSeek write -9999.0 where they mean "less than we can say".
+CLAMPED = -9000.0
+Spans = tuple[tuple[int, int], ...]
+_UNKNOWN = "\ufffd"  # a token that is only some bytes of a character reads like this
+_LEAST_REST = 2.0**-24  # a float32 probability is not known to be nearer to 1 than this
+
+
+class Clamped(Unavailable):
+    """A log-probability came back as -9999, and nothing says how likely its token is at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One listed token.
+
+    logprob  nats, None where the endpoint wrote null
+    top      (text, nats) of the likeliest tokens in its place, as listed
+    """
+
+    text: str
+    logprob: float | None
+    top: tuple[tuple[str, float], ...] = ()
+
+
+def spell(text: str, raw: object = None) -> str:
+    r"""A token's text, from its bytes where they are a character of their own; OpenAI writes "bytes:\xe2"."""
+    if isinstance(raw, list) and raw:
+        return bytes(int(b) for b in raw).decode("utf-8", errors="replace")  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return _UNKNOWN if text.startswith("bytes:\\x") else text
+
+
+def answer_in(
+    tokens: Sequence[Token], answer: str, prompt: str | None = None, *, behind: str = ""
+) -> AnswerScore:
+    """The answer's part of the tokens of a prompt that ends with it.
+
+    prompt  the text before the answer, None where the endpoint's own template wrote it: then the tokens end
+            with the answer and `behind`
+    behind  what the template writes behind the answer (the end of the turn)
+
+    Text before the prompt (a beginning-of-sequence token) and behind the answer (the end of the turn, what
+    was generated) is left out. Raises LogprobsMisplaced where the tokens do not spell the text, Unavailable
+    where a log-probability of the answer is null, Unfit where that is the first token of all.
+    """
+    texts = [token.text for token in tokens]
+    if prompt is None:
+        rows, offsets = _from_the_end(texts, answer, behind)
+    else:
+        rows, offsets = _from_the_start(texts, prompt, answer)
+    if not rows:
+        raise LogprobsMisplaced(f"no token of the answer {_cut(answer)} is among the {len(tokens)} listed")
+    if rows[0] == 0 and tokens[0].logprob is None:
+        raise Unfit(
+            "nothing stands before the answer, so that its first token has no log-probability: pin a word of"
+            " the prompt, or give a chat_template (--chat-template)"
+        )
+    return _score([tokens[i] for i in rows], offsets)
+
+
+def bound(token: Token) -> float | None:
+    """The most a token outside the list can be likely, in nats; None where nothing is listed.
+
+    Not more than the least likely of those listed, and not more than what they leave of 1.
+    """
+    listed = [value for _, value in token.top if value > CLAMPED]
+    if not listed:
+        return None
+    rest = max(_LEAST_REST, 1.0 - float(np.exp(np.logaddexp.reduce(listed))))
+    return min(min(listed), float(np.log(rest)))
+
+
+def _score(tokens: Sequence[Token], offsets: Spans) -> AnswerScore:
+    values: list[float] = []
+    bounded: list[bool] = []
+    for token in tokens:
+        if token.logprob is None or np.isnan(token.logprob):
+            raise Unavailable(f"the log-probability of {token.text!r} came back as null")
+        clamped = token.logprob <= CLAMPED
+        most = bound(token) if clamped else token.logprob
+        if most is None:
+            raise Clamped(
+                f"the log-probability of {token.text!r} came back as {token.logprob:g}, which stands for none"
+            )
+        values.append(min(0.0, most))
+        bounded.append(clamped)
+    return AnswerScore(np.array(values), offsets, tuple(bounded) if any(bounded) else ())
+
+
+def _from_the_start(texts: Sequence[str], prompt: str, answer: str) -> tuple[list[int], Spans]:
+    joined, wanted = "".join(texts), prompt + answer
+    at = joined.find(wanted)
+    places = _exact(texts, at) if at >= 0 else _loose(texts, wanted)
+    return _inside(places, len(prompt), len(wanted))
+
+
+def _from_the_end(texts: Sequence[str], answer: str, behind: str) -> tuple[list[int], Spans]:
+    joined = "".join(texts)
+    for wanted in dict.fromkeys((answer, answer.rstrip(), answer.strip())):
+        if (start := _start(joined, wanted, behind)) is not None:
+            text = joined[:start] + wanted
+            places = _exact(texts, 0) if joined.startswith(text) else _loose(texts, text)
+            rows, offsets = _inside(places, start, len(text))
+            lead = len(answer) - len(answer.lstrip()) if wanted != answer.rstrip() else 0
+            return rows, tuple((a + lead, b + lead) for a, b in offsets)
+    raise LogprobsMisplaced(f"the listed tokens end in {_cut(joined, -60)}, not in the answer {_cut(answer)}")
+
+
+def _start(joined: str, wanted: str, behind: str) -> int | None:
+    """Where the text begins that the tokens end with, None where they do not."""
+    if not wanted:
+        return None
+    if joined.endswith(wanted + behind):
+        return len(joined) - len(wanted) - len(behind)
+    found = re.search(f"({_pattern(wanted)}){re.escape(behind)}\\Z", joined, re.IGNORECASE)
+    return None if found is None else found.start(1)
+
+
+def _pattern(text: str) -> str:
+    """The text with white space that may be lost, and characters outside ASCII that may be unknown bytes."""
+    return "".join(
+        r"\s*" if c.isspace() else re.escape(c) if c.isascii() else f"(?:{re.escape(c)}|{_UNKNOWN}{{1,4}})"
+        for c in text
+    )
+
+
+def _exact(texts: Sequence[str], at: int) -> list[tuple[int, int] | None]:
+    """(start, end) of each token where the tokens spell the text from character `at` on."""
+    places: list[tuple[int, int] | None] = []
+    reached = -at
+    for text in texts:
+        places.append((reached, reached + len(text)))
+        reached += len(text)
+    return places
+
+
+def _loose(texts: Sequence[str], wanted: str) -> list[tuple[int, int] | None]:
+    """The same without regard to white space and case, which some tokenizers lose when they list a token.
+
+    White space goes to the token behind it. Raises LogprobsMisplaced where the text is another.
+    """
+    at = [i for i, c in enumerate(wanted) if not c.isspace()]
+    ends = [0, *(i + 1 for i in at)]
+    places = _tolerant([bare(text) for text in texts], bare(wanted), _cut("".join(texts), -60))
+    return [None if p is None else (ends[p[0]], ends[p[1]]) for p in places]
+
+
+def bare(text: str) -> str:
+    """Without white space and case, which some tokenizers lose when they list a token."""
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text if not c.isspace())
+
+
+def _tolerant(texts: Sequence[str], wanted: str, listed: str) -> list[tuple[int, int] | None]:
+    """(start, end) where some tokens are bytes of a character: all of these get the whole character.
+
+    Leading tokens that are not of the text (a beginning-of-sequence token) get None, and all after its end.
+    """
+    places: list[tuple[int, int] | None] = [None] * len(texts)
+    reached, waiting = 0, list[int]()
+    for i, text in enumerate(texts):
+        if _UNKNOWN in text:
+            waiting.append(i)
+            continue
+        most = reached + 4 * len(waiting) + len(text)
+        found = wanted.find(text, reached + bool(waiting), most)
+        if found < 0 or (not waiting and found != reached):
+            if reached == 0 and i < 2:
+                continue
+            break
+        for k in waiting:
+            places[k] = (reached, found)
+        places[i] = (found, found + len(text))
+        reached, waiting = found + len(text), []
+    rest = len(wanted[reached:].encode())
+    for k in waiting[:rest]:
+        places[k] = (reached, len(wanted))
+    if reached < len(wanted) and not waiting:
+        raise LogprobsMisplaced(
+            f"the listed tokens spell {listed}, the text sent ends in {_cut(wanted, -60)}"
+        )
+    return places
+
+
+def _inside(places: Sequence[tuple[int, int] | None], begin: int, end: int) -> tuple[list[int], Spans]:
+    """The tokens that share a character with begin:end, and their part of it, stretched over gaps.
+
+    A token without text (the first bytes of a character that the next token ends) counts where it stands.
+    """
+    rows: list[int] = []
+    offsets: list[tuple[int, int]] = []
+    reached = 0
+    for i, place in enumerate(places):
+        if place is None or place[0] >= end or place[1] < begin or (place[1] == begin and place[0] < begin):
+            continue
+        if place[1] == begin and (begin == 0 or place[0] == 0):
+            continue
+        start = min(max(0, place[0] - begin), reached)
+        stop = max(start, min(end, place[1]) - begin)
+        rows.append(i)
+        offsets.append((start, stop))
+        reached = max(reached, stop)
+    if offsets:
+        offsets[-1] = (offsets[-1][0], end - begin)
+    return rows, tuple(offsets)
+
+
+def _cut(text: str, most: int = 40) -> str:
+    short = text[most:] if most < 0 else text[:most]
+    return repr(short)
+
+
+def spelled(texts: Sequence[str], answer: str) -> int:
+    """How many characters of the answer these tokens spell, without regard to white space and case."""
+    letters = len(bare("".join(texts)))
+    at = [i for i, c in enumerate(answer) if not c.isspace()]
+    return at[min(letters, len(at)) - 1] + 1 if letters and at else 0

@@ -1,0 +1,166 @@
+"""The options that every run on the command line has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from spexapi.backends.base import Backend
+from spexapi.backends.registry import open_backend
+from spexapi.errors import InputError
+from spexapi.sampling.policy import RequestPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What every run can be asked for; the fields are the options of `rag` and `prompt`."""
+
+    backend: Annotated[str, typer.Option(help="embedded, or hf:<id or folder>; `spexapi plugins` lists all.")]
+    answer: Annotated[
+        str | None, typer.Option(help="The answer to explain; the model writes it where none is given.")
+    ] = None
+    engine: Annotated[str, typer.Option(help="auto, exact, proxyspex, ...")] = "auto"
+    budget: Annotated[int, typer.Option(help="How many ablated prompts may be scored.")] = 256
+    index: Annotated[str, typer.Option(help="fourier moebius sii stii fsii fbii bii sv bv")] = "fbii"
+    max_order: Annotated[int | None, typer.Option(help="Largest combination reported.")] = None
+    score: Annotated[
+        str | None,
+        typer.Option(help="logprob, mean_logprob, logit, choice, match, chrf, ...; else the best it can."),
+    ] = None
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Replies of one prompt, for scores that read them.")
+    ] = None
+    max_new_tokens: Annotated[
+        int, typer.Option(min=1, help="Most tokens of a reply; models that think first need some thousand.")
+    ] = 64
+    option: Annotated[
+        list[str] | None, typer.Option(help="Another answer to weigh against (score choice); repeat it.")
+    ] = None
+    masking: Annotated[str, typer.Option(help="How a part is removed: drop, placeholder or attention.")] = (
+        "drop"
+    )
+    placeholder: Annotated[
+        str | None, typer.Option(help="What stands for a removed part (masking placeholder).")
+    ] = None
+    held_out: Annotated[
+        int, typer.Option(help="Fresh masks of the budget set aside to measure R²; 0: cross-validation.")
+    ] = 0
+    verify: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Measure so many of the strongest combinations directly, out of the budget."
+        ),
+    ] = 0
+    seed: Annotated[int, typer.Option(help="The same seed gives the same masks.")] = 0
+    json: Annotated[Path | None, typer.Option(help="Save the explanation here.")] = None
+    html: Annotated[Path | None, typer.Option(help="Save a report here.")] = None
+    max_calls: Annotated[
+        int | None, typer.Option(min=1, help="Never score more prompts than this, whatever the budget.")
+    ] = None
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Never use more tokens than this, read and written.")
+    ] = None
+    max_cost: Annotated[float | None, typer.Option(help="Never spend more than this, in US dollars.")] = None
+    rpm: Annotated[
+        float | None, typer.Option(help="Requests a minute, beside what the endpoint's headers allow.")
+    ] = None
+    tpm: Annotated[float | None, typer.Option(help="Tokens a minute, likewise.")] = None
+    timeout: Annotated[float, typer.Option(help="Seconds one call may take.")] = 120.0
+    store: Annotated[
+        str | None,
+        typer.Option(help="Where paid replies are kept: a file, or off. SPEXAPI_STORE says so for all runs."),
+    ] = None
+    base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-shaped endpoint, up to /v1.")] = (
+        None
+    )
+    key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the key; OPENAI_API_KEY if not given.")
+    ] = None
+    form: Annotated[str | None, typer.Option(help="chat, completions or responses.")] = None
+    way: Annotated[str | None, typer.Option(help="Way to score, see `spexapi probe`.")] = None
+    chat_template: Annotated[
+        Path | None, typer.Option(help="Jinja file that writes the turns for form completions.")
+    ] = None
+    bos_token: Annotated[str | None, typer.Option(help="What bos_token stands for in it.")] = None
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Through the Batch API: half the price, within a day.")
+    ] = False
+    price_in: Annotated[float | None, typer.Option(help="US dollars a million tokens read.")] = None
+    price_out: Annotated[float | None, typer.Option(help="US dollars a million tokens written.")] = None
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and ask nothing.")] = (
+        False
+    )
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no table.")] = False
+
+    def open(self) -> Backend:
+        """The backend, not called yet. Raises InputError where it takes no such option."""
+        names = ("base_url", "key_env", "form", "way", "bos_token", "price_in", "price_out")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.chat_template is not None:
+            given["chat_template"] = read_template(self.chat_template)
+        if self.batch:
+            given["batch"] = True
+        if self.backend.startswith("openai:"):
+            given["timeout"] = self.timeout
+        return open_backend(self.backend, **given)
+
+    def terms(self) -> RequestPolicy:
+        """Caps, limits, and the store: the default one, unless the user names another or none."""
+        return RequestPolicy(
+            max_calls=self.max_calls,
+            max_tokens=self.max_tokens,
+            max_cost=self.max_cost,
+            requests_per_minute=self.rpm,
+            tokens_per_minute=self.tpm,
+            timeout=self.timeout,
+            store=True if self.store is None else self.store,
+        )
+
+    def of_text(self) -> dict[str, Any]:
+        """The arguments of a game made of text."""
+        return {
+            "samples": self.samples,
+            "max_new_tokens": self.max_new_tokens,
+            "terms": self.terms(),
+            "answer": self.answer,
+            "score": self.score,
+            "options": self.option,
+            "masking": self.masking,
+            "placeholder": self.placeholder,
+        }
+
+
+def read_template(path: Path) -> str:
+    """A chat template's text. Raises InputError where the file cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the chat template {path} cannot be read: {error}") from error
+
+
+def asks(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options of Ask beside its own; it gets them as its last argument, `ask`."""
+    own = get_type_hints(command, include_extras=True)
+    shared = get_type_hints(RunOptions, include_extras=True)
+    parameters = [
+        p.replace(annotation=own[p.name]) for p in signature(command).parameters.values() if p.name != "ask"
+    ]
+    for field in fields(RunOptions):
+        default = Parameter.empty if field.default is MISSING else field.default
+        parameters.append(
+            Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=shared[field.name])
+        )
+
+    def run(**given: Any) -> None:
+        ask = RunOptions(**{field.name: given.pop(field.name) for field in fields(RunOptions)})
+        command(**given, ask=ask)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = Signature([p.replace(kind=Parameter.KEYWORD_ONLY) for p in parameters])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run

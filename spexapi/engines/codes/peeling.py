@@ -1,0 +1,181 @@
+"""SPEX's sparse transform: blocks of masks hash the spectrum into bins, which are decoded and peeled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import lgamma
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spexapi.engines.codes.bch import Code, Ints
+from spexapi.fourier.masks import all_masks
+from spexapi.fourier.spectrum import Interaction, parities
+from spexapi.fourier.walsh_hadamard import walsh_hadamard
+from spexapi.measurements import Bools, Floats
+
+_ROUNDS = 60
+_WORDS = 1 << 15  # words decoded a round
+_CELLS = 1 << 25  # word-position pairs a round
+_MARGIN = 6.0  # evidence, in twice log-likelihood, beyond the choice among all sets of that size
+_SILENT = 1e-12  # variance that counts as rounding, of values whose variance is about 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hashing:
+    """Which masks are asked, and so how the spectrum falls into bins.
+
+    matrices  (C, b, n) bool, M_c of each group
+    shift     (n,) bool, added to every mask so that each is uniform
+    code      its parity rows, after a row of zeros, are the offsets of the blocks of a group
+
+    The mask of group c, offset p and number l is M_c^T l + p + shift (mod 2). The transform over l of the
+    values of a block holds in bin j the sum of (-1)^<p + shift, k> F_k over the sets k with M_c k = j.
+    """
+
+    matrices: Bools
+    shift: Bools
+    code: Code
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, R, 2^b): groups, offsets and bins, R = P + 1."""
+        return len(self.matrices), self.code.n_checks + 1, 1 << self.matrices.shape[1]
+
+    def masks(self) -> Bools:
+        """(C R 2^b, n), group after group, block after block."""
+        inside = all_masks(self.matrices.shape[1]).astype(np.float32)
+        spans = (inside @ self.matrices.astype(np.float32)).astype(np.int64) % 2 == 1  # (C, 2^b, n)
+        offsets = np.vstack([np.zeros_like(self.shift), self.code.parity]) ^ self.shift
+        return (spans[:, None] ^ offsets[None, :, None]).reshape(-1, len(self.shift))
+
+    def bins(self, values: Floats) -> Floats:
+        """(C, 2^b, R) the transform of each block, from (C R 2^b,) values; a term's amplitude is its own."""
+        blocks = values.reshape(self.shape).copy()
+        walsh_hadamard(blocks)
+        return np.ascontiguousarray(blocks.transpose(0, 2, 1)) / self.shape[2]
+
+    def places(self, players: Ints) -> NDArray[np.intp]:
+        """(s, C) the bin of each set, players (s, t) filled up with n."""
+        weight = 1 << np.arange(self.matrices.shape[1], dtype=np.int64)
+        numbers = (self.matrices * weight[:, None]).sum(axis=1)  # (C, n) the bin of each single player
+        padded = np.pad(numbers, ((0, 0), (0, 1)))
+        return np.bitwise_xor.reduce(padded[:, players], axis=2).T.astype(np.intp)
+
+    def signs(self, players: Ints) -> Floats:
+        """(s, R) what each set's coefficient is multiplied by in its bin, but for the sign of its shift."""
+        odd = np.pad(self.code.parity.T, ((0, 1), (1, 0)))  # (n + 1, R)
+        return 1.0 - 2.0 * np.bitwise_xor.reduce(odd[players], axis=1)
+
+
+def peel(hashing: Hashing, values: Floats, most: int) -> tuple[list[Interaction], Floats]:
+    """The sets whose coefficients stand out of the noise, and how much each was worth when it was found.
+
+    values  (C R 2^b,) of the masks of `hashing`, NaN where there is none; of variance about 1
+    most    terms at most
+
+    Each round decodes all bins at once, keeps the sets that are the best explanation of all their bins, fits
+    all coefficients anew to all values and goes on with what is left of them. A missing value counts as what
+    the fit so far says, the mean at first. Kang et al. (2025), section 4; the criterion is the extended BIC
+    of Chen & Chen (2008) in place of a threshold. Time about O(rounds (words (n + P) t + m s²)).
+    """
+    masks, known = hashing.masks(), np.isfinite(values)
+    columns = np.ones((int(known.sum()), 1))
+    support: list[Interaction] = [()]
+    target = values[known]
+    gram, pull = columns.T @ columns, columns.T @ target
+    for _ in range(_ROUNDS):
+        coef = np.linalg.solve(gram + 1e-9 * len(target) * np.eye(len(support)), pull)
+        left = np.zeros(len(values))
+        left[known] = target - columns @ coef
+        if left @ left <= _SILENT * len(target) or len(support) >= most:
+            break
+        fresh = _detect(hashing, hashing.bins(left), support)[: most - len(support)]
+        if not fresh:
+            break
+        support += fresh
+        more = parities(masks[known], fresh, np.float64)
+        columns = np.hstack([columns, more])
+        gram, pull = columns.T @ columns, columns.T @ target
+    return select_by_ebic(support, gram, pull, target, hashing.code.n)
+
+
+def price(size: NDArray[np.intp], n: int) -> Floats:
+    """What a set must explain to be believed: twice the logarithm of how many sets of its size there are."""
+    table = [lgamma(n + 1) - lgamma(d + 1) - lgamma(n - d + 1) for d in range(int(size.max(initial=0)) + 1)]
+    return 2.0 * np.array(table)[size] + _MARGIN
+
+
+def _detect(hashing: Hashing, bins: Floats, support: list[Interaction]) -> list[Interaction]:
+    """New sets that explain all their bins better than any other candidate does, strongest first."""
+    players = _without(_candidates(hashing, bins), support, hashing.code.n)
+    if not len(players):
+        return []
+    groups, rows, size = hashing.shape
+    where = hashing.places(players) + size * np.arange(groups)  # (s, C), bins of all groups numbered through
+    seen = bins.reshape(-1, rows)
+    energy = (seen**2).sum(axis=1)
+    match = np.einsum("scr,sr->sc", seen[where], hashing.signs(players))
+    noise = max(float(np.median(energy)) / rows, _SILENT)
+    alone = np.maximum(energy[where] - match**2 / rows, 0.0) / rows
+    weight = 1.0 / (alone + 0.1 * noise)
+    amplitude = (match * weight).sum(axis=1) / (rows * weight.sum(axis=1))
+    after = np.maximum(energy[where] - 2 * amplitude[:, None] * match + rows * amplitude[:, None] ** 2, 0.0)
+    floor = 0.1 * noise * rows
+    gain = rows * np.log((energy[where] + floor) / (after + floor)).sum(axis=1)
+    gain -= price((players < hashing.code.n).sum(axis=1), hashing.code.n)
+    best = np.full(groups * size, -np.inf)
+    np.maximum.at(best, where, np.repeat(gain[:, None], groups, axis=1))
+    taken = np.flatnonzero((gain > 0) & (gain[:, None] >= best[where]).all(axis=1))
+    taken = taken[np.argsort(-gain[taken], kind="stable")]
+    return [tuple(p for p in row if p < hashing.code.n) for row in players[taken].tolist()]
+
+
+def _candidates(hashing: Hashing, bins: Floats) -> Ints:
+    """(s, t) different sets that some bin decodes to and that belong into it.
+
+    Chase (1972): the signs of the least reliable rows of each bin are flipped in all ways, and each word is
+    decoded; the row of zeros is one of them, and turns all others.
+    """
+    code = hashing.code
+    _, rows, size = hashing.shape
+    seen = bins.reshape(-1, rows)
+    words = min(_WORDS, _CELLS // (code.n + code.n_checks))
+    flips = max(0, min(2 * code.t, rows, int(np.log2(max(1, words // len(seen))))))
+    each = np.vstack([np.bitwise_xor.reduce(code.syndrome, axis=0), code.syndrome])  # (R, t)
+    syndromes = np.bitwise_xor.reduce(np.where((seen < 0)[:, :, None], each, 0), axis=1)[:, None]
+    weakest = np.argsort(np.abs(seen), axis=1)[:, :flips]
+    for i in range(flips):
+        syndromes = np.concatenate([syndromes, syndromes ^ each[weakest[:, i]][:, None]], axis=1)
+    origin = np.repeat(np.arange(len(seen)), syndromes.shape[1])
+    players, found = code.decode(syndromes.reshape(-1, code.t).astype(np.int32))
+    players, origin = players[found], origin[found]
+    home = hashing.places(players)[np.arange(len(players)), origin // size] if len(players) else origin
+    return np.unique(players[home == origin % size], axis=0)
+
+
+def _without(players: Ints, support: list[Interaction], n: int) -> Ints:
+    """The rows that are not in the support: its rounding must not stand in the way of others."""
+    width = players.shape[1]
+    old = np.array([[*s, *[n] * (width - len(s))] for s in support], dtype=np.int32)
+    _, first, count = np.unique(np.vstack([old, players]), axis=0, return_index=True, return_counts=True)
+    return players[np.sort(first[(count == 1) & (first >= len(old))]) - len(old)]
+
+
+def select_by_ebic(
+    support: list[Interaction], gram: Floats, pull: Floats, target: Floats, n: int
+) -> tuple[list[Interaction], Floats]:
+    """Without the terms that a fit of all of them together needs no more, weakest first."""
+    kept = np.arange(len(support))
+    price_of = price(np.array([len(s) for s in support]), n)
+    price_of[0] = -np.inf
+    while True:
+        part = gram[np.ix_(kept, kept)] + 1e-9 * len(target) * np.eye(len(kept))
+        inverse = np.linalg.inv(part)
+        coef = inverse @ pull[kept]
+        left = max(float(target @ target - coef @ pull[kept]), _SILENT * len(target))
+        gain = len(target) * np.log1p(coef**2 / np.diag(inverse) / left) - price_of[kept]
+        worst = int(np.argmin(gain))
+        if gain[worst] >= 0:
+            return [support[i] for i in kept.tolist()], coef
+        kept = np.delete(kept, worst)

@@ -1,0 +1,199 @@
+"""Matching pursuit over all sets of few players: finds strong terms of which no part says anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spexapi.engines.codes.peeling import price, select_by_ebic
+from spexapi.engines.stack.base_learners import BaseLearner
+from spexapi.fourier.ridge import ridge
+from spexapi.fourier.spectrum import Interaction, parities
+from spexapi.measurements import Bools, Floats
+
+_CELLS = 4e9  # parities looked at in a pass: tenths of a second
+_HIGHEST = 6  # players of a set
+_PASSES = 12
+_NEAR = 12.0  # twice log-likelihood below its price, from which a set is looked at again in a later round
+_SHARE = 0.8  # of the best gain: what is taken in one round
+_MOST = 300  # terms
+_SILENT = 1e-12  # variance that counts as rounding
+
+Ints = NDArray[np.int32]
+
+
+def highest_order(n: int, m: int) -> int:
+    """Up to how many players all sets can be tried, C(n, 1) + ... C(n, order) parities of m masks a pass.
+
+    At 8 masks a player 6 for 32 players, 5 for 50, 4 for 100, 3 for 200, 2 for 900; 1 for more.
+    """
+    count = 0
+    for order in range(1, min(n, _HIGHEST) + 1):
+        count += comb(n, order)
+        if count * m > _CELLS:
+            return max(1, order - 1)
+    return min(n, _HIGHEST)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Halves:
+    """All parities of up to `order` players as products of two halves.
+
+    masks  (m, n) bool
+    order  of the largest set
+    heads  size -> sets (h, size) in rising order of their last player, that player (h,), parities (h, m)
+    tails  size -> sets (t, size) in falling order of their first player, that player (t,), parities (t, m)
+    """
+
+    masks: Bools
+    order: int
+    heads: dict[int, tuple[Ints, Ints, Any]]
+    tails: dict[int, tuple[Ints, Ints, Any]]
+
+    @classmethod
+    def of(cls, masks: Bools, order: int) -> Halves:
+        """Memory 4 m C(n, (order + 1) / 2) bytes, 150 MB at most with an order from `highest_order`."""
+        n = masks.shape[1]
+        heads: dict[int, tuple[Ints, Ints, Any]] = {}
+        tails: dict[int, tuple[Ints, Ints, Any]] = {}
+        for size in range((order + 1) // 2 + 1):
+            sets = _sets(n, size)
+            if size <= order // 2:
+                rising = sets[np.argsort(sets[:, -1], kind="stable")] if size else sets
+                last = rising[:, -1] if size else np.full(1, -1, np.int32)
+                heads[size] = rising, last, _parities(masks, rising)
+            if size:
+                falling = sets[np.argsort(-sets[:, 0], kind="stable")]
+                tails[size] = falling, falling[:, 0], _parities(masks, falling)
+        return cls(masks, order, heads, tails)
+
+    def products(self, residual: Floats, least: Floats) -> tuple[list[Interaction], Floats]:
+        """The sets whose parity has a product with the residual (m,) of least[size] or more; that product.
+
+        A set is a head and a tail that begins after it: with tails in falling order, those of a head that
+        ends at j are the first ones, so that nothing is made twice.
+        """
+        found: list[Interaction] = []
+        match: list[Floats] = []
+        weighed = residual.astype(np.float32)
+        for size in range(1, self.order + 1):
+            head, last, head_parities = self.heads[size // 2]
+            tail, first, tail_parities = self.tails[size - size // 2]
+            for j in sorted(set(last.tolist())):
+                top, end = np.searchsorted(last, [j, j + 1]).tolist()
+                count = int((first > j).sum())
+                product = (head_parities[top:end] * weighed) @ tail_parities[:count].T
+                rows, columns = np.nonzero(np.abs(product) >= least[size])
+                match.append(product[rows, columns].astype(np.float64))
+                both = np.hstack([head[top:end][rows], tail[:count][columns]])
+                found += [tuple(row) for row in both.tolist()]
+        return found, np.concatenate(match)
+
+
+def _sets(n: int, size: int) -> Ints:
+    """(C(n, size), size) all sets of that many players."""
+    count = comb(n, size)
+    flat = (i for players in combinations(range(n), size) for i in players)
+    return np.fromiter(flat, dtype=np.int32, count=count * size).reshape(count, size)
+
+
+def _parities(masks: Bools, sets: Ints) -> Any:
+    """(s, m) float32, each row in one piece."""
+    return parities(masks, [tuple(row) for row in sets.tolist()], np.float32).T
+
+
+def pursuit_member(
+    halves: Halves, rows: NDArray[np.intp], values: Floats, weights: Floats | None = None
+) -> BaseLearner:
+    """Ridge on the terms that `pursue` finds; the mean where it finds none."""
+    support = pursue(halves, rows, values)
+    found = ridge(parities(halves.masks[rows], support), values, constant=0, weights=weights)
+    return BaseLearner("matching pursuit", support, found.coef[:, None], common=False)
+
+
+def pursue(
+    halves: Halves, rows: NDArray[np.intp], values: Floats, start: Sequence[Interaction] = ((),)
+) -> list[Interaction]:
+    """The constant and the sets of few players whose parities are worth their place.
+
+    rows    (k,) of the masks of `halves`, which must be uniform draws
+    values  (k,) of variance about 1
+    start   terms known so far, the constant first
+
+    Orthogonal matching pursuit (Pati, Rezaiifar & Krishnaprasad 1993) with the extended BIC of Chen & Chen
+    (2008) in place of a threshold: a set is believed where it explains more than the best of all sets of its
+    size would by chance. Time O(m C(n, order)) a pass, a few passes.
+    """
+    n = halves.masks.shape[1]
+    prices = price(np.arange(halves.order + 1, dtype=np.intp), n)
+    most = min(_MOST, len(values) // 4)
+    fit = _Growing(halves.masks[rows], values, list(start))
+    for _ in range(_PASSES):
+        if fit.silent or len(fit.support) >= most:
+            break
+        left = np.zeros(len(halves.masks))
+        left[rows] = fit.left
+        near = _near(halves, left, fit, prices)
+        if not near:
+            break
+        fit = _grown(fit, near, prices, most)
+    gram, pull = fit.columns.T @ fit.columns, fit.columns.T @ values
+    return select_by_ebic(fit.support, gram, pull, values, n)[0]
+
+
+class _Growing:
+    """Least squares on a support, and what it leaves of the values."""
+
+    def __init__(self, masks: Bools, values: Floats, support: list[Interaction]) -> None:
+        self.masks, self.values, self.support = masks, values, support
+        self.columns: Floats = parities(masks, support, np.float64)
+        gram = self.columns.T @ self.columns + 1e-9 * len(values) * np.eye(len(support))
+        self.left: Floats = values - self.columns @ np.linalg.solve(gram, self.columns.T @ values)
+        self.squares = float(self.left @ self.left)
+
+    @property
+    def silent(self) -> bool:
+        return self.squares <= _SILENT * len(self.values)
+
+    def gain(self, match: Floats) -> Floats:
+        """What a parity with this product with the residuals would explain, in twice log-likelihood."""
+        m = len(self.values)
+        return -m * np.log1p(-np.minimum(match**2 / (m * self.squares), 1 - _SILENT))
+
+    def least(self, gain: Floats) -> Floats:
+        """The product from which a parity gains so much: the inverse of `gain`."""
+        m = len(self.values)
+        return np.sqrt(np.maximum(-np.expm1(-gain / m), 0.0) * m * self.squares)
+
+
+def _near(halves: Halves, left: Floats, fit: _Growing, prices: Floats) -> list[Interaction]:
+    """Sets not in the support that are worth their price or nearly, none where no one is worth it."""
+    there = set(fit.support)
+    sets, match = halves.products(left, fit.least(prices - _NEAR))
+    new = np.array([s not in there for s in sets], dtype=np.bool_)
+    gain = fit.gain(match) - prices[[len(s) for s in sets]]
+    if not (gain[new] > 0).any():
+        return []
+    return [s for s, is_new in zip(sets, new.tolist(), strict=True) if is_new]
+
+
+def _grown(fit: _Growing, near: list[Interaction], prices: Floats, most: int) -> _Growing:
+    """The fit with those of the near sets that are worth their price, the best of them first."""
+    columns, cost = parities(fit.masks, near, np.float32), prices[[len(s) for s in near]]
+    open_ = np.ones(len(near), dtype=np.bool_)
+    while len(fit.support) < most and not fit.silent:
+        match = (fit.left.astype(np.float32) @ columns).astype(np.float64)
+        gain = np.where(open_, fit.gain(match) - cost, -np.inf)
+        best = float(gain.max())
+        if best <= 0:
+            break
+        taken = np.flatnonzero(gain >= _SHARE * best)[: most - len(fit.support)]
+        open_[taken] = False
+        fit = _Growing(fit.masks, fit.values, [*fit.support, *(near[j] for j in taken.tolist())])
+    return fit

@@ -1,0 +1,298 @@
+"""The result: what was found, how far to trust it, what it cost. Every view reads this and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from spexapi.engines.base import Design, Engine, Fit
+from spexapi.engines.registry import find_engine
+from spexapi.errors import InputError
+from spexapi.explanation.verification import Verification
+from spexapi.fourier.indices import to_index
+from spexapi.fourier.spectrum import Interaction, Spectrum
+from spexapi.games.base import Player, Target
+from spexapi.measurements import Measurements
+from spexapi.scorers.registry import find_scorer, span_values
+from spexapi.trust.assess import judge, unaudited
+from spexapi.trust.audit import Audit
+from spexapi.trust.estimates import Estimates
+from spexapi.trust.intervals import intervals
+
+Path_ = str | Path
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one run used.
+
+    calls         masks newly measured by the model; each of several replies to one mask counts
+    cached_calls  those whose reply was known already
+    setup_calls   generations and probes, which the budget does not count
+    saved_calls   masks that were planned and not needed: an adaptive engine had seen enough
+    helper_calls  asked of the model that helps a scorer (a judge, embeddings)
+    retries       tries that came to nothing (429, 5xx, cut connections) and were made again
+    tokens_in, tokens_out   read and written
+    seconds       wall time, measuring and fitting
+    price         in US dollars; 0 for a local model, None where no price is known
+    """
+
+    calls: int = 0
+    cached_calls: int = 0
+    setup_calls: int = 0
+    saved_calls: int = 0
+    helper_calls: int = 0
+    retries: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    price: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a run was asked for: enough to fit the same observations again, the same way.
+
+    budget    in masks: where a mask takes several replies, what the user gave divided by them
+    held_out  fresh uniform masks the audit asked for, part of the budget
+    fitted    rows of the observations that the engine asked for; the audit's own rows follow them
+    options   settings of the engine, as its dataclass has them
+    uniform   the fitted masks are uniform draws, whichever engine fits them
+    """
+
+    engine: str
+    budget: int
+    seed: int = 0
+    held_out: int = 0
+    fitted: int = 0
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
+    uniform: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """Which combinations of players drive the value, with a measure of how far to trust it.
+
+    interactions  in `index` up to `max_order`: player numbers -> value in `target.unit`; () is constant
+    spectrum      predicts the value of any mask
+    intervals     90% interval of each interaction; empty where there is none, with the reason in notes
+    observations  the masks and values the spectrum was fitted to, the audit's own masks last
+    stopped       True where the run ended before the design was measured
+    fitted_by     the engine itself, for span(); a saved explanation finds it by name instead
+    verification  the strongest interactions measured directly, where that was asked for
+    estimates     what the intervals rest on, for in_index(); None where there are none
+    """
+
+    players: tuple[Player, ...]
+    index: str
+    max_order: int | None
+    spectrum: Spectrum
+    interactions: Mapping[Interaction, float]
+    observations: Measurements
+    audit: Audit
+    recipe: Recipe
+    target: Target = field(default_factory=Target)
+    backend: str = ""
+    cost: Cost = field(default_factory=Cost)
+    intervals: Mapping[Interaction, tuple[float, float]] = field(
+        default_factory=dict[Interaction, tuple[float, float]]
+    )
+    notes: tuple[str, ...] = ()
+    stopped: bool = False
+    fitted_by: Engine | None = field(default=None, repr=False)
+    verification: Verification | None = field(default=None, repr=False)
+    estimates: Estimates | None = field(default=None, repr=False)
+
+    @property
+    def engine(self) -> str:
+        return self.recipe.engine
+
+    @property
+    def seed(self) -> int:
+        return self.recipe.seed
+
+    @property
+    def n_players(self) -> int:
+        return len(self.players)
+
+    def values(self, index: str, max_order: int | None = None) -> Mapping[Interaction, float]:
+        """The same spectrum in another index; no new calls. Raises InputError naming the known ones."""
+        return to_index(self.spectrum, index, max_order)
+
+    def top(self, k: int = 10) -> list[tuple[Interaction, float]]:
+        """The k interactions with the largest absolute value, the constant apart."""
+        ranked = sorted(
+            ((s, v) for s, v in self.interactions.items() if s),
+            key=lambda item: (-abs(item[1]), len(item[0]), item[0]),
+        )
+        return ranked[:k]
+
+    def label(self, interaction: Interaction, joiner: str = " + ") -> str:
+        """The players of an interaction in words."""
+        return joiner.join(self.players[i].label for i in interaction) or "(nothing)"
+
+    def value_of(self, *, kept: bool) -> float:
+        """The value with every player kept, or none: measured where it was, else predicted."""
+        rows = np.flatnonzero((self.observations.masks == kept).all(axis=1) & self.observations.ok)
+        if len(rows):
+            return float(self.observations.values[rows[0]])
+        return float(self.spectrum.predict(np.full((1, self.n_players), kept))[0])
+
+    def in_index(self, index: str, max_order: int | None = None) -> Explanation:
+        """The same explanation, read in another index."""
+        found = self.values(index, max_order)
+        ranges = {} if self.estimates is None else intervals(self.estimates, self.spectrum, index, max_order)
+        return replace(self, index=index, max_order=max_order, interactions=found, intervals=ranges)
+
+    def span(self, start: int, end: int) -> Explanation:
+        """The same run explaining characters start:end of the answer; no new call.
+
+        A token counts when any of its characters lies in the span. Raises InputError without token values, or
+        where no token lies in the span.
+        """
+        tokens = self.observations.token_values
+        if tokens is None or not self.target.answer_offsets:
+            raise InputError(
+                f"this explanation (score {self.target.score!r}) has no log-probability for each token of "
+                "the answer, so a span cannot be explained: use a backend that returns them, score 'logprob'"
+            )
+        values = span_values(find_scorer(self.target.score), tokens, self.target.answer_offsets, (start, end))
+        return self._again(self.observations.with_values(values), replace(self.target, span=(start, end)))
+
+    def with_engine(self, engine: str | Engine) -> Explanation:
+        """The same observations fitted by another engine; no new call."""
+        found = find_engine(engine)
+        recipe = replace(self.recipe, engine=found.name, options=options_of(found))
+        return replace(self, recipe=recipe, fitted_by=found)._again(self.observations, self.target)
+
+    def _again(self, observations: Measurements, target: Target) -> Explanation:
+        engine = self.fitted_by or rebuilt(self.recipe)
+        rng = np.random.default_rng(self.recipe.seed)
+        design = engine.plan(self.n_players, self.recipe.budget - self.recipe.held_out, rng)
+        design = replace(design, uniform=self.recipe.uniform)
+        return read(
+            engine,
+            design,
+            observations,
+            players=self.players,
+            recipe=self.recipe,
+            index=self.index,
+            max_order=self.max_order,
+            target=target,
+            backend=self.backend,
+            cost=self.cost,
+            stopped=self.stopped,
+        )
+
+    def to_json(self, path: Path_ | None = None) -> str:
+        """All of it, observations included, as JSON text; written to `path` where one is given."""
+        from spexapi.explanation.export import dump
+
+        return dump(self, path)
+
+    @classmethod
+    def from_json(cls, path: Path_) -> Explanation:
+        """Opens a saved explanation; it can still change span, index and engine. Raises InputError."""
+        from spexapi.explanation.export import load
+
+        return load(path)
+
+    def to_html(self, path: Path_ | None = None) -> str:
+        """A report in one self-contained page; written to `path` where one is given."""
+        from spexapi.views.html.report import report
+
+        text = report(self)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def to_dataframe(self) -> Any:
+        """A row an interaction, strongest first: players, labels, order, value, low, high. Needs pandas."""
+        pd: Any = importlib.import_module("pandas")
+
+        rows = [
+            (s, self.label(s), len(s), v, *self.intervals.get(s, (np.nan, np.nan)))
+            for s, v in self.top(len(self.interactions))
+        ]
+        return pd.DataFrame(rows, columns=["players", "labels", "order", "value", "low", "high"])
+
+    def to_shapiq(self) -> Any:
+        """The interactions as shapiq.InteractionValues, for its plots. Needs shapiq; no Fourier values."""
+        from spexapi.explanation.export import to_shapiq
+
+        return to_shapiq(self)
+
+    def _repr_html_(self) -> str:
+        from spexapi.views.html.report import snippet
+
+        return snippet(self)
+
+    def __str__(self) -> str:
+        from spexapi.views.terminal import plain
+
+        return plain(self)
+
+
+def options_of(engine: Engine) -> dict[str, object]:
+    """The settings of an engine that is a dataclass, for a recipe."""
+    return asdict(engine) if is_dataclass(engine) and not isinstance(engine, type) else {}
+
+
+def rebuilt(recipe: Recipe) -> Engine:
+    """The engine of a saved run, with its settings. Raises InputError where it is not installed here."""
+    engine = find_engine(recipe.engine)
+    if not recipe.options or not is_dataclass(engine) or isinstance(engine, type):
+        return engine
+    return cast(Engine, replace(engine, **recipe.options))
+
+
+def read(
+    engine: Engine,
+    design: Design,
+    observations: Measurements,
+    *,
+    players: tuple[Player, ...],
+    recipe: Recipe,
+    index: str,
+    max_order: int | None,
+    target: Target,
+    backend: str,
+    cost: Cost,
+    stopped: bool,
+    audited: bool = True,
+) -> Explanation:
+    """The second half of the line: fit -> audit -> interactions -> Explanation.
+
+    observations  the `recipe.fitted` rows the engine asked for, then the fresh masks of the audit
+    audited       False leaves R² and intervals out, which cost several fits: for snapshots of a run
+    """
+    rows = np.arange(len(observations))
+    seen, held_out = observations.take(rows[: recipe.fitted]), observations.take(rows[recipe.fitted :])
+    fit: Fit = engine.fit(design, seen)
+    trust = judge(engine, design, seen, fit, held_out, recipe.seed) if audited else unaudited(seen)
+    ranges: Mapping[Interaction, tuple[float, float]] = fit.intervals if index == "fourier" else {}
+    if trust.estimates is not None:
+        ranges = intervals(trust.estimates, fit.spectrum, index, max_order)
+    return Explanation(
+        players=players,
+        index=index,
+        max_order=max_order,
+        spectrum=fit.spectrum,
+        interactions=to_index(fit.spectrum, index, max_order),
+        observations=observations,
+        audit=trust.audit,
+        recipe=recipe,
+        target=target,
+        backend=backend,
+        cost=cost,
+        intervals=ranges,
+        notes=(*design.notes, *fit.notes, *trust.notes),
+        stopped=stopped,
+        fitted_by=engine,
+        estimates=trust.estimates,
+    )

@@ -1,0 +1,215 @@
+"""What the numbers of an explanation mean, read off its spectrum: the ground all views stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from spexapi.explanation.explanation import Explanation
+    from spexapi.fourier.spectrum import Interaction
+
+CUBE_ORDER = 10  # a combination of k players needs 2^k values to be read; larger ones are called an interplay
+
+
+class Meaning(StrEnum):
+    """What a combination does to the value, in the words every view prints."""
+
+    HELPS = "helps"
+    HURTS = "hurts"
+    TOGETHER = "needed together"
+    STRONGER = "stronger together"
+    EITHER = "either is enough (one stands in for the other)"
+    ANY = "any one is enough (they stand in for each other)"
+    OVERLAP = "partly stand in for each other"
+    AGAINST = "one works against the other"
+    MAKES_UP = "one makes up for the other"
+    HURT_TOGETHER = "hurt only together"
+    HURT_MORE = "hurt more together"
+    HURT_EITHER = "either is enough to hurt"
+    HURT_OVERLAP = "hurt less together than one by one"
+    MORE = "more than the sum of their parts"
+    LESS = "less than the sum of their parts"
+
+
+def in_words(meaning: Meaning, size: int) -> str:
+    """What a combination of so many players does, for someone in a hurry."""
+    many = size > 2
+    return {
+        Meaning.TOGETHER: "all needed" if many else "both needed",
+        Meaning.STRONGER: "stronger together",
+        Meaning.EITHER: "either will do",
+        Meaning.ANY: "any one will do",
+        Meaning.AGAINST: "one cancels the other",
+    }.get(meaning, str(meaning))
+
+
+_LESS = {
+    Meaning.HURTS,
+    Meaning.OVERLAP,
+    Meaning.AGAINST,
+    Meaning.HURT_TOGETHER,
+    Meaning.HURT_MORE,
+    Meaning.LESS,
+}
+
+
+def _sign(meaning: Meaning, size: int) -> int:
+    """The sign of the pure interaction that such words speak of."""
+    if meaning in (Meaning.EITHER, Meaning.ANY):
+        return 1 if size % 2 else -1
+    if meaning is Meaning.HURT_EITHER:
+        return -1 if size % 2 else 1
+    return -1 if meaning in _LESS else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """The value where exactly `kept` stays. measured: the model was asked; else the spectrum predicts it."""
+
+    kept: frozenset[int]
+    value: float
+    measured: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """Values of masks (measured where they were), and the cube of any small combination."""
+
+    explanation: Explanation
+    _known: Mapping[bytes, float] = field(default_factory=dict[bytes, float])
+
+    @classmethod
+    def of(cls, explanation: Explanation) -> Reading:
+        seen = explanation.observations
+        rows = np.packbits(seen.masks, axis=1)
+        known = {
+            rows[i].tobytes(): float(seen.values[i]) for i in np.flatnonzero(seen.ok & (seen.variance == 0))
+        }
+        return cls(explanation, known)
+
+    @property
+    def n(self) -> int:
+        return self.explanation.n_players
+
+    @property
+    def everyone(self) -> frozenset[int]:
+        return frozenset(range(self.n))
+
+    def ablate(self, kept: Iterable[int]) -> Ablation:
+        """The value of one mask."""
+        chosen = frozenset(kept)
+        mask = np.zeros((1, self.n), dtype=np.bool_)
+        mask[0, sorted(chosen)] = True
+        known = self._known.get(np.packbits(mask, axis=1)[0].tobytes())
+        if known is not None:
+            return Ablation(chosen, known, True)
+        return Ablation(chosen, float(self.explanation.spectrum.predict(mask)[0]), False)
+
+    def value(self, kept: Iterable[int]) -> float:
+        return self.ablate(kept).value
+
+    def value_without(self, gone: Iterable[int]) -> float:
+        return self.ablate(self.everyone - frozenset(gone)).value
+
+    def shares(self) -> list[float]:
+        """n Shapley values: they add up to the value with everything kept less that with nothing kept."""
+        found = self.explanation.values("sv", 1)
+        return [float(found.get((i,), 0.0)) for i in range(self.n)]
+
+    def floor(self) -> float:
+        """Smaller differences are not worth a colour: a tenth of a nat, or 2% of the spread of the values."""
+        if self.explanation.target.unit == "nats":
+            return 0.1
+        seen = self.explanation.observations
+        values = seen.values[seen.ok]
+        return 0.02 * float(np.ptp(values)) if len(values) else 0.0
+
+    def cube(self, players: Interaction) -> dict[frozenset[int], float]:
+        """The mean value of every subset of `players` kept; a fair coin decides on the others."""
+        inside = set(players)
+        terms = [(s, c) for s, c in self.explanation.spectrum.coef.items() if inside.issuperset(s)]
+        found: dict[frozenset[int], float] = {}
+        for bits in product((False, True), repeat=len(players)):
+            kept = frozenset(p for p, bit in zip(players, bits, strict=True) if bit)
+            found[kept] = sum(c * (-1.0) ** sum(i in kept for i in s) for s, c in terms)
+        return found
+
+    def meaning(self, players: Interaction) -> Meaning:
+        """What these players do to the value; for two or more, what they do as a group."""
+        if len(players) > CUBE_ORDER:
+            sign = self.explanation.spectrum.coef.get(players, 0.0) * (-1.0) ** len(players)
+            return Meaning.MORE if sign >= 0 else Meaning.LESS
+        cube = self.cube(players)
+        if len(players) == 1:
+            return Meaning.HELPS if cube[frozenset(players)] >= cube[frozenset()] else Meaning.HURTS
+        return _meaning_of(cube, frozenset(players))
+
+    def said(self, players: Interaction, value: float) -> str:
+        """The words beside a value in the explanation's index."""
+        aside = self.aside(players, value)
+        if aside and abs(value) < self.floor():
+            return "next to nothing"
+        return in_words(self.meaning(players), len(players)) + aside
+
+    def aside(self, players: Interaction, value: float) -> str:
+        """What must follow the words where the value beside them has the other sign; "" where it has not.
+
+        The words are about the group, a coin deciding on the others; an index may count the others, smaller
+        parts and larger combinations by other weights, and then its sign can be another.
+        """
+        meaning, index = self.meaning(players), self.explanation.index
+        up = value * (-1 if index == "fourier" and len(players) % 2 else 1) > 0
+        if abs(value) < 0.005 or up == (_sign(meaning, len(players)) > 0):
+            return ""
+        if len(players) == 1:
+            own = "helps" if up else "hurts"
+        else:
+            own = "more" if up else "less"
+            own += "" if meaning in (Meaning.MORE, Meaning.LESS) else " than the sum of their parts"
+        return f" on average, {own} in {index.upper()}"
+
+    def convention(self, sizes: Iterable[int]) -> str:
+        """What must be known of the signs of the index for interactions of these sizes; "" where nothing."""
+        if self.explanation.index != "fourier" or all(size % 2 == 0 for size in sizes):
+            return ""
+        return (
+            "Fourier counts a part as −1 where it is kept: for one part, or three, a negative number raises"
+            " the value."
+        )
+
+
+def _meaning_of(cube: Mapping[frozenset[int], float], group: frozenset[int]) -> Meaning:
+    """AND, OR and their shades, from the mean value of every subset of the group."""
+    base, gain = cube[frozenset()], cube[group] - cube[frozenset()]
+    averages = {i: _average_gain(cube, group, i) for i in group}
+    small = 0.1 * max(abs(a) for a in averages.values())
+    helping = {i for i, a in averages.items() if a > small}
+    hurting = {i for i, a in averages.items() if a < -small}
+    own = sum(value * (-1.0) ** (len(group) - len(kept)) for kept, value in cube.items())
+    if (helping and hurting) or not gain:
+        if len(group) == 2:
+            return Meaning.AGAINST if own < 0 else Meaning.MAKES_UP
+        return Meaning.MORE if own > 0 else Meaning.LESS
+    up = gain > 0
+    partial = [(cube[s] - base) / gain for s in cube if s and s != group]
+    if max(partial) <= 0.3:
+        return Meaning.TOGETHER if up else Meaning.HURT_TOGETHER
+    if min(partial) >= 0.7:
+        either = Meaning.EITHER if len(group) == 2 else Meaning.ANY
+        return either if up else Meaning.HURT_EITHER
+    if len(group) > 2:
+        return Meaning.MORE if own > 0 else Meaning.LESS
+    if (own > 0) == up:
+        return Meaning.STRONGER if up else Meaning.HURT_MORE
+    return Meaning.OVERLAP if up else Meaning.HURT_OVERLAP
+
+
+def _average_gain(cube: Mapping[frozenset[int], float], group: frozenset[int], player: int) -> float:
+    without = [s for s in cube if player not in s]
+    return sum(cube[s | {player}] - cube[s] for s in without) / len(without)

@@ -1,0 +1,272 @@
+"""A game of training data: which examples, and which combinations of them, made a model as good as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeVar
+
+import numpy as np
+
+from spexapi.errors import InputError
+from spexapi.fourier.masks import uniform_masks
+from spexapi.games.base import Player, Spent, Target
+from spexapi.games.training.cache import Trained, seed_of
+from spexapi.games.training.examples import Examples, examples_of
+from spexapi.games.training.retraining import (
+    InProcesses,
+    Measure,
+    OneByOne,
+    Outcome,
+    Retraining,
+    Train,
+    Trainer,
+)
+from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.sampling.store import Store
+
+Result = TypeVar("Result")
+_NOISE = 8  # masks trained twice: their variance is then known to about a half
+_AT_ONCE = 1.0  # seconds of work between two looks at Stop
+_MOST_AT_ONCE = 256
+
+
+class TrainingGame:
+    """Players are training examples, or groups of them; a mask is a training set.
+
+    train     (numbers of the examples kept, rising; seed) -> model; or a Trainer, which trains many sets at
+              once and needs no `measure`
+    measure   model -> float, higher = better: accuracy on test examples, or how sure it is of one prediction
+    examples  how many there are, or their labels, or a Player each
+    groups    the group of each example: its source, its label, its cluster. The players are then the groups,
+              in the order of first appearance; an example whose group is None is always there
+    empty     what no training at all is worth. Without it a mask that keeps no example is not trained and
+              counts as failed: one value less for most engines, while `exact` is then a fit and the values
+              of `kernelshap` do not add up
+    noise     so many uniform masks are trained twice, with two seeds, before the run (setup_calls): half
+              the mean square of the differences is the `variance` of every value, and widens the intervals.
+              0 for a training that has no randomness
+    seed      of the trainings; each set of examples gets a seed of its own
+    jobs      processes that train side by side (joblib)
+    name      of the data and the training, for the store: change it when either changes
+    store     where each retraining is kept the moment it ends: a file, True for the default one, a Store. A
+              run that was killed goes on there and trains nothing twice
+    batch     retrainings between two looks at Stop; None: about a second's worth
+
+    A training that raises, or whose value is not finite, is a failed measurement with its reason, counted in
+    the audit; on all examples it is an InputError, before anything else is trained.
+
+    Uniform masks keep half of the examples, so what is explained is models trained on half of the data: an
+    example with a near-duplicate matters more to them than to the model of all data, where the duplicate is
+    always there. For effects at the full size verify() measures with all others kept. Datamodels (Ilyas et
+    al., 2022) keep 10 to 75%, at the price of parities that are no longer orthonormal, on which the Fourier
+    spectrum, its R² and its intervals rest; to look at a smaller share give a smaller training set.
+    """
+
+    def __init__(
+        self,
+        train: Train | Trainer,
+        measure: Measure | None,
+        examples: int | Sequence[str | Player],
+        *,
+        groups: Sequence[Hashable | None] | None = None,
+        empty: float | None = None,
+        noise: int = _NOISE,
+        seed: int = 0,
+        jobs: int = 1,
+        name: str = "",
+        store: Store | str | Path | bool | None = None,
+        score: str = "value",
+        unit: str = "",
+        batch: int | None = None,
+    ) -> None:
+        for what, number, least in (("noise", noise, 0), ("jobs", jobs, 1), ("batch", batch or 1, 1)):
+            if number < least:
+                raise InputError(f"{what} must be {least} or more, got {number}")
+        self._examples: Examples = examples_of(examples, groups)
+        self._trained = Trained(_trainer(train, measure, jobs), name, store)
+        self._empty, self._noise, self._seed, self._batch = empty, noise, seed, batch
+        self._target = Target(kind="training", score=score, unit=unit)
+        self._spent = Spent()
+        self._variance: float | None = None
+        self._seconds = 0.0  # one retraining takes
+        self._stop = Event()
+        self._worker: ThreadPoolExecutor | None = None
+        self._said: tuple[str, ...] = ()
+
+    @classmethod
+    def of_estimator(
+        cls, estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any, **rest: Any
+    ) -> TrainingGame:
+        """A scikit-learn or xgboost estimator, cloned and fitted anew on each training set.
+
+        X, y            the training examples, (e, ...) and (e,)
+        X_test, y_test  what it is measured on
+        score           "probability": the mean probability of the right class, the default where there are
+                        probabilities; else any name of sklearn.metrics.get_scorer_names(), or a function
+                        model -> float. Without it "accuracy" for other classifiers, "r2" for regressors
+        rest            as TrainingGame; groups may also be "labels" (one for each y) or a number of k-means
+                        clusters; `empty` is by default a guess: 1 / classes, for "r2" 0
+
+        Every `random_state` inside is set to the seed. Where scikit-learn's own estimators have none there is
+        no noise (`noise` is then 0 by default); of a class or a function of yours that is not known: some
+        training sets are trained twice, as with a seed.
+        The name in the store is a hash of estimator, data and score; where the score is a function, give one.
+        Raises InputError.
+        """
+        from spexapi.games.training.sklearn import arguments
+
+        return cls(**arguments(estimator, X, y, X_test, y_test, **rest))
+
+    @classmethod
+    def of_module(
+        cls, make: Callable[[], Any], X: Any, y: Any, X_test: Any, y_test: Any, **rest: Any
+    ) -> TrainingGame:
+        """A small torch module, trained on many subsets at once (torch.func): one step moves all of them.
+
+        make    () -> torch.nn.Module with new random parameters; no dropout, no batch normalisation
+        X, y    training examples, (e, d) and (e,): whole numbers are classes, others are regressed
+        steps   of Adam on all examples kept at once, 100 by default; rate: its learning rate, 0.01
+        decay   its weight decay (AdamW), 0
+        score   "probability" (default), "logprob", "accuracy", or "mse": the negated squared error
+        width   subsets trained at once, 64
+        device  "cpu"
+        rest    as TrainingGame; groups as of_estimator
+
+        Memory: width times the activations of all examples. Needs torch. Raises InputError.
+        """
+        from spexapi.games.training.torch import arguments
+
+        return cls(**arguments(make, X, y, X_test, y_test, **rest))
+
+    @property
+    def players(self) -> tuple[Player, ...]:
+        return self._examples.players
+
+    @property
+    def batch(self) -> int:
+        width = max(1, self._trained.trainer.width)
+        if self._batch is not None:
+            return self._batch
+        if not self._seconds:
+            return width
+        return max(1, min(_MOST_AT_ONCE, int(_AT_ONCE / self._seconds)) // width) * width
+
+    @property
+    def backend_name(self) -> str:
+        return ""
+
+    @property
+    def spent(self) -> Spent:
+        return self._spent
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the noise is, and what the store could not do."""
+        return (*self._said, *([self._trained.trouble] if self._trained.trouble else []))
+
+    @property
+    def seconds(self) -> float:
+        """How long a retraining takes; 0 before prepare(), and where all that it trains was known."""
+        return self._seconds
+
+    async def prepare(self) -> Target:
+        """Trains on all examples, and on some sets twice. Raises InputError where training does not work."""
+        self._stop.clear()
+        self._trained.open()
+        if self._variance is None:
+            await self._in_thread(self._try_all)
+        return self._target
+
+    async def measure(self, masks: Bools) -> Measurements:
+        """(m, n) bool -> one value a mask. A cancelled call ends after the retraining under way."""
+        kept = [self._examples.kept(mask) for mask in masks]
+        rows = [i for i, one in enumerate(kept) if len(one)]
+        asked = [self._retraining(kept[i]) for i in rows]
+        found, trained = await self._in_thread(lambda: self._trained.outcomes(asked, self._stop))
+        self._spent = replace(self._spent, calls=self._spent.calls + trained)
+        outcomes = [self._of_nothing()] * len(masks)
+        for i, outcome in zip(rows, found, strict=True):
+            outcomes[i] = outcome
+        values = np.array([outcome.value for outcome in outcomes])
+        variance: Floats = np.zeros(len(masks))
+        variance[rows] = self._variance or 0.0
+        reason = tuple(outcome.reason for outcome in outcomes)
+        same = values.copy(), values.copy()
+        return Measurements(np.array(masks, dtype=np.bool_), values, variance, *same, reason)
+
+    async def close(self) -> None:
+        self._stop.set()
+        if self._worker is not None:
+            self._worker.shutdown(wait=False)
+            self._worker = None
+        self._trained.close()
+
+    def _try_all(self) -> None:
+        """The value of all examples, and the noise of training."""
+        n = len(self.players)
+        whole = self._retraining(self._examples.kept(np.ones(n, dtype=np.bool_)))
+        started = time.perf_counter()
+        found, trained = self._trained.outcomes([whole], self._stop)
+        self._seconds = (time.perf_counter() - started) / trained if trained else 0.0
+        self._spent = replace(self._spent, setup_calls=self._spent.setup_calls + trained)
+        if not found:
+            return  # cancelled
+        if found[0].reason:
+            raise InputError(f"training on all {len(whole.kept)} examples does not work: {found[0].reason}")
+        ends = np.stack([np.zeros(n, dtype=np.bool_), np.ones(n, dtype=np.bool_)])
+        masks = uniform_masks(n, self._noise, np.random.default_rng([self._seed, 2]), exclude=ends)
+        twice = [self._retraining(self._examples.kept(mask), again) for mask in masks for again in (0, 1)]
+        started = time.perf_counter()
+        found, trained = self._trained.outcomes(twice, self._stop)
+        if trained:  # the first training of a process also loads libraries
+            self._seconds = min(self._seconds, (time.perf_counter() - started) / trained)
+        self._spent = replace(self._spent, setup_calls=self._spent.setup_calls + trained)
+        if len(found) == len(twice):
+            self._hear_noise(np.array([outcome.value for outcome in found]).reshape(-1, 2))
+
+    def _hear_noise(self, pairs: Floats) -> None:
+        """(k, 2) values of the same examples with two seeds -> the variance of a value."""
+        good = pairs[np.isfinite(pairs).all(axis=1)]
+        self._variance = float(((good[:, 0] - good[:, 1]) ** 2).mean() / 2) if len(good) else 0.0
+        if len(good):
+            off = self._variance**0.5
+            said = f"training again with another seed moves the value by {off:.2g} (standard deviation)"
+            self._said = (f"{said}: {len(good)} training sets trained twice",)
+        elif len(pairs):
+            self._said = (f"the noise of training is not known: {len(pairs)} training sets all failed",)
+
+    def _retraining(self, kept: Any, again: int = 0) -> Retraining:
+        return Retraining(kept, seed_of(kept.astype("<i8").tobytes(), self._seed, again))
+
+    def _of_nothing(self) -> Outcome:
+        if self._empty is None:
+            return Outcome(np.nan, "no example is kept: give empty=... for what no training is worth")
+        return Outcome(float(self._empty))
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, thread_name_prefix="spexapi-training")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        except asyncio.CancelledError:
+            self._stop.set()
+            raise
+
+
+def _trainer(train: Train | Trainer, measure: Measure | None, jobs: int) -> Trainer:
+    if isinstance(train, Trainer):
+        if measure is not None or jobs != 1:
+            raise InputError("a Trainer measures its models itself: give measure=None and jobs=1")
+        return train
+    if not callable(train) or not callable(measure):
+        given = f"{type(train).__name__} and {type(measure).__name__}"
+        raise InputError(
+            f"train must be a function (indices, seed) -> model and measure model -> float, got {given}"
+        )
+    return OneByOne(train, measure) if jobs == 1 else InProcesses(train, measure, jobs)

@@ -1,0 +1,246 @@
+"""Numbers and names in plain words, shared by the terminal, the report and the page."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spexapi.explanation.explanation import Cost, Explanation
+    from spexapi.games.base import Player
+    from spexapi.trust.audit import Audit
+
+NUMBERED = ("document", "sentence", "paragraph", "line", "turn")
+STRONG, FAIR, WEAK = (
+    0.9,
+    0.7,
+    0.5,
+)  # of R²: told plainly, told with "probably", told as a hint; below: not told
+
+
+def one_line(text: str, width: int) -> str:
+    """The text on one line, in at most `width` characters; control characters do not survive."""
+    flat = " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text).split())
+    return flat if len(flat) <= width else flat[: max(width - 1, 1)].rstrip() + "…"
+
+
+def quoted(text: str, width: int = 80) -> str:
+    return f"“{one_line(text, width)}”"
+
+
+def name(players: Sequence[Player], i: int) -> str:
+    """How a sentence calls player i: "document 3", “cellar”, or its label."""
+    player = players[i]
+    if player.kind in NUMBERED:
+        return f"{player.kind} {number(players, i)}"
+    if player.text.strip() and player.kind != "example":  # an example's text is a whole row
+        twin = sum(p.text.strip() == player.text.strip() for p in players[:i])
+        return quoted(player.text, 28) + (f" ({twin + 1})" if twin else "")
+    return one_line(player.label, 28) or f"player {i + 1}"
+
+
+def number(players: Sequence[Player], i: int) -> int:
+    """The place of player i among the players of its kind, from 1."""
+    return sum(p.kind == players[i].kind for p in players[: i + 1])
+
+
+def names(players: Sequence[Player], group: Sequence[int], joiner: str = "and") -> str:
+    """ "documents 1 and 2", "document 1 or 2", "“red” and “blue”"."""
+    kinds = {players[i].kind for i in group}
+    if len(group) > 1 and len(kinds) == 1 and (kind := players[group[0]].kind) in NUMBERED:
+        counted = listed([str(number(players, i)) for i in group], joiner)
+        return f"{kind} {counted}" if joiner == "or" else f"{kind}s {counted}"
+    return listed([name(players, i) for i in group], joiner)
+
+
+def listed(words: Sequence[str], joiner: str = "and") -> str:
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {joiner} {words[-1]}"
+
+
+def kind_plural(explanation: Explanation) -> str:
+    """What the players are called as a whole: "documents", "words", "players"."""
+    kinds = {p.kind for p in explanation.players}
+    return f"{kinds.pop()}s" if len(kinds) == 1 and kinds != {"span"} else "parts"
+
+
+def tokens_apart(explanation: Explanation) -> int:
+    """Over how many tokens a likelihood is spread to be readable; 1: it is not; 0: the value is a mean.
+
+    The probability of a whole long answer is always tiny, so its tokens' geometric mean is shown.
+    """
+    target = explanation.target
+    if target.score == "mean_logprob":
+        return 0
+    if target.score != "logprob" or explanation.value_of(kept=True) > math.log(0.01):
+        return 1
+    start, end = target.span or (0, len(target.answer))
+    return max(sum(a < end and b > start for a, b in target.answer_offsets), 1)
+
+
+def probability(explanation: Explanation, value: float) -> float | None:
+    """The probability a value stands for, of the answer or of a token of it; None where there is none."""
+    score = explanation.target.score
+    if explanation.target.unit != "nats" and score != "mean_logprob":
+        return None
+    if score in ("logprob", "mean_logprob"):
+        return math.exp(min(value / max(tokens_apart(explanation), 1), 0.0))
+    if score in ("logit", "choice"):
+        return 1.0 / (1.0 + math.exp(-max(min(value, 700.0), -700.0)))
+    return None
+
+
+_ROUNDING = 1e-13  # what sums of values of 1 to 100 are off by; a game of values of 1e-12 still shows its own
+
+
+def percent(p: float) -> str:
+    """A probability with as many digits as it deserves."""
+    if p < 0.001:
+        return "<0.1%"
+    if p < 0.0995:
+        return f"{100 * p:.1f}%"
+    return ">99.9%" if p > 0.9995 else f"{100 * p:.1f}%" if p > 0.995 else f"{100 * p:.0f}%"
+
+
+def signed(value: float) -> str:
+    """A number with its sign and three digits or so: the true minus sign, and no "-0.00"."""
+    if abs(value) < _ROUNDING:
+        return "0.00"
+    text = f"{value:+.2f}" if abs(value) < 1000 else f"{value:+.3g}"
+    if value and float(text) == 0.0:
+        text = f"{value:+.1g}"
+    return text.replace("-", "−") if float(text) else "0.00"
+
+
+def ranged(interval: tuple[float, float] | None) -> str:
+    """An interval behind its value; nothing where there is none, or where it is no wider than the digits."""
+    if interval is None or interval[1] - interval[0] < 0.005:
+        return ""
+    return f" ({signed(interval[0])} to {signed(interval[1])})"
+
+
+def valued(explanation: Explanation, value: float) -> str:
+    """A value for people: as a probability where it is one, else the number and its unit."""
+    p = probability(explanation, value)
+    if p is not None:
+        return percent(p) + (" a token" if tokens_apart(explanation) != 1 else "")
+    unit = explanation.target.unit
+    return signed(value).lstrip("+") + (f" {unit}" if unit else "")
+
+
+def explained(explanation: Explanation) -> str:
+    """The answer, or the span of it that is explained."""
+    target = explanation.target
+    return target.answer[slice(*target.span)] if target.span else target.answer
+
+
+def what_is_explained(explanation: Explanation) -> str:
+    """What R² is about: "the answer's log-probability", "the value"."""
+    known = {
+        "logprob": "the answer’s log-probability",
+        "mean_logprob": "the answer’s mean log-probability per token",
+        "logit": "the log-odds of the answer",
+        "choice": "the log-odds of the choice",
+    }
+    return known.get(explanation.target.score, "the value")
+
+
+def level(audit: Audit) -> str:
+    """ "exact", "strong", "fair", "weak", "poor" or "none": how plainly the result may be told."""
+    if audit.method.startswith("exact"):
+        return "exact"
+    if audit.r2 is None or not math.isfinite(audit.r2):
+        return "none"
+    low = audit.r2_interval[0] if audit.r2_interval else audit.r2
+    if audit.r2 >= STRONG and low >= FAIR:
+        return "strong"
+    if audit.r2 >= FAIR and low >= WEAK:
+        return "fair"
+    return "weak" if audit.r2 >= WEAK else "poor"
+
+
+def trust(explanation: Explanation) -> str:
+    """How far to believe the explanation, in one or two sentences."""
+    audit, what = explanation.audit, what_is_explained(explanation)
+    found = level(audit)
+    if found == "exact":
+        return f"Every possible mask was measured, so nothing is estimated: it accounts for all of {what}."
+    if found == "none" or audit.r2 is None:
+        return audit.notes[0] if audit.notes else "There is no R², so nothing vouches for this explanation."
+    share = f"{_whole(audit.r2)} {_interval(audit)}".strip()
+    text = f"The explanation predicts {share} of how {what} changes on masks it never saw."
+    if found in ("weak", "poor"):
+        text += " That is little: raise the budget before you rely on it."
+    return text
+
+
+def how_checked(audit: Audit) -> str:
+    """Where R² comes from."""
+    known = {
+        "out-of-fold": "each mask predicted by a fit that did not see it",
+        "held-out": "on fresh masks kept aside",
+    }
+    words = known.get(audit.method, audit.method)
+    if level(audit) in ("exact", "none"):
+        return words
+    return f"R² = {audit.r2:.2f}: {words}; {audit.n_held_out:,} masks".replace("-", "−")
+
+
+def steady(audit: Audit) -> str:
+    """How many of the strongest interactions come out again on other masks; "" where nothing was refitted."""
+    if audit.stability is None or level(audit) in ("exact", "none"):
+        return ""
+    share = _whole(audit.stability)
+    if audit.stability >= 0.995:
+        share = "all"
+    return (
+        f"Fitted again without a fifth of the masks, {share} of its strongest effects come out on top again."
+    )
+
+
+def _interval(audit: Audit) -> str:
+    if not audit.r2_interval:
+        return ""
+    low, high = (max(end, 0.0) for end in audit.r2_interval)
+    return f"(90% interval {_whole(low).removesuffix('%')}–{_whole(high)}) "
+
+
+def _whole(share: float) -> str:
+    return f"{100 * max(min(share, 1.0), -9.99):.0f}%".replace("-", "−")
+
+
+def spent(cost: Cost, kind: str = "") -> str:
+    """What the run used, in one sentence. kind: of the target."""
+    parts = [f"{cost.calls:,} {'trainings' if kind == 'training' else 'model calls'}"]
+    if cost.setup_calls:
+        parts.append(f"{cost.setup_calls:,} more to prepare")
+    if cost.cached_calls:
+        parts.append(f"{cost.cached_calls:,} known already")
+    if cost.tokens_in:
+        parts.append(f"{cost.tokens_in:,} tokens read")
+    if cost.tokens_out:
+        parts.append(f"{cost.tokens_out:,} written")
+    parts.append(f"{cost.seconds:.1f} s" if cost.seconds < 100 else f"{cost.seconds / 60:.0f} min")
+    if cost.price:
+        parts.append(f"about ${cost.price:,.4f}" if cost.price < 1 else f"about ${cost.price:,.2f}")
+    return ", ".join(parts)
+
+
+def warnings(explanation: Explanation, *, told: bool = False) -> list[str]:
+    """What must be known before anything is believed: a run cut short (unless that is told), failures."""
+    found: list[str] = []
+    if explanation.stopped and not told:
+        why = next((n for n in explanation.notes if n.startswith("stopped: ")), "").removeprefix("stopped: ")
+        found.append(
+            f"Stopped early: {len(explanation.observations):,} of {explanation.recipe.budget:,} selections"
+            f" were measured, so this is a partial result.{f' The reason: {one_line(why, 300)}' * bool(why)}"
+        )
+    failed = explanation.audit.n_failed
+    if failed:
+        reasons = sorted({r for r in explanation.observations.reason if r})
+        first = f" ({one_line(reasons[0], 100)})" if reasons else ""
+        found.append(f"{failed:,} measurement{'s' if failed > 1 else ''} failed{first}.")
+    return found

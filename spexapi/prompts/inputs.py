@@ -1,0 +1,239 @@
+"""What the user gives: chat turns, documents, and which of them may be removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from spexapi.errors import InputError
+from spexapi.prompts.messages import Message
+from spexapi.prompts.segments import shorten
+
+ROLES = ("system", "user", "assistant", "tool")
+Prompt = str | Sequence[Message | Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One thing that was retrieved. id and title may be empty; the model reads a title on its own line."""
+
+    text: str
+    title: str = ""
+    id: str = ""
+
+    @property
+    def written(self) -> str:
+        """As it stands in the prompt."""
+        return f"{self.title}\n{self.text}" if self.title else self.text
+
+    @property
+    def label(self) -> str:
+        """Title, id or the first words."""
+        return shorten(self.title or self.id or self.text)
+
+
+def to_messages(prompt: Prompt) -> tuple[Message, ...]:
+    """A plain text as one user turn, or chat turns. Raises InputError saying which turn is wrong.
+
+    Turns may hold `tool_calls` and `tool_call_id` as the API writes them. A call becomes part of the turn
+    with its result: an assistant turn that only calls is no turn of its own.
+    """
+    if isinstance(prompt, str):
+        prompt = [Message("user", prompt)]
+    calls: dict[str, str] = {}
+    messages: list[Message] = []
+    for number, turn in enumerate(prompt):
+        if isinstance(turn, Mapping) and turn.get("tool_calls"):
+            calls |= _calls(turn, number)
+            if not turn.get("content"):
+                continue
+        messages.append(_to_message(turn, number, calls))
+    if calls:
+        raise InputError(
+            f"the tool call {next(iter(calls))!r} has no result: give a turn"
+            " {'role': 'tool', 'tool_call_id': ..., 'content': ...} for it, or leave the call out"
+        )
+    if not any(message.content.strip() for message in messages):
+        raise InputError(
+            "the prompt is empty: give a text, or turns such as {'role': 'user', 'content': '...'}"
+        )
+    return tuple(messages)
+
+
+def _to_message(turn: Message | Mapping[str, Any], number: int, calls: dict[str, str]) -> Message:
+    if not isinstance(turn, Message):
+        if not isinstance(cast("object", turn), Mapping) or not {"role", "content"} <= set(turn):
+            raise InputError(
+                f"turn {number} must be {{'role': ..., 'content': ...}}, got {shorten(repr(turn), 80)}"
+            )
+        name = turn.get("tool_call_id")
+        if name is not None and name not in calls:
+            raise InputError(f"turn {number} answers the tool call {name!r}, which no turn before it makes")
+        turn = Message(turn["role"], turn["content"], calls.pop(name) if name is not None else "")
+    if turn.role not in ROLES:
+        raise InputError(f"turn {number} has role {turn.role!r}: use one of {', '.join(ROLES)}")
+    if not isinstance(cast("object", turn.content), str):
+        raise InputError(f"the content of turn {number} must be text, got {type(turn.content).__name__}")
+    return turn
+
+
+def _calls(turn: Mapping[str, Any], number: int) -> dict[str, str]:
+    """Id -> {"name", "arguments"} as JSON, of an assistant turn that calls tools."""
+    found: dict[str, str] = {}
+    try:
+        for call in turn["tool_calls"]:
+            given = call["function"]["arguments"]
+            arguments = json.loads(given) if isinstance(given, str) else given
+            known = {"name": str(call["function"]["name"]), "arguments": arguments}
+            found[str(call["id"])] = json.dumps(known, ensure_ascii=False)
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f"the tool_calls of turn {number} must be a list of"
+            " {'id', 'function': {'name', 'arguments'}}, the arguments JSON"
+        ) from None
+    return found
+
+
+def to_documents(documents: Sequence[str | Mapping[str, object] | Document]) -> tuple[Document, ...]:
+    """Documents from texts, from {"id", "title", "text"} or as is. Raises InputError naming the wrong one."""
+    if isinstance(documents, (str, Mapping)):
+        raise InputError(
+            "documents must be a list, one text or {'id', 'title', 'text'} each; got one " + _type(documents)
+        )
+    found = tuple(_to_document(given, f"document {i}") for i, given in enumerate(documents, 1))
+    if not found:
+        raise InputError("there are no documents: give at least 2")
+    return found
+
+
+def load_documents(path: str | Path) -> tuple[Document, ...]:
+    """Documents from a file, by its suffix. Raises InputError naming the file and the line.
+
+    .jsonl       {"id", "title", "text"} a line
+    .json        a list of the same, or of strings
+    .txt, .md    a document per block between blank lines
+    """
+    path = Path(path)
+    text = read_file(path)
+    kind = path.suffix.lower()
+    if kind == ".jsonl":
+        found = _from_lines(text, path.name)
+    elif kind == ".json":
+        found = _from_list(text, path.name)
+    elif kind in (".txt", ".md"):
+        found = tuple(Document(block) for block in _blocks(text))
+    else:
+        raise InputError(
+            f"{path.name}: documents come in .jsonl, .json, .txt or .md, not in {kind or 'no suffix'}"
+        )
+    if not found:
+        raise InputError(f"{path.name} holds no documents")
+    return found
+
+
+def load_prompt(text: str | None = None, path: str | Path | None = None) -> tuple[Message, ...]:
+    """A prompt from a text or from a file: .json (chat turns, or one string), else plain text as it stands.
+
+    Raises InputError unless exactly one of both is given, and where the file cannot be read.
+    """
+    if (text is None) == (path is None):
+        raise InputError("give the prompt either as a text or as a file" + (", not both" if text else ""))
+    if path is None:
+        return to_messages(text or "")
+    path = Path(path)
+    written = read_file(path)
+    if path.suffix.lower() != ".json":
+        return to_messages(written)
+    try:
+        given = json.loads(written)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path.name} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    if not isinstance(given, (str, list)):
+        raise InputError(f"{path.name} must hold a list of turns {{'role', 'content'}}, got {_type(given)}")
+    return to_messages(cast("Prompt", given))
+
+
+def read_file(path: Path) -> str:
+    """The text of a file. Raises InputError saying why it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name} is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _from_lines(text: str, name: str) -> tuple[Document, ...]:
+    found: list[Document] = []
+    # "\n" alone ends a line of JSON: its strings may hold U+2028 and the like as they are
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            given = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"line {number} of {name} is not JSON: {error.msg} at column {error.colno}"
+            ) from None
+        found.append(_to_document(given, f"line {number} of {name}"))
+    return tuple(found)
+
+
+def _from_list(text: str, name: str) -> tuple[Document, ...]:
+    try:
+        given = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{name} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    if not isinstance(given, list):
+        raise InputError(f"{name} must hold a list of documents, got {_type(given)}")
+    return tuple(
+        _to_document(d, f"document {i} of {name}") for i, d in enumerate(cast("list[object]", given), 1)
+    )
+
+
+def _blocks(text: str) -> list[str]:
+    blocks: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if line.strip():
+            blocks[-1].append(line)
+        elif blocks[-1]:
+            blocks.append([])
+    return ["\n".join(lines) for lines in blocks if lines]
+
+
+def _to_document(given: object, where: str) -> Document:
+    if isinstance(given, str):
+        given = Document(given)
+    if isinstance(given, Mapping):
+        given = _from_mapping(cast("Mapping[str, object]", given), where)
+    if not isinstance(given, Document):
+        raise InputError(f"{where} must be a text or {{'id', 'title', 'text'}}, got {_type(given)}")
+    if not given.text.strip():
+        raise InputError(
+            f"{where} is empty{f' ({shorten(given.title or given.id)})' if given.title or given.id else ''}"
+        )
+    return given
+
+
+def _from_mapping(given: Mapping[str, object], where: str) -> Document:
+    if "text" not in given:
+        raise InputError(f'{where} has no "text": it has {", ".join(sorted(map(str, given))) or "nothing"}')
+    if not isinstance(given["text"], str):
+        raise InputError(f'the "text" of {where} must be a string, got {_type(given["text"])}')
+    title, name = (given.get(key) for key in ("title", "id"))
+    return Document(given["text"], "" if title is None else str(title), "" if name is None else str(name))
+
+
+def _type(given: object) -> str:
+    return {"dict": "object", "NoneType": "null", "str": "text"}.get(
+        type(given).__name__, type(given).__name__
+    )

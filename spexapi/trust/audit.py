@@ -1,0 +1,257 @@
+"""How far an explanation can be trusted: what it predicts for masks that it never saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from spexapi.engines.base import Design, Engine, Fit
+from spexapi.fourier.masks import unique_rows
+from spexapi.fourier.spectrum import Interaction, Spectrum
+from spexapi.measurements import Floats, Measurements, is_constant
+from spexapi.trust.cross_fitting import CrossFits, cross_fit
+
+Method = Literal["out-of-fold", "held-out", "exact", "none"]
+
+_FEWEST = 8
+_RESAMPLES = 1000
+_CELLS = 1 << 22
+_STRONGEST = 10
+_CONSTANT = 1e-12  # spread below this share is rounding
+_NOT_UNIFORM = (
+    "R² is defined on uniform masks, and these masks are not uniform draws: set fresh ones aside for it with"
+    " held_out (at least 8, 32 or more to tell much)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """How well the spectrum predicts masks it was not fitted to.
+
+    r2           1 - squared residuals / squared distance from the mean, over uniform masks; below 0 where
+                 the mean predicts better; None where it means nothing, with the reason in notes
+    r2_interval  90%, by resampling masks; out-of-fold it reaches up to what the fit to all masks may have
+                 gained over those without a fold
+    n_held_out   how many predictions r2 rests on
+    n_failed     measurements that gave no value
+    method       out-of-fold (the masks already paid for, each predicted by a fit without it), held-out (fresh
+                 masks), exact (every mask was measured) or none
+    notes        sentences
+    stability    the share of the strongest terms that are among the strongest again in a fit without a fifth
+                 of the masks, a mean over five; None where there were no such fits
+    noise_share  of the variance of the values, what sampling noise accounts for: no R² above 1 - noise_share
+                 can be reached on them
+    """
+
+    r2: float | None
+    r2_interval: tuple[float, float] | None
+    n_held_out: int
+    n_failed: int
+    method: Method
+    notes: tuple[str, ...] = ()
+    stability: float | None = None
+    noise_share: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """The figure in words, for someone who has never heard of R²."""
+        if self.r2 is None:
+            return "Not audited: " + ("; ".join(self.notes) or "no reason was given") + "."
+        if self.method == "exact":
+            return "Exact: every mask was measured, so nothing is estimated."
+        if self.r2 <= 0:
+            return "Do not trust it: on masks it never saw it predicts no better than the mean."
+        share = f"it explains {100 * self.r2:.0f}% of the change in value on masks it never saw"
+        if self.r2_interval is not None:
+            low, high = (100 * max(0.0, end) for end in self.r2_interval)
+            share += f" (90% interval {low:.0f}% to {high:.0f}%)"
+        if self.r2 >= 0.9:
+            return f"Trust it: {share}."
+        if self.r2 >= 0.7:
+            return f"Trust its strong interactions, not its weak ones: {share}."
+        if self.r2 >= 0.4:
+            return f"Read it as a hint: {share}. A larger budget would tell more."
+        return f"Do not trust it: {share}. Raise the budget."
+
+
+def audit(
+    engine: Engine,
+    design: Design,
+    seen: Measurements,
+    fit: Fit,
+    *,
+    held_out: Measurements | None = None,
+    again: CrossFits | None = None,
+    rng: Generator,
+) -> Audit:
+    """R² with a 90% interval, from fresh masks where there are any, else from those already paid for.
+
+    fit       of engine on seen
+    held_out  fresh uniform masks that the engine did not see
+    again     refits(engine, design, seen, fit, rng), where they were made already
+
+    Without fresh masks and without fit.out_of_fold, the engine is fitted five times more, with all its
+    choices inside the fold and equal masks in one fold. The masks that keep all or nothing are left out of
+    R²: they are in every design and not uniform draws. A design that is not uniform at all (LIME, KernelSHAP,
+    leave-one-out) has no R² without fresh masks. A value known within bounds counts as predicted where the
+    prediction lies between them.
+    """
+    n_failed = seen.n_failed + (0 if held_out is None else held_out.n_failed)
+    values = seen.values[seen.ok]
+    if held_out is not None:
+        values = np.concatenate([values, held_out.values[held_out.ok]])
+    if (reason := _no_reason_to_ask(values)) is not None:
+        return Audit(None, None, 0, n_failed, "none", (reason,))
+    if is_exact(design, seen):
+        noise = _noise_share(seen)
+        return Audit(1.0, (1.0, 1.0), 0, n_failed, "exact", _noise_note(noise), None, noise)
+    steady = None if again is None else stability(fit.spectrum, again)
+    if held_out is not None and len(held_out):
+        there = held_out.take(held_out.ok)
+        found = _score(there, fit.spectrum.predict(there.masks), "held-out", n_failed, rng)
+        return replace(found, stability=steady)
+    if not design.uniform:
+        return Audit(None, None, 0, n_failed, "none", (_NOT_UNIFORM,))
+    guesses = fit.out_of_fold
+    if again is None and guesses is None:
+        again = cross_fit(engine, design, seen, fit, rng)
+        steady = None if again is None else stability(fit.spectrum, again)
+    if guesses is None:
+        guesses = np.full(len(seen), np.nan) if again is None else again.out_of_fold(seen.masks)
+    kept = seen.masks.sum(axis=1)
+    rows = np.flatnonzero(seen.ok & np.isfinite(guesses) & (kept > 0) & (kept < seen.n_players))
+    moved = 0.0 if again is None else _moved(fit.spectrum, again)
+    found = _score(seen.take(rows), guesses[rows], "out-of-fold", n_failed, rng, moved)
+    return replace(found, stability=steady)
+
+
+def stability(spectrum: Spectrum, again: CrossFits) -> float | None:
+    """The share of its strongest terms that are among as many strongest of a refit, the mean over refits.
+
+    Strongest: at most ten, none below a tenth of the largest. None where there is no term but the constant.
+    """
+    chosen = _strongest(spectrum, _STRONGEST)
+    size = abs(spectrum.coef[chosen[0]]) if chosen else 0.0
+    chosen = [s for s in chosen if abs(spectrum.coef[s]) >= size / 10]
+    if not size or not again.spectra:
+        return None
+    shares = [len({*chosen} & {*_strongest(other, len(chosen))}) / len(chosen) for other in again.spectra]
+    return float(np.mean(shares))
+
+
+def _strongest(spectrum: Spectrum, count: int) -> list[Interaction]:
+    ranked = sorted((s for s in spectrum.coef if s), key=lambda s: (-abs(spectrum.coef[s]), len(s), s))
+    return ranked[:count]
+
+
+def _moved(spectrum: Spectrum, again: CrossFits) -> float:
+    """The mean squared distance, over all masks, between the fit and those without a fold (Parseval)."""
+    total = 0.0
+    for other in again.spectra:
+        terms = {*spectrum.coef, *other.coef}
+        total += sum((spectrum.coef.get(s, 0.0) - other.coef.get(s, 0.0)) ** 2 for s in terms)
+    return total / max(len(again.spectra), 1)
+
+
+def _no_reason_to_ask(values: Floats) -> str | None:
+    if not len(values):
+        return "no measurement gave a value"
+    if is_constant(values):
+        return f"all {len(values)} values are the same, so there is nothing to explain"
+    return None
+
+
+def is_exact(design: Design, seen: Measurements) -> bool:
+    """Has every mask a value, so that nothing is estimated?"""
+    if not design.exact:
+        return False
+    first, _ = unique_rows(seen.masks[seen.ok])
+    return len(first) == 2**seen.n_players
+
+
+def _score(
+    there: Measurements, predicted: Floats, method: Method, n_failed: int, rng: Generator, moved: float = 0.0
+) -> Audit:
+    """The audit of predictions for masks they did not see, all of them measured."""
+    values = there.values
+    if len(values) < _FEWEST:
+        reason = f"{len(values)} masks it never saw have a value, and R² needs {_FEWEST}: raise the budget"
+        return Audit(None, None, len(values), n_failed, "none", (reason,))
+    if is_constant(values):
+        reason = f"all {len(values)} values are the same apart from the masks that keep all or nothing"
+        return Audit(None, None, len(values), n_failed, "none", (reason,))
+    bounded = there.lower < there.upper
+    values = np.where(bounded, np.clip(predicted, there.lower, there.upper), values)
+    _, group = unique_rows(there.masks)
+    squares = (values - predicted) ** 2
+    gain = _gain(float(squares.mean()), float(there.variance.mean()), moved)
+    interval = _interval(squares, there.values, group, rng, gain)
+    r2 = float(1 - squares.sum() / ((there.values - there.values.mean()) ** 2).sum())
+    noise = _noise_share(there)
+    notes = _noise_note(noise)
+    if bounded.any():
+        notes = (
+            *notes,
+            f"{int(bounded.sum())} values are known within bounds only: R² counts what lies outside",
+        )
+    return Audit(r2, interval, len(values), n_failed, method, notes, None, noise)
+
+
+def _gain(missed: float, noise: float, moved: float) -> float:
+    """The least share of the squared residuals that the fit to all masks can have left.
+
+    moved  squared distance between it and the fits without a fold
+
+    Were it off at a right angle to its distance from them, it would have won `moved`; going straight towards
+    the truth, it wins the most that this distance allows. Noise stays.
+    """
+    signal = missed - noise
+    if signal <= 0 or moved <= 0:
+        return 1.0
+    left = max(0.0, 1 - min(1.0, moved / signal) ** 0.5) ** 2
+    return (noise + signal * left) / missed
+
+
+def _interval(
+    squares: Floats, values: Floats, group: NDArray[np.intp], rng: Generator, gain: float
+) -> tuple[float, float] | None:
+    """90% of R² over bootstrap samples of the masks; a mask measured twice is drawn as one.
+
+    gain  what is left of the squares at the upper end
+    """
+    count = int(group.max()) + 1
+    squares = squares / values.var()
+    values = (values - values.mean()) / values.std()
+    parts = (np.ones(len(group)), values, values**2, squares)
+    sums = [np.bincount(group, weights=part) for part in parts]
+    drawn: list[Floats] = []
+    step = max(1, _CELLS // count)
+    for top in range(0, _RESAMPLES, step):
+        picks = rng.integers(count, size=(min(step, _RESAMPLES - top), count))
+        drawn.append(np.stack([row[picks].sum(axis=1) for row in sums]))
+    m, total, total_squares, left = np.concatenate(drawn, axis=1)
+    spread = total_squares - total**2 / m
+    usable = spread > _CONSTANT * m
+    if not usable.any():
+        return None
+    low, high = np.quantile(left[usable] / spread[usable], [0.05, 0.95])
+    return float(1 - high), float(1 - gain * low)
+
+
+def _noise_share(there: Measurements) -> float:
+    values = there.values[there.ok]
+    return float(min(1.0, there.variance[there.ok].mean() / values.var())) if len(values) else 0.0
+
+
+def _noise_note(share: float) -> tuple[str, ...]:
+    """Sampling noise bounds R²: no explanation predicts it."""
+    if share <= 0.01:
+        return ()
+    return (
+        f"sampling noise is {100 * share:.0f}% of the variance of the values: no explanation can reach an R²"
+        f" above {1 - share:.2f} on them",
+    )

@@ -1,0 +1,83 @@
+"""The strongest interactions measured directly, within the same budget: `--verify`, and the page."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from spexapi.errors import SpexError
+from spexapi.explanation.explanation import Explanation
+from spexapi.fourier.indices import check_index
+from spexapi.fourier.spectrum import Interaction
+from spexapi.games.base import Game
+from spexapi.verification.verify import averify
+
+_BACKGROUNDS = 2  # of each interaction are set aside for: the others all kept, and one choice of them
+_SHARE = 4  # one in so many of the budget at most
+_HIGHEST = 3  # players of an interaction that is set aside for
+_LISTED = 24
+
+
+def set_aside(game: Game, k: int, allowed: int, index: str, max_order: int | None) -> int:
+    """How many of the allowed calls to keep for verifying k interactions; 0 where all masks can be paid for.
+
+    Which ones they are is not known before the run: 2^3 masks each with all others kept and as many on one
+    other background, a quarter of the budget at most. What an engine leaves unspent comes on top.
+    """
+    if affords_all(game, allowed):
+        return 0
+    n, each = len(game.players), calls_per_mask(game)
+    _, order = check_index(index, max_order, n)
+    highest = min(_HIGHEST, n, order or _HIGHEST)
+    return min(_BACKGROUNDS * k * 2**highest * each, allowed // _SHARE)
+
+
+def measured(game: Game, ex: Explanation, k: int, allowed: int) -> tuple[Explanation, str]:
+    """ameasured() outside a running event loop."""
+    return asyncio.run(ameasured(game, ex, k, allowed))
+
+
+async def ameasured(
+    game: Game, ex: Explanation, k: int, allowed: int, only: Sequence[Interaction] = ()
+) -> tuple[Explanation, str]:
+    """The explanation with the verdicts and their cost, and "" or why there are none.
+
+    only  the interactions to choose from; none given: all
+
+    An error on the way leaves the explanation as it was: what is paid for is not lost.
+    """
+    before, started = game.spent, time.perf_counter()
+    left = max(0, allowed - ex.cost.calls) // calls_per_mask(game)
+    chosen = {s: v for s, v in ex.interactions.items() if s in only} if only else ex.interactions
+    try:
+        found = await averify(game, replace(ex, interactions=chosen), k, budget=left, seed=ex.seed)
+    except SpexError as error:
+        found, why = None, f"not verified: {error}"
+    else:
+        why = ""
+    after, cost = game.spent, ex.cost
+    price = None
+    if cost.price is not None and before.price is not None and after.price is not None:
+        price = cost.price + after.price - before.price
+    cost = replace(
+        cost,
+        calls=cost.calls + after.calls - before.calls,
+        tokens_in=cost.tokens_in + after.tokens_in - before.tokens_in,
+        tokens_out=cost.tokens_out + after.tokens_out - before.tokens_out,
+        seconds=cost.seconds + time.perf_counter() - started,
+        price=price,
+        saved_calls=max(0, cost.saved_calls - (after.calls - before.calls)),
+    )
+    return replace(ex, verification=found, cost=cost, notes=(*ex.notes, why) if why else ex.notes), why
+
+
+def affords_all(game: Game, allowed: int) -> bool:
+    """Whether so many calls measure every mask there is."""
+    n = len(game.players)
+    return n <= _LISTED and 2**n * calls_per_mask(game) <= allowed
+
+
+def calls_per_mask(game: Game) -> int:
+    return max(1, int(getattr(game, "calls_per_mask", 1)))

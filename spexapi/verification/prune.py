@@ -1,0 +1,222 @@
+"""Which k players to keep: the best masks of a spectrum, measured and, where that is paid for, improved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spexapi.errors import BudgetError, InputError
+from spexapi.explanation.explanation import Explanation
+from spexapi.fourier.indices import to_index
+from spexapi.fourier.optimize import Optimum, best_mask
+from spexapi.fourier.spectrum import Spectrum
+from spexapi.games.base import Game
+from spexapi.measure import collect
+from spexapi.measurements import Bools, Floats
+from spexapi.verification.verify import in_one_loop
+
+_EXCHANGED = 32  # players on either side that exchanges are tried of
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What keeping k players does.
+
+    optimum   who is kept, and the value the spectrum predicts; its goal is "best", its proof "optimal" only
+              where no set of this size is better on the spectrum
+    measured  the value with only these kept, NaN where the measurement failed
+    labels    of those kept
+    held_out  the value on the game given as `on`; NaN where there was none
+    """
+
+    optimum: Optimum
+    measured: float
+    labels: tuple[str, ...]
+    held_out: float = float("nan")
+
+
+def prune(
+    game: Game,
+    ex: Explanation,
+    k: int | Sequence[int],
+    *,
+    budget: int = 0,
+    on: Game | None = None,
+    time_limit: float = 10.0,
+) -> tuple[Pruned, ...]:
+    """For each size k the players to keep, by mixed-integer programming on the spectrum, and their value.
+
+    game        the one that was explained; one mask of it is measured for each size
+    k           one size or several
+    budget      masks measured beyond those: sets that differ by one player from the best measured so far, in
+                the order the spectrum ranks them. The best measured set of each size is kept
+    on          another game of the same players, such as held-out questions: what was kept is measured there
+    time_limit  seconds of the solver for each size; where they end first, what one exchange of a player
+                after the other makes of the set it had, which may not be the best and says so
+
+    The spectrum errs upwards at its own optimum, so that `measured` tends to fall short of the prediction:
+    the budget is for that. Several sizes help each other. Raises InputError before any call where the players
+    differ or a size cannot be, RunningLoopError inside a running loop.
+    """
+    work = aprune(game, ex, k, budget=budget, on=on, time_limit=time_limit)
+    return in_one_loop("aprune", work)
+
+
+async def aprune(
+    game: Game,
+    ex: Explanation,
+    k: int | Sequence[int],
+    *,
+    budget: int = 0,
+    on: Game | None = None,
+    time_limit: float = 10.0,
+) -> tuple[Pruned, ...]:
+    """prune() for notebooks and servers."""
+    for each in (game, *([on] if on is not None else [])):
+        _same_players(each, ex)
+    sizes = [int(k)] if isinstance(k, (int, np.integer)) else [int(each) for each in k]
+    if not sizes:
+        raise InputError("no size is given: how many players shall be kept?")
+    if budget < 0:
+        raise BudgetError(f"the budget is {budget}: it must be 0 or more masks")
+    # in a thread: the solver may take its whole time, and a server has other visitors
+    optima = {
+        size: await asyncio.to_thread(_best, ex.spectrum, size, time_limit) for size in dict.fromkeys(sizes)
+    }
+    best = await _measured(game, ex.spectrum, optima, budget)
+    masks = np.stack([best[size][0].mask for size in sizes])
+    others = [float("nan")] * len(sizes) if on is None else (await _values(on, masks)).tolist()
+    return tuple(
+        Pruned(found, value, tuple(ex.players[i].label for i in found.players), held_out)
+        for (found, value), held_out in zip((best[size] for size in sizes), others, strict=True)
+    )
+
+
+def _best(spectrum: Spectrum, size: int, time_limit: float) -> Optimum:
+    """The solver's set; where its time ended first, the best that exchanges of one player make of it.
+
+    Exchanges also start from the players with the largest effects of their own. O(n²) predictions a step.
+    """
+    found = best_mask(spectrum, size, time_limit=time_limit)
+    if found.proof == "optimal":
+        return found
+    alone = to_index(spectrum, "bv", 1)
+    order = sorted(range(spectrum.n_players), key=lambda i: -alone.get((i,), 0.0))
+    mask = np.zeros(spectrum.n_players, dtype=np.bool_)
+    mask[order[:size]] = True
+    for start in (found.mask, mask):
+        now, value = start, float(spectrum.predict(start[None])[0])
+        while len(near := _neighbours(spectrum, now, size)):
+            predicted = spectrum.predict(near)
+            if not predicted.max() > value:
+                break
+            now, value = near[int(predicted.argmax())], float(predicted.max())
+        if value > found.predicted:
+            found = replace(found, players=tuple(np.flatnonzero(now).tolist()), predicted=value)
+    return found
+
+
+async def _measured(
+    game: Game, spectrum: Spectrum, optima: Mapping[int, Optimum], budget: int
+) -> dict[int, tuple[Optimum, float]]:
+    """The best measured set of each size, with its value."""
+    best: dict[int, tuple[Optimum, float]] = {}
+    seen: set[bytes] = set()
+    try:
+        await game.prepare()
+        coming = list(optima.values())
+        while coming:
+            seen |= {each.mask.tobytes() for each in coming}
+            measured = await collect(game, np.stack([each.mask for each in coming]))
+            for each, value in zip(coming, measured.values.tolist(), strict=True):
+                size = len(each.players)
+                if size not in best or not best[size][1] >= value:
+                    best[size] = (each, value)
+            coming = _next(spectrum, best, seen)[:budget]
+            budget -= len(coming)
+    finally:
+        await game.close()
+    return best
+
+
+def _next(spectrum: Spectrum, best: Mapping[int, tuple[Optimum, float]], seen: set[bytes]) -> list[Optimum]:
+    """For each size the unmeasured neighbour of a measured set that promises most, the surest gain first.
+
+    A neighbour is promised the measured value of its parent and what the spectrum says of the difference: the
+    error that the spectrum makes at the parent does not count.
+    """
+    sizes = sorted(best)
+    found: list[tuple[float, Optimum]] = []
+    for place, size in enumerate(sizes):
+        promised: list[tuple[float, Bools]] = []
+        for parent, at in (best[near] for near in sizes[max(0, place - 1) : place + 2]):
+            near = _neighbours(spectrum, _nearly(spectrum, parent.mask, size), size)
+            near = near[[row.tobytes() not in seen for row in near]]
+            if len(near) and np.isfinite(at):
+                gains = at + spectrum.predict(near) - parent.predicted
+                promised.append((float(gains.max()), near[int(gains.argmax())]))
+        if promised:
+            most, mask = max(promised, key=lambda each: each[0])
+            players = tuple(np.flatnonzero(mask).tolist())
+            predicted = float(spectrum.predict(mask[None])[0])
+            kept = replace(best[size][0], players=players, predicted=predicted, proof="time limit")
+            found.append((most - best[size][1], kept))
+    return [kept for _, kept in sorted(found, key=lambda each: -each[0])]
+
+
+def _nearly(spectrum: Spectrum, mask: Bools, size: int) -> Bools:
+    """The mask one player away from `size`, or of that size where it was: each step the best predicted."""
+    while abs(gap := size - int(mask.sum())) > 1:
+        near = _neighbours(spectrum, mask, int(mask.sum()) + (1 if gap > 0 else -1))
+        mask = near[int(spectrum.predict(near).argmax())]
+    return mask
+
+
+def _neighbours(spectrum: Spectrum, mask: Bools, size: int) -> Bools:
+    """(k, n) masks of `size` kept players that are one exchange, one more or one less from this one.
+
+    Of exchanges only those among the players that are best to remove and best to add, each by itself.
+    """
+    kept, gone = _ranked(spectrum, mask, np.flatnonzero(mask)), _ranked(spectrum, mask, np.flatnonzero(~mask))
+    if size > mask.sum():
+        changes = [(i,) for i in gone]
+    elif size < mask.sum():
+        changes = [(i,) for i in kept]
+    else:
+        changes = [(i, j) for i in kept[:_EXCHANGED] for j in gone[:_EXCHANGED]]
+    return _changed(mask, changes)
+
+
+def _ranked(spectrum: Spectrum, mask: Bools, players: NDArray[np.intp]) -> list[int]:
+    """The players in the order of the value that the spectrum predicts when each alone is turned over."""
+    found: list[int] = players.tolist()
+    predicted = spectrum.predict(_changed(mask, [(i,) for i in found]))
+    return [found[place] for place in np.argsort(-predicted, kind="stable")]
+
+
+def _changed(mask: Bools, changes: Sequence[tuple[int, ...]]) -> Bools:
+    """(k, n) the mask with the players of each change turned over."""
+    near = np.repeat(mask[None], len(changes), axis=0)
+    for row, change in enumerate(changes):
+        near[row, list(change)] ^= True
+    return near
+
+
+async def _values(game: Game, masks: Bools) -> Floats:
+    try:
+        await game.prepare()
+        return (await collect(game, masks)).values
+    finally:
+        await game.close()
+
+
+def _same_players(game: Game, ex: Explanation) -> None:
+    if tuple(p.label for p in game.players) != tuple(p.label for p in ex.players):
+        raise InputError(
+            f"the explanation is of {ex.n_players} players, the game has {len(game.players)} or others: give"
+            " a game of the same ones"
+        )

@@ -1,0 +1,76 @@
+"""How far to trust an explanation, at a glance: R² with its interval as a bar, and a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spexapi.narrative.wording import kind_plural, level, what_is_explained
+from spexapi.views.html.safe import safe, tag
+
+if TYPE_CHECKING:
+    from spexapi.explanation.explanation import Explanation
+    from spexapi.trust.audit import Audit
+
+ADVICE = {
+    "exact": "nothing is estimated",
+    "strong": "strong evidence",
+    "fair": "fair evidence: trust what is strong, not what is weak",
+    "weak": "weak evidence: take it as a hint, or raise the budget",
+    "poor": "too little to rely on: raise the budget, or use larger parts",
+}
+
+
+def gauge(explanation: Explanation, *, measuring: bool = False) -> str:
+    """The bar and the sentence; a sentence alone where there is no R². measuring: more is to come."""
+    audit, found = explanation.audit, level(explanation.audit)
+    if found == "none" or audit.r2 is None:
+        reason = "R² comes when the measuring is done" if still_measuring(audit) else "; ".join(audit.notes)
+        return tag("div", tag("p", safe(reason or "nothing vouches for it")), class_="gauge none")
+    share = min(max(audit.r2, 0.0), 1.0)
+    low, high = audit.r2_interval or (audit.r2, audit.r2)
+    said = _said(explanation, found, measuring)
+    return tag("div", _bar(share, low, high) + tag("p", safe(said)), class_=f"gauge {found}")
+
+
+def _said(ex: Explanation, found: str, measuring: bool) -> str:
+    r2 = max(ex.audit.r2 or 0.0, 0.0)
+    if found == "exact":
+        tried = len(ex.observations)
+        return f"Exact: all {tried:,} selections of the {kind_plural(ex)} were tried, {ADVICE[found]}."
+    interval = ""
+    if ex.audit.r2_interval:
+        low, high = (f"{100 * min(max(end, 0.0), 1.0):.0f}" for end in ex.audit.r2_interval)
+        interval = f" (90% interval {low}–{high}%)" if low != high else ""
+    how = what_is_explained(ex)
+    if measuring:
+        return f"So far it explains {100 * r2:.0f}%{interval} of how {how} changes."
+    return f"Explains {100 * r2:.0f}%{interval} of how {how} changes: {ADVICE[found]}{_checked(ex)}."
+
+
+def _checked(ex: Explanation) -> str:
+    """ "; 3 of the top 5 combinations confirmed by direct ablation", "" where nothing was checked."""
+    if ex.verification is None:
+        return ""
+    players = list(dict.fromkeys(c.players for c in ex.verification.checks if c.confirmed is not None))
+    good = sum(ex.verification.verdict(s) is True for s in players)
+    sizes = {len(s) > 1 for s in players}
+    what = "effects" if len(sizes) > 1 else "combinations" if True in sizes else kind_plural(ex)
+    if len(players) == 1:
+        return f"; the strongest of the {what} {'' if good else 'not '}confirmed by direct ablation"
+    return f"; {good} of the top {len(players)} {what} confirmed by direct ablation" if players else ""
+
+
+def _bar(share: float, low: float, high: float) -> str:
+    a, b = (100 * min(max(end, 0.0), 1.0) for end in (low, high))
+    return (
+        f'<svg class="dial" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" '
+        f'aria-label="R² {share:.2f} of 1">'
+        '<rect class="rail" width="100" height="10"/>'
+        f'<rect class="fill" width="{100 * share:.1f}" height="10"/>'
+        f'<rect class="span" x="{a:.1f}" width="{max(b - a, 0.4):.1f}" y="3.5" height="3"/></svg>'
+    )
+
+
+def still_measuring(audit: Audit) -> bool:
+    """Whether this is a snapshot that was not audited, as more is to come."""
+    return "still measuring" in audit.notes
