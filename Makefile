@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests run in this many processes; one that has finished its share takes over tests of another.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: demo test test-all lint train bench page clean
 
@@ -30,10 +33,10 @@ lint: $(BIN)/.test
 	$(BIN)/pyright
 
 test: $(BIN)/.test
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: $(BIN)/.test lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # Trains the embedded model again; over an hour on two cores.
 train: $(BIN)/.test

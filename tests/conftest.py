@@ -1,6 +1,13 @@
-"""Where tests find what lies beside the project."""
+"""What all tests share: settings of the process, the folder next to the checkout, a server on loopback."""
 
 import os
+
+# Tests run in two processes on two cores (Makefile): more threads in each would only wait for one another.
+# Set before NumPy and PyTorch load; subprocesses inherit it; a test that needs another count sets its own.
+os.environ |= {
+    name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+}
+
 from collections.abc import Iterator
 from pathlib import Path
 
