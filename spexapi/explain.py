@@ -14,7 +14,7 @@ import numpy as np
 from spexapi.engines.base import Engine
 from spexapi.errors import BackendError, CapReached, RunningLoopError, SpexError
 from spexapi.explanation.explanation import Cost, Explanation, read
-from spexapi.games.base import Game, Spent, Target
+from spexapi.games.base import Game, Spent, Target, traits_of
 from spexapi.measure import sample
 from spexapi.measurements import Measurements, join, nothing, split
 from spexapi.plan import Preview as Preview
@@ -242,7 +242,7 @@ def _read(
         stopped=stopped,
         audited=audited,
     )
-    said = (*getattr(run.game, "notes", ()), *([f"stopped: {capped}"] if capped else []))
+    said = (*traits_of(run.game).notes, *([f"stopped: {capped}"] if capped else []))
     return replace(ex, notes=(*ex.notes, *said)) if said else ex
 
 

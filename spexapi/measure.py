@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import numpy as np
 
 from spexapi.errors import CapReached, InputError
-from spexapi.games.base import Game
+from spexapi.games.base import CanHalt, Game, traits_of
 from spexapi.measurements import Bools, Measurements, join, nothing
 
 Progress = Callable[[int, int], None]
@@ -45,7 +45,7 @@ async def sample(
     bought = _rows_of(known)
     row_of = dict(zip(keys, range(len(keys)), strict=True))  # in the order of first appearance
     to_buy = [row for key, row in row_of.items() if key not in bought]
-    batches = _batches(masks, to_buy, max(1, game.batch), _width(game))
+    batches = _batches(masks, to_buy, max(1, game.batch), traits_of(game).concurrency)
     buying = _Buying(game, masks, should_stop or (lambda: False))
     given = done = 0
     if on_progress is not None:
@@ -93,7 +93,7 @@ class _Buying:
 
     def start(self, batches: Iterator[list[int]]) -> None:
         """As many as may run at once."""
-        width = _width(self._game)
+        width = traits_of(self._game).concurrency
         while len(self._calls) < width and not self._stopping():
             if (rows := next(batches, None)) is None:
                 return
@@ -139,14 +139,10 @@ class _Buying:
         return self._stopped
 
     def _halt(self) -> bool:
-        halt: Callable[[], None] | None = getattr(self._game, "halt", None)
-        if halt is not None:
-            halt()
-        return halt is not None
-
-
-def _width(game: Game) -> int:
-    return max(1, int(getattr(game, "concurrency", 1)))
+        if not isinstance(self._game, CanHalt):
+            return False
+        self._game.halt()
+        return True
 
 
 def _batches(masks: Bools, rows: list[int], size: int, width: int) -> Iterator[list[int]]:

@@ -12,7 +12,7 @@ from spexapi.errors import BudgetError, InputError
 from spexapi.explanation.explanation import Recipe, options_of
 from spexapi.fourier.indices import check_index
 from spexapi.fourier.masks import uniform_masks
-from spexapi.games.base import Game
+from spexapi.games.base import CanForecast, Game, traits_of
 from spexapi.measurements import Bools, Measurements, nothing
 from spexapi.sampling.forecast import Forecast
 
@@ -44,7 +44,7 @@ def plan(
     index, max_order = check_index(index, max_order, n)
     if isinstance(budget, bool) or not isinstance(budget, (int, np.integer)) or budget < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise BudgetError(f"the budget is {budget!r}: it must be a whole number of masks, at least 1")
-    each = _calls_per_mask(game)
+    each = traits_of(game).calls_per_mask
     masks = int(budget) // each
     if not 0 <= held_out < max(1, masks):
         raise BudgetError(f"held_out={held_out} of a budget of {masks}: give a number from 0 to {masks - 1}")
@@ -62,13 +62,9 @@ def plan(
     return Run(game, found, design, recipe, index, max_order, audit_masks, each)
 
 
-def _calls_per_mask(game: Game) -> int:
-    return max(1, int(getattr(game, "calls_per_mask", 1)))
-
-
 def ready(run: Run) -> Run:
     """The run planned again where the game, once it knows its backend, takes more replies a mask."""
-    each = _calls_per_mask(run.game)
+    each = traits_of(run.game).calls_per_mask
     if each == run.calls_per_mask:
         return run
     budget, recipe = run.recipe.budget * run.calls_per_mask, run.recipe
@@ -87,7 +83,7 @@ def audit_masks_of(run: Run, seen: Measurements) -> Bools:
 
 def audit_masks_beside(run: Run, seen: int) -> Bools:
     """Those that are asked together with the engine's first: a batch may take a day, and one is enough."""
-    begins = seen == 0 and getattr(run.game, "batched", False)
+    begins = seen == 0 and traits_of(run.game).batched
     return run.audit_masks if begins else run.audit_masks[:0]
 
 
@@ -126,8 +122,7 @@ def preview(
     run = plan(game, engine, budget, index, max_order, seed, held_out)
     first = run.design.masks[: run.recipe.budget - len(run.audit_masks)]
     masks = np.concatenate([first, run.audit_masks])
-    priced = getattr(game, "forecast", None)
-    expected: Forecast | None = priced(masks) if priced is not None else None
+    expected = game.forecast(masks) if isinstance(game, CanForecast) else None
     notes = run.design.notes
     if expected is not None and expected.batches:
         begins = run.engine.propose(run.design, nothing(len(game.players)), len(first))

@@ -13,9 +13,9 @@ from rich.table import Table
 from spexapi.cli.run import err, out
 from spexapi.errors import InputError
 from spexapi.explanation.explanation import Explanation
-from spexapi.games.base import Game
+from spexapi.games.base import Game, traits_of
 from spexapi.narrative.wording import valued
-from spexapi.verification.budget import affords_all, calls_per_mask
+from spexapi.verification.budget import affords_all
 from spexapi.verification.prune import Pruned, prune
 
 _SHARE = 4  # one in so many calls: the best set of a spectrum is where it errs upwards, so that a search pays
@@ -36,7 +36,7 @@ class Pruning:
                 raise InputError(f"--prune {size} of {n} parts: write sizes from 1 to {n - 1}, such as 4,8")
         if affords_all(game, allowed):
             return 0
-        each = calls_per_mask(game)
+        each = traits_of(game).calls_per_mask
         return max(len(self.sizes), allowed // _SHARE // each) * each
 
     def __call__(self, game: Game, ex: Explanation, calls: int, saved: Path | None, *, quiet: bool) -> None:
@@ -44,7 +44,7 @@ class Pruning:
         if ex.stopped:
             err.print("not pruned: the run was stopped", highlight=False)
             return
-        search = max(0, calls // calls_per_mask(game) - len(self.sizes))
+        search = max(0, calls // traits_of(game).calls_per_mask - len(self.sizes))
         found = prune(game, ex, self.sizes, budget=search)
         if saved is not None:
             data = json.loads(saved.read_text(encoding="utf-8"))

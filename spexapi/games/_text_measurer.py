@@ -14,7 +14,7 @@ from spexapi.errors import BackendError, InputError
 from spexapi.games._senders import Senders
 from spexapi.games._settings import Settings, fitting
 from spexapi.games._values import of_scores, of_texts
-from spexapi.games.base import Piece, Player, Spent, Target
+from spexapi.games.base import GameTraits, Piece, Player, Spent, Target
 from spexapi.measurements import Bools, Measurements
 from spexapi.prompts.render import Layout, render
 from spexapi.sampling.forecast import Forecast, forecast
@@ -40,24 +40,15 @@ class TextMeasurer:
         return self.backend.capabilities.batch
 
     @property
-    def calls_per_mask(self) -> int:
-        return self.chosen.calls_per_mask
-
-    @property
-    def concurrency(self) -> int:
-        """Calls of measure() that keep the backend busy, the next one ready."""
-        at_once = self.backend.capabilities.concurrency
-        return at_once if self.calls_per_mask == 1 else at_once // self.calls_per_mask + 1
-
-    @property
-    def batched(self) -> bool:
-        return self.backend.capabilities.batched
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """For the explanation: a score nobody named, replies the store could not take."""
-        trouble = self._senders.main.trouble
-        return (*self._notes, trouble) if trouble else self._notes
+    def traits(self) -> GameTraits:
+        """Calls that keep the backend busy; notes on a score no one named and on a full store."""
+        can, k, trouble = self.backend.capabilities, self.chosen.calls_per_mask, self._senders.main.trouble
+        return GameTraits(
+            concurrency=can.concurrency if k == 1 else can.concurrency // k + 1,
+            batched=can.batched,
+            calls_per_mask=k,
+            notes=(*self._notes, trouble) if trouble else self._notes,
+        )
 
     @property
     def spent(self) -> Spent:
@@ -107,7 +98,7 @@ class TextMeasurer:
         requests = [self._request(self._layout, mask) for mask in masks]
         if self._scorer.of_texts is None:
             return of_scores(self._scorer, masks, await self._senders.main.send_all(requests))
-        k = self.calls_per_mask
+        k = self.chosen.calls_per_mask
         drawn = [replace(request, sample=number) for request in requests for number in range(k)]
         replies = await self._senders.main.send_all(drawn)
         groups = [replies[start : start + k] for start in range(0, len(replies), k)]
@@ -149,7 +140,7 @@ class TextMeasurer:
 
     def forecast(self, layout: Layout, players: Sequence[Player], masks: Bools) -> Forecast:
         """What these masks would take, and three of the prompts."""
-        can, k = self.backend.capabilities, self.calls_per_mask
+        can, k = self.backend.capabilities, self.chosen.calls_per_mask
         tokens = self.estimate_tokens(layout, players, masks)
         answers = "".join((self.chosen.answer or "", *self.chosen.options))
         behind = (self.backend.count_tokens(answers) or 0) * len(masks) if k == 1 else 0
@@ -182,7 +173,7 @@ class TextMeasurer:
             why = str(getattr(self.backend, "cannot", ""))
             self._notes = (
                 f"{name} shows no log-probability of a given answer{f' ({why})' if why else ''}, so the score"
-                f" is {self._scorer.name}: {self.calls_per_mask} sampled replies a mask",
+                f" is {self._scorer.name}: {self.chosen.calls_per_mask} sampled replies a mask",
             )
         self._senders.help_with(self._scorer.helper)
         self._placeholder = can.placeholder if self.chosen.placeholder is None else self.chosen.placeholder

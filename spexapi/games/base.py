@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
+from spexapi.errors import InputError
 from spexapi.measurements import Bools, Measurements
+from spexapi.sampling.forecast import Forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +85,34 @@ class Spent:
     retries: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class GameTraits:
+    """How a game likes to be measured, and what it has to say.
+
+    concurrency     calls of `measure` that may run at once
+    batched         True if one call of `measure` may take a day
+    calls_per_mask  budget that one mask takes: several if its value is read from several replies
+    notes           sentences for the explanation
+    """
+
+    concurrency: int = 1
+    batched: bool = False
+    calls_per_mask: int = 1
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, number in (("concurrency", self.concurrency), ("calls_per_mask", self.calls_per_mask)):
+            if number < 1:
+                raise InputError(f"{name} of a game must be 1 or more, got {number}")
+
+
 @runtime_checkable
 class Game(Protocol):
     """Players and a way to measure masks. Knows nothing of engines.
 
-    The run calls `prepare` once, then `measure` with batches of at most `batch` masks, then `close`. Where a
-    game has them, the run also reads: `concurrency`, calls of `measure` that may run at once (else 1);
-    `batched`, whether a call of `measure` may take a day; `calls_per_mask`, budget that one mask takes (else
-    1; final after `prepare`); `halt()`, which makes `measure` send nothing more; `notes`, sentences for the
-    explanation.
+    A run calls `prepare` once, then `measure` with batches of up to `batch` masks, then `close`. A game may
+    also have `traits`, a GameTraits that is final after `prepare`, and the abilities CanHalt, CanForecast and
+    CanWrite.
     """
 
     @property
@@ -101,7 +122,7 @@ class Game(Protocol):
 
     @property
     def batch(self) -> int:
-        """How many masks one call of `measure` likes: progress is shown and a stop obeyed between calls."""
+        """Most masks in one call of `measure`: progress is shown and a stop obeyed between calls."""
         ...
 
     @property
@@ -131,3 +152,39 @@ class Game(Protocol):
     async def close(self) -> None:
         """Ends what `prepare` opened."""
         ...
+
+
+@runtime_checkable
+class CanHalt(Protocol):
+    """A game that can be told to send nothing more."""
+
+    def halt(self) -> None:
+        """Makes `measure` send nothing more until the next `prepare`; calls under way end by themselves."""
+        ...
+
+
+@runtime_checkable
+class CanForecast(Protocol):
+    """A game that knows what masks would take before any is measured."""
+
+    def forecast(self, masks: Bools) -> Forecast:
+        """Calls, tokens, time and price of measuring these masks; no call is made."""
+        ...
+
+
+@runtime_checkable
+class CanWrite(Protocol):
+    """A game whose model can be asked to answer with only some of the players there."""
+
+    async def write(self, mask: Bools) -> str:
+        """The model's own answer with only mask (n,) kept; between `prepare` and `close`."""
+        ...
+
+
+def traits_of(game: Game) -> GameTraits:
+    """The game's `traits`; a game without them may have any of their fields as attributes of its own."""
+    given = getattr(game, "traits", None)
+    if isinstance(given, GameTraits):
+        return given
+    names = [field.name for field in fields(GameTraits) if hasattr(game, field.name)]
+    return GameTraits(**{name: getattr(game, name) for name in names})

@@ -16,7 +16,7 @@ from spexapi.games._senders import Senders
 from spexapi.games._settings import fitting
 from spexapi.games._text_measurer import at_least_two
 from spexapi.games._values import of_scores, of_texts
-from spexapi.games.base import Piece, Player, Spent, Target
+from spexapi.games.base import GameTraits, Piece, Player, Spent, Target
 from spexapi.games.questions import Posed, Question, filling, posed
 from spexapi.measurements import Bools, Measurements, exact_values
 from spexapi.prompts.inputs import Prompt
@@ -95,9 +95,9 @@ class HeadGame:
         return len(self._posed) * self._posed[0].chosen.calls_per_mask
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def traits(self) -> GameTraits:
         trouble = self._senders.main.trouble
-        return (trouble,) if trouble else ()
+        return GameTraits(calls_per_mask=self.calls_per_mask, notes=(trouble,) if trouble else ())
 
     @property
     def backend_name(self) -> str:

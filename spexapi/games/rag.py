@@ -9,7 +9,7 @@ from spexapi.backends.base import Reply, Scoring
 from spexapi.errors import InputError
 from spexapi.games._settings import settings
 from spexapi.games._text_measurer import TextMeasurer, at_least_two
-from spexapi.games.base import Player, Spent, Target
+from spexapi.games.base import GameTraits, Player, Spent, Target
 from spexapi.measurements import Bools, Measurements
 from spexapi.prompts.inputs import Document, to_documents
 from spexapi.prompts.render import Layout, Part, Turn, parts_of
@@ -99,20 +99,8 @@ class RagGame:
         return self._asking.batch
 
     @property
-    def concurrency(self) -> int:
-        return self._asking.concurrency
-
-    @property
-    def batched(self) -> bool:
-        return self._asking.batched
-
-    @property
-    def calls_per_mask(self) -> int:
-        return self._asking.calls_per_mask
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return self._asking.notes
+    def traits(self) -> GameTraits:
+        return self._asking.traits
 
     @property
     def backend_name(self) -> str:

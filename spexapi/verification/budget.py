@@ -11,7 +11,7 @@ from spexapi.errors import SpexError
 from spexapi.explanation.explanation import Explanation
 from spexapi.fourier.indices import check_index
 from spexapi.fourier.spectrum import Interaction
-from spexapi.games.base import Game
+from spexapi.games.base import Game, traits_of
 from spexapi.verification.verify import averify
 
 _BACKGROUNDS = 2  # of each interaction are set aside for: the others all kept, and one choice of them
@@ -28,7 +28,7 @@ def set_aside(game: Game, k: int, allowed: int, index: str, max_order: int | Non
     """
     if affords_all(game, allowed):
         return 0
-    n, each = len(game.players), calls_per_mask(game)
+    n, each = len(game.players), traits_of(game).calls_per_mask
     _, order = check_index(index, max_order, n)
     highest = min(_HIGHEST, n, order or _HIGHEST)
     return min(_BACKGROUNDS * k * 2**highest * each, allowed // _SHARE)
@@ -49,7 +49,7 @@ async def ameasured(
     An error on the way leaves the explanation as it was: what is paid for is not lost.
     """
     before, started = game.spent, time.perf_counter()
-    left = max(0, allowed - ex.cost.calls) // calls_per_mask(game)
+    left = max(0, allowed - ex.cost.calls) // traits_of(game).calls_per_mask
     chosen = {s: v for s, v in ex.interactions.items() if s in only} if only else ex.interactions
     try:
         found = await averify(game, replace(ex, interactions=chosen), k, budget=left, seed=ex.seed)
@@ -76,8 +76,4 @@ async def ameasured(
 def affords_all(game: Game, allowed: int) -> bool:
     """Whether so many calls measure every mask there is."""
     n = len(game.players)
-    return n <= _LISTED and 2**n * calls_per_mask(game) <= allowed
-
-
-def calls_per_mask(game: Game) -> int:
-    return max(1, int(getattr(game, "calls_per_mask", 1)))
+    return n <= _LISTED and 2**n * traits_of(game).calls_per_mask <= allowed

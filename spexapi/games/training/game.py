@@ -15,7 +15,7 @@ import numpy as np
 
 from spexapi.errors import InputError
 from spexapi.fourier.masks import uniform_masks
-from spexapi.games.base import Player, Spent, Target
+from spexapi.games.base import GameTraits, Player, Spent, Target
 from spexapi.games.training.cache import Trained, seed_of
 from spexapi.games.training.examples import Examples, examples_of
 from spexapi.games.training.retraining import (
@@ -166,9 +166,9 @@ class TrainingGame:
         return self._spent
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What the noise is, and what the store could not do."""
-        return (*self._said, *([self._trained.trouble] if self._trained.trouble else []))
+    def traits(self) -> GameTraits:
+        """With notes on the noise of training, and on what the store could not keep."""
+        return GameTraits(notes=(*self._said, *([self._trained.trouble] if self._trained.trouble else [])))
 
     @property
     def seconds(self) -> float:

@@ -14,7 +14,7 @@ from spexapi.explanation.evidence import Evidence
 from spexapi.explanation.explanation import Explanation
 from spexapi.explanation.reading import Reading
 from spexapi.fourier.optimize import Optimum, necessary_set, sufficient_set
-from spexapi.games.base import Game
+from spexapi.games.base import CanWrite, Game
 from spexapi.narrative.wording import (
     explained,
     kind_plural,
@@ -99,10 +99,10 @@ class Answered:
 
 async def answer(held: SessionResult, optimum: Optimum, site: Site, key: str) -> Answered:
     """Measures a selection on the model and lets it write its own answer. Raises SpexError."""
-    game: Any = await asyncio.to_thread(_game, held, site, key)
+    game = await asyncio.to_thread(_game, held, site, key)
     try:
         await game.prepare()
-        text = await game.write(optimum.mask) if hasattr(game, "write") else ""
+        text = await game.write(optimum.mask) if isinstance(game, CanWrite) else ""
     finally:
         await game.close()
     (check,) = await acheck_sets(game, held.shown, [optimum])

@@ -14,7 +14,7 @@ import numpy as np
 
 import spexapi
 from spexapi.errors import BackendError, BudgetError, NothingMeasured
-from spexapi.games.base import Game, Target
+from spexapi.games.base import CanHalt, Game, Target, traits_of
 from spexapi.measurements import Bools, Measurements, exact_values
 from spexapi.page.forms.requests import ExplainOptions
 from spexapi.page.runs.visits import Quota, Run, Visitor
@@ -199,7 +199,7 @@ class _Run:
         await asyncio.sleep(PATIENCE)
         if self.game is None or self.game.preparing:
             task.cancel()
-        elif getattr(self.game, "concurrency", 1) > 1:  # a batch in this process ends by itself
+        elif traits_of(cast("Game", self.game)).concurrency > 1:  # a batch in this process ends by itself
             self.game.cut()
 
 
@@ -210,6 +210,8 @@ class _Seen:
         self._game, self.preparing = game, False
         self._calls: set[asyncio.Future[Measurements]] = set()
         self._given_up = False
+        if isinstance(game, CanHalt):
+            self.halt = game.halt
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._game, name)
