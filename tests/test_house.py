@@ -253,6 +253,39 @@ def test_heavy_imports_stay_with_their_owner(path: Path):
             )
 
 
+def in_backticks(text: str) -> set[str]:
+    """The folders and files that a text names: `folder/`, `file.py`, `folder/file.py`."""
+    return set(re.findall(r"`([\w/]+(?:/|\.py))`", text))
+
+
+def section(title: str) -> str:
+    """The README's text under a heading, up to the next of its level."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    return readme.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_the_map_of_the_readme_is_the_tree():
+    text = section("What is inside")
+    rows = [in_backticks(line.split("|")[1]) for line in text.splitlines() if line.startswith("| `")]
+    missing = [name for row in rows for name in row if not (PACKAGE / name).exists()]
+    assert not missing, f"rooms of the map that are not in the tree: {missing}"
+    rooms = {f"{p.name}/" for p in PACKAGE.iterdir() if (p / "__init__.py").exists()}
+    rooms |= {p.name for p in PACKAGE.glob("*.py") if not p.name.startswith("__")} - {"spectrum.py"}
+    assert not rooms - in_backticks(text), f"rooms that the map does not name: {rooms - in_backticks(text)}"
+    places = [{rank(name.rstrip("/").removesuffix(".py")) for name in row} for row in rows]
+    wrong = [rows[i + 1] for i in range(len(rows) - 1) if min(places[i + 1]) < max(places[i])]
+    assert not wrong, f"imports point up the map, these stand too low: {wrong}"
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_what_the_guides_name_is_there(name: str):
+    text = section("What is inside") if name == "README.md" else (ROOT / name).read_text(encoding="utf-8")
+    there = [*ROOT.iterdir(), *(p for d in ("spexapi", "tests", "examples") for p in (ROOT / d).rglob("*"))]
+    paths = [f"/{p.relative_to(ROOT).as_posix()}" for p in there]
+    lost = [n for n in in_backticks(text) if not any(p.endswith(f"/{n.rstrip('/')}") for p in paths)]
+    assert not lost, f"{name} names what is not there: {lost}"
+
+
 def test_import_is_light():
     code = (
         "import sys, spexapi\n"
