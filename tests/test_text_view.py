@@ -16,6 +16,7 @@ from rich.console import Console
 from spexapi.explanation.reading import Meaning, Reading
 from spexapi.fourier.spectrum import Spectrum
 from spexapi.measurements import exact_values, join
+from spexapi.narrative.meaning import said
 from spexapi.narrative.story import tell
 from spexapi.narrative.wording import percent, signed
 from spexapi.views.html.live import combos
@@ -341,7 +342,7 @@ def test_no_number_contradicts_the_words_beside_it(n, index, seed):
         if len(players) not in (1, 2) or abs(shown) < reading.floor() or abs(average) < 1e-9:
             continue
         number = -shown if index == "fourier" and len(players) == 1 else shown
-        words, _, own = reading.said(players, shown).partition(" on average, ")
+        words, _, own = said(reading, players, shown).partition(" on average, ")
         assert words
         assert bool(own) == (number * average < 0)
         if own:
@@ -356,13 +357,13 @@ def test_a_pair_that_larger_combinations_make_strong_is_told_both_ways():
     ex = sample.documents(value, n=3, active=3)
     assert ex.interactions[0, 1] == pytest.approx(-0.5)
     assert "on average" in plain(ex)
-    for said in (to_csv(ex), combinations_panel(draw(ex)), str(combos(ex))):
-        assert "stronger together on average, less than the sum of their parts in FBII" in said
+    for words in (to_csv(ex), combinations_panel(draw(ex)), str(combos(ex))):
+        assert "stronger together on average, less than the sum of their parts in FBII" in words
 
 
 def test_the_signs_of_fourier_are_explained_where_they_look_odd():
     ex = sample.documents(sample.and_of_two).in_index("fourier")
     assert ex.interactions[0,] < 0
-    assert Reading.of(ex).said((0,), ex.interactions[0,]) == "helps"
+    assert said(Reading.of(ex), (0,), ex.interactions[0,]) == "helps"
     assert "for one part, or three, a negative number raises the value" in table(ex)
     assert "Fourier counts" not in table(ex.in_index("fbii"))

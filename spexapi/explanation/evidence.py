@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from spexapi.explanation.likelihood import tokens_apart
 from spexapi.explanation.reading import Reading
-from spexapi.narrative.wording import tokens_apart
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation

@@ -1,10 +1,10 @@
-"""What the numbers of an explanation mean, read off its spectrum: the ground all views stand on."""
+"""What the numbers of an explanation mean, as values: all views read them here, the words are elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import StrEnum, auto
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -18,35 +18,23 @@ CUBE_ORDER = 10  # a combination of k players needs 2^k values to be read; large
 
 
 class Meaning(StrEnum):
-    """What a combination does to the value, in the words every view prints."""
+    """What a combination does to the value; `narrative.meaning` has the words."""
 
-    HELPS = "helps"
-    HURTS = "hurts"
-    TOGETHER = "needed together"
-    STRONGER = "stronger together"
-    EITHER = "either is enough (one stands in for the other)"
-    ANY = "any one is enough (they stand in for each other)"
-    OVERLAP = "partly stand in for each other"
-    AGAINST = "one works against the other"
-    MAKES_UP = "one makes up for the other"
-    HURT_TOGETHER = "hurt only together"
-    HURT_MORE = "hurt more together"
-    HURT_EITHER = "either is enough to hurt"
-    HURT_OVERLAP = "hurt less together than one by one"
-    MORE = "more than the sum of their parts"
-    LESS = "less than the sum of their parts"
-
-
-def in_words(meaning: Meaning, size: int) -> str:
-    """What a combination of so many players does, for someone in a hurry."""
-    many = size > 2
-    return {
-        Meaning.TOGETHER: "all needed" if many else "both needed",
-        Meaning.STRONGER: "stronger together",
-        Meaning.EITHER: "either will do",
-        Meaning.ANY: "any one will do",
-        Meaning.AGAINST: "one cancels the other",
-    }.get(meaning, str(meaning))
+    HELPS = auto()
+    HURTS = auto()
+    TOGETHER = auto()  # neither adds much without the other
+    STRONGER = auto()
+    EITHER = auto()  # one of two is enough
+    ANY = auto()  # one of three or more is enough
+    OVERLAP = auto()
+    AGAINST = auto()
+    MAKES_UP = auto()
+    HURT_TOGETHER = auto()
+    HURT_MORE = auto()
+    HURT_EITHER = auto()
+    HURT_OVERLAP = auto()
+    MORE = auto()  # than the sum of their parts
+    LESS = auto()
 
 
 _LESS = {
@@ -60,7 +48,7 @@ _LESS = {
 
 
 def _sign(meaning: Meaning, size: int) -> int:
-    """The sign of the pure interaction that such words speak of."""
+    """The sign of the pure interaction that such a meaning speaks of."""
     if meaning in (Meaning.EITHER, Meaning.ANY):
         return 1 if size % 2 else -1
     if meaning is Meaning.HURT_EITHER:
@@ -150,38 +138,16 @@ class Reading:
             return Meaning.HELPS if cube[frozenset(players)] >= cube[frozenset()] else Meaning.HURTS
         return _meaning_of(cube, frozenset(players))
 
-    def said(self, players: Interaction, value: float) -> str:
-        """The words beside a value in the explanation's index."""
-        aside = self.aside(players, value)
-        if aside and abs(value) < self.floor():
-            return "next to nothing"
-        return in_words(self.meaning(players), len(players)) + aside
+    def raises(self, players: Interaction, value: float) -> bool:
+        """Whether a value in the explanation's index says that these players raise the value of the game."""
+        fourier_odd = self.explanation.index == "fourier" and len(players) % 2 == 1
+        return (-value if fourier_odd else value) > 0
 
-    def aside(self, players: Interaction, value: float) -> str:
-        """What must follow the words where the value beside them has the other sign; "" where it has not.
-
-        The words are about the group, a coin deciding on the others; an index may count the others, smaller
-        parts and larger combinations by other weights, and then its sign can be another.
-        """
-        meaning, index = self.meaning(players), self.explanation.index
-        up = value * (-1 if index == "fourier" and len(players) % 2 else 1) > 0
-        if abs(value) < 0.005 or up == (_sign(meaning, len(players)) > 0):
-            return ""
-        if len(players) == 1:
-            own = "helps" if up else "hurts"
-        else:
-            own = "more" if up else "less"
-            own += "" if meaning in (Meaning.MORE, Meaning.LESS) else " than the sum of their parts"
-        return f" on average, {own} in {index.upper()}"
-
-    def convention(self, sizes: Iterable[int]) -> str:
-        """What must be known of the signs of the index for interactions of these sizes; "" where nothing."""
-        if self.explanation.index != "fourier" or all(size % 2 == 0 for size in sizes):
-            return ""
-        return (
-            "Fourier counts a part as −1 where it is kept: for one part, or three, a negative number raises"
-            " the value."
-        )
+    def agrees(self, players: Interaction, value: float) -> bool:
+        """Whether the sign of a value in the explanation's index is the one that the meaning speaks of."""
+        if abs(value) < 0.005:
+            return True
+        return self.raises(players, value) == (_sign(self.meaning(players), len(players)) > 0)
 
 
 def _meaning_of(cube: Mapping[frozenset[int], float], group: frozenset[int]) -> Meaning:

@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from spexapi.explanation.confidence import level
 from spexapi.explanation.evidence import MOST_NAMED, Evidence
+from spexapi.explanation.likelihood import probability, tokens_apart
 from spexapi.explanation.reading import Ablation, Reading
 from spexapi.narrative.wording import (
     explained,
     kind_plural,
-    level,
     name,
     names,
     percent,
-    probability,
     quoted,
     signed,
-    tokens_apart,
     valued,
 )
 

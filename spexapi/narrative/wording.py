@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from spexapi.explanation.confidence import level
+from spexapi.explanation.likelihood import probability, tokens_apart
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Cost, Explanation
@@ -13,11 +15,6 @@ if TYPE_CHECKING:
     from spexapi.trust.audit import Audit
 
 NUMBERED = ("document", "sentence", "paragraph", "line", "turn")
-STRONG, FAIR, WEAK = (
-    0.9,
-    0.7,
-    0.5,
-)  # of R²: told plainly, told with "probably", told as a hint; below: not told
 
 
 def one_line(text: str, width: int) -> str:
@@ -65,32 +62,6 @@ def kind_plural(explanation: Explanation) -> str:
     """What the players are called as a whole: "documents", "words", "players"."""
     kinds = {p.kind for p in explanation.players}
     return f"{kinds.pop()}s" if len(kinds) == 1 and kinds != {"span"} else "parts"
-
-
-def tokens_apart(explanation: Explanation) -> int:
-    """Over how many tokens a likelihood is spread to be readable; 1: it is not; 0: the value is a mean.
-
-    The probability of a whole long answer is always tiny, so its tokens' geometric mean is shown.
-    """
-    target = explanation.target
-    if target.score == "mean_logprob":
-        return 0
-    if target.score != "logprob" or explanation.value_of(kept=True) > math.log(0.01):
-        return 1
-    start, end = target.span or (0, len(target.answer))
-    return max(sum(a < end and b > start for a, b in target.answer_offsets), 1)
-
-
-def probability(explanation: Explanation, value: float) -> float | None:
-    """The probability a value stands for, of the answer or of a token of it; None where there is none."""
-    score = explanation.target.score
-    if explanation.target.unit != "nats" and score != "mean_logprob":
-        return None
-    if score in ("logprob", "mean_logprob"):
-        return math.exp(min(value / max(tokens_apart(explanation), 1), 0.0))
-    if score in ("logit", "choice"):
-        return 1.0 / (1.0 + math.exp(-max(min(value, 700.0), -700.0)))
-    return None
 
 
 _ROUNDING = 1e-13  # what sums of values of 1 to 100 are off by; a game of values of 1e-12 still shows its own
@@ -146,20 +117,6 @@ def what_is_explained(explanation: Explanation) -> str:
         "choice": "the log-odds of the choice",
     }
     return known.get(explanation.target.score, "the value")
-
-
-def level(audit: Audit) -> str:
-    """ "exact", "strong", "fair", "weak", "poor" or "none": how plainly the result may be told."""
-    if audit.method.startswith("exact"):
-        return "exact"
-    if audit.r2 is None or not math.isfinite(audit.r2):
-        return "none"
-    low = audit.r2_interval[0] if audit.r2_interval else audit.r2
-    if audit.r2 >= STRONG and low >= FAIR:
-        return "strong"
-    if audit.r2 >= FAIR and low >= WEAK:
-        return "fair"
-    return "weak" if audit.r2 >= WEAK else "poor"
 
 
 def trust(explanation: Explanation) -> str:

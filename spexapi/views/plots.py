@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from spexapi.explanation.reading import Reading
+from spexapi.narrative.meaning import said
 from spexapi.narrative.wording import name as called
 from spexapi.narrative.wording import names, one_line, signed
 
@@ -34,13 +35,13 @@ def matrix(explanation: Explanation, *, dark: bool = False) -> Any:
     """
     shown = _strongest(explanation, MOST_DRAWN)
     place = {player: k for k, player in enumerate(shown)}
-    table, said = _cells(explanation, place)
+    table, hover = _cells(explanation, place)
     most = max((abs(v) for row in table for v in row), default=0.0) or 1.0
     labels = [_numbered(explanation, i) for i in shown]
     figure = importlib.import_module("plotly.graph_objects").Figure()
     figure.add_heatmap(
         z=table, x=labels, y=labels, zmin=-most, zmax=most, colorscale=SCALE,
-        text=said, hoverinfo="text",
+        text=hover, hoverinfo="text",
         colorbar={"title": {"text": explanation.target.unit or "value"}, "thickness": 12},
     )  # fmt: skip
     named: dict[str, Any] = {
@@ -148,7 +149,7 @@ def _middles(
         y=[sum(at[i][1] for i in s) / len(s) for s, _ in ranked],
         mode="markers", marker={"size": 9, "opacity": 0.0}, hoverinfo="text", showlegend=False,
         hovertext=[
-            f"{_safe(names(ex.players, s))}: {reading.said(s, v)} ({signed(v)})"
+            f"{_safe(names(ex.players, s))}: {said(reading, s, v)} ({signed(v)})"
             for s, v in ranked
         ],
     )  # fmt: skip

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spexapi.explanation.confidence import level
 from spexapi.explanation.reading import Reading
+from spexapi.narrative.meaning import convention, in_full
 from spexapi.narrative.story import tell
 from spexapi.narrative.wording import (
     how_checked,
     kind_plural,
-    level,
     name,
     names,
     one_line,
@@ -139,11 +140,11 @@ def _combinations(explanation: Explanation, console: Console) -> None:
     for c, ends in zip(found, ranges, strict=True):
         called = one_line(names(explanation.players, c.players, c.joiner), 120)
         said = mark(explanation, c.players)
-        meaning = f"{c.meaning}{c.aside}; {said}" if said else f"{c.meaning}{c.aside}"
+        meaning = in_full(c.meaning) + c.aside + (f"; {said}" if said else "")
         cells = [Text(called), Text(meaning), Text(signed(c.value), "bold"), Text(ends, "dim")]
         table.add_row(*cells[: len(table.columns)])
     console.print(table)
-    if said := Reading.of(explanation).convention(len(c.players) for c in found):
+    if said := convention(explanation.index, (len(c.players) for c in found)):
         console.print(Text(said, "dim"))
     if n_found > len(found):
         console.print(Text(f"{n_found - len(found):,} weaker combinations are not shown.", "dim"))

@@ -12,6 +12,7 @@ import numpy as np
 from spexapi.errors import InputError
 from spexapi.explanation.evidence import Evidence
 from spexapi.explanation.explanation import Explanation
+from spexapi.explanation.likelihood import probability
 from spexapi.explanation.reading import Reading
 from spexapi.fourier.optimize import Optimum, necessary_set, sufficient_set
 from spexapi.games.base import CanWrite, Game
@@ -21,7 +22,6 @@ from spexapi.narrative.wording import (
     name,
     names,
     one_line,
-    probability,
     quoted,
     valued,
 )

@@ -14,6 +14,7 @@ from spexapi.engines.registry import known_engines
 from spexapi.errors import InputError
 from spexapi.explanation.explanation import Explanation
 from spexapi.explanation.reading import Reading
+from spexapi.narrative.meaning import said
 from spexapi.narrative.wording import name, names, one_line, signed
 from spexapi.page.forms.fields import model_fields, model_of
 from spexapi.page.forms.requests import Rag, RunRequest
@@ -207,7 +208,7 @@ def _combinations(a: Explanation, b: Explanation) -> str:
     rows: list[tuple[str, ...]] = []
     for s in dict.fromkeys(strong):
         cells = [
-            f"{reading.said(s, ex.interactions.get(s, 0.0)) if s in own else 'next to nothing'}"
+            f"{said(reading, s, ex.interactions.get(s, 0.0)) if s in own else 'next to nothing'}"
             f" ({signed(ex.interactions.get(s, 0.0))})"
             for ex, reading, own in zip((a, b), readings, drawn, strict=True)
         ]

@@ -6,7 +6,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from spexapi.narrative.wording import how_checked, kind_plural, level, spent, steady, trust, warnings
+from spexapi.explanation.confidence import level
+from spexapi.narrative.wording import how_checked, kind_plural, spent, steady, trust, warnings
 from spexapi.views.html.checked import checked
 from spexapi.views.html.gauge import gauge, still_measuring
 from spexapi.views.html.heads import map_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spexapi.narrative.wording import kind_plural, level, what_is_explained
+from spexapi.explanation.confidence import level
+from spexapi.narrative.wording import kind_plural, what_is_explained
 from spexapi.views.html.safe import safe, tag
 
 if TYPE_CHECKING:

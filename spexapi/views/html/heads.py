@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from spexapi.backends.huggingface.components import Component, to_part
 from spexapi.errors import InputError
+from spexapi.explanation.likelihood import probability
 from spexapi.explanation.reading import Reading
-from spexapi.narrative.wording import names, probability, signed, valued
+from spexapi.narrative.wording import names, signed, valued
 from spexapi.views.html.safe import safe, tag
 from spexapi.views.svg.arcs import Combination, bar, tone
 from spexapi.views.svg.drawing import combinations_of

@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from spexapi.explanation.likelihood import probability, tokens_apart
 from spexapi.explanation.reading import Reading
-from spexapi.narrative.wording import explained, kind_plural, name, names, probability, tokens_apart
+from spexapi.narrative.meaning import said
+from spexapi.narrative.wording import explained, kind_plural, name, names
 from spexapi.views.svg.arcs import combination_tone
 from spexapi.views.svg.drawing import Drawn
 
@@ -55,7 +57,7 @@ def combos(ex: Explanation, most: int = MOST) -> list[dict[str, Any]]:
                 "players": list(s),
                 "names": names(ex.players, s),
                 "value": _short(value),
-                "words": reading.said(s, value),
+                "words": said(reading, s, value),
                 "tone": combination_tone(meaning),
             }
         )

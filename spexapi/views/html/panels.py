@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from spexapi.explanation.reading import Reading
+from spexapi.explanation.likelihood import probability, tokens_apart
+from spexapi.narrative.meaning import convention
 from spexapi.narrative.story import Step
 from spexapi.narrative.wording import (
     explained,
@@ -14,11 +15,9 @@ from spexapi.narrative.wording import (
     name,
     names,
     one_line,
-    probability,
     quoted,
     ranged,
     signed,
-    tokens_apart,
     valued,
 )
 from spexapi.views.html.safe import safe, tag
@@ -94,7 +93,7 @@ def combinations(drawn: Drawn) -> str:
     weaker = drawn.n_found - len(drawn.combinations)
     if weaker + missing:
         notes.append(f"{weaker + missing:,} weaker combinations are not drawn.")
-    if said := Reading.of(ex).convention(len(c.players) for c in drawn.combinations):
+    if said := convention(ex.index, (len(c.players) for c in drawn.combinations)):
         notes.append(said)
     note = tag("p", safe(" ".join(notes)), class_="note") if notes else ""
     return tag(

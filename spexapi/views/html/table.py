@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from spexapi.explanation.reading import Reading
+from spexapi.narrative.meaning import convention, said
 from spexapi.narrative.wording import name, names, ranged, signed
 from spexapi.views.html.safe import safe, tag
 
@@ -27,7 +28,7 @@ def to_csv(explanation: Explanation) -> str:
     reading = Reading.of(explanation)
     for s, value in explanation.top(len(explanation.interactions)):
         low, high = explanation.intervals.get(s, ("", ""))
-        words = reading.said(s, value)
+        words = said(reading, s, value)
         numbers = " ".join(map(str, s))
         write.writerow([_cell(numbers), _cell(explanation.label(s)), len(s), value, low, high, words])
     return out.getvalue()
@@ -43,8 +44,8 @@ def table(explanation: Explanation, most: int = MOST) -> str:
     )
     left = len(ranked) - most
     note = tag("p", f"{left:,} weaker ones are in the CSV and the JSON.", class_="note") if left > 0 else ""
-    if said := reading.convention(len(s) for s, _ in ranked):
-        note += tag("p", safe(said), class_="note")
+    if signs := convention(explanation.index, (len(s) for s, _ in ranked)):
+        note += tag("p", safe(signs), class_="note")
     body = tag("thead", tag("tr", head)) + tag("tbody", rows)
     return tag("div", tag("table", body, class_="numbers"), class_="scroll", tabindex=0) + note
 
@@ -54,7 +55,7 @@ def _row(ex: Explanation, reading: Reading, s: Interaction, value: float) -> str
     number = signed(value) + ranged(ex.intervals.get(s))
     cells = (
         tag("td", tag("bdi", safe(called)))
-        + tag("td", safe(reading.said(s, value)))
+        + tag("td", safe(said(reading, s, value)))
         + tag("td", safe(number), class_="num")
     )
     return tag("tr", cells, data_players=" ".join(map(str, s)))

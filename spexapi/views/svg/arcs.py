@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from spexapi.explanation.reading import Meaning, in_words
+from spexapi.explanation.reading import Meaning
+from spexapi.narrative.meaning import in_short
 from spexapi.narrative.wording import one_line, signed
 from spexapi.views.html.safe import safe, tag
 
@@ -53,7 +54,7 @@ class Combination:
 
     @property
     def words(self) -> str:
-        return in_words(self.meaning, len(self.players)) + self.aside
+        return in_short(self.meaning, len(self.players)) + self.aside
 
     @property
     def style(self) -> str:

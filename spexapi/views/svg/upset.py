@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spexapi.explanation.reading import Reading
+from spexapi.narrative.meaning import said
 from spexapi.narrative.wording import name, names, one_line, signed
 from spexapi.views.html.safe import safe, tag
 from spexapi.views.svg.arcs import combination_tone
@@ -29,8 +30,8 @@ def upset(explanation: Explanation) -> str:
     body = "".join(_stripe(explanation, r, i, width) for i, r in place.items())
     for c, (s, v) in enumerate(chosen):
         tone = combination_tone(reading.meaning(s))
-        said = f"{names(explanation.players, s)}: {reading.said(s, v)} ({signed(v)})"
-        body += _column(c, s, v / largest, tone, said, place)
+        words = f"{names(explanation.players, s)}: {said(reading, s, v)} ({signed(v)})"
+        body += _column(c, s, v / largest, tone, words, place)
     svg = (
         f'<svg class="upset" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="The {len(chosen)} strongest combinations; the table says the same in words.">{body}'
@@ -59,7 +60,7 @@ def _stripe(ex: Explanation, row: int, player: int, width: int) -> str:
     return f'{rect}<text class="who" x="4" y="{y + ROW - 8}" data-player="{player}">{label}</text>'
 
 
-def _column(c: int, s: Interaction, share: float, tone: str, said: str, place: dict[int, int]) -> str:
+def _column(c: int, s: Interaction, share: float, tone: str, words: str, place: dict[int, int]) -> str:
     x = SIDE + c * COLUMN + COLUMN / 2
     long = max(abs(share) * (TALL - 22), 1.5)
     ys = [TALL + place[i] * ROW + ROW / 2 for i in s]
@@ -69,5 +70,5 @@ def _column(c: int, s: Interaction, share: float, tone: str, said: str, place: d
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6"/>' for y in ys)
     hit = f'<rect class="hit" x="{x - COLUMN / 2:.1f}" width="{COLUMN}" height="{TALL + ROW * len(place)}"/>'
     players = " ".join(map(str, s))
-    inside = f"<title>{safe(said)}</title>{hit}{bar}{sign}{line}{dots}"
+    inside = f"<title>{safe(words)}</title>{hit}{bar}{sign}{line}{dots}"
     return f'<g class="col {tone}" data-players="{players}">{inside}</g>'
