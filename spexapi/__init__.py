@@ -21,6 +21,7 @@ from spexapi.errors import (
 )
 from spexapi.explain import aexplain, astream, explain
 from spexapi.explanation.explanation import Explanation
+from spexapi.explanation.pruned import Pruned
 from spexapi.fourier.spectrum import Spectrum
 from spexapi.games.base import Player
 from spexapi.games.function import FunctionGame
@@ -32,7 +33,7 @@ from spexapi.games.training.game import TrainingGame
 from spexapi.prompts.inputs import Document, load_documents, load_prompt
 from spexapi.sampling.policy import RequestPolicy
 from spexapi.sampling.store import Store
-from spexapi.verification.prune import Pruned, aprune, prune
+from spexapi.verification.prune import aprune, prune
 from spexapi.verification.verify import acheck_sets, averify, check_sets, verify
 
 __version__ = "0.1.0"

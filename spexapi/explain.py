@@ -240,6 +240,7 @@ def _read(
         backend=run.game.backend_name,
         cost=cost,
         stopped=stopped,
+        stopped_by=capped,
         audited=audited,
     )
     said = (*traits_of(run.game).notes, *([f"stopped: {capped}"] if capped else []))

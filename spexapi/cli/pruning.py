@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
 from spexapi.cli.run import err, out
 from spexapi.errors import InputError
 from spexapi.explanation.explanation import Explanation
+from spexapi.explanation.pruned import Pruned
 from spexapi.games.base import Game, traits_of
 from spexapi.narrative.wording import valued
 from spexapi.verification.budget import affords_all
-from spexapi.verification.prune import Pruned, prune
+from spexapi.verification.prune import prune
 
 _SHARE = 4  # one in so many calls: the best set of a spectrum is where it errs upwards, so that a search pays
 
@@ -40,30 +39,16 @@ class Pruning:
         return max(len(self.sizes), allowed // _SHARE // each) * each
 
     def __call__(self, game: Game, ex: Explanation, calls: int, saved: Path | None, *, quiet: bool) -> None:
-        """Searches, prints what it found, and adds "pruned" to the JSON that is saved already."""
+        """Searches, prints what it found, and saves the explanation again with it."""
         if ex.stopped:
             err.print("not pruned: the run was stopped", highlight=False)
             return
         search = max(0, calls // traits_of(game).calls_per_mask - len(self.sizes))
         found = prune(game, ex, self.sizes, budget=search)
         if saved is not None:
-            data = json.loads(saved.read_text(encoding="utf-8"))
-            lines = [_plain(each) for each in found]
-            saved.write_text(json.dumps({**data, "pruned": lines}, ensure_ascii=False), encoding="utf-8")
+            replace(ex, pruned=found).to_json(saved)
         if not quiet:
             _show(ex, found)
-
-
-def _plain(each: Pruned) -> dict[str, Any]:
-    """NaN is null, as in the rest of the JSON."""
-    return {
-        "kept": len(each.labels),
-        "players": list(each.optimum.players),
-        "labels": list(each.labels),
-        "predicted": each.optimum.predicted,
-        "measured": each.measured if math.isfinite(each.measured) else None,
-        "proof": each.optimum.proof,
-    }
 
 
 def _show(ex: Explanation, found: tuple[Pruned, ...]) -> None:

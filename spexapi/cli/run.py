@@ -125,8 +125,7 @@ def _verified(game: Game, ex: Explanation, ask: RunOptions, allowed: int) -> Exp
 def _say_stopped(ex: Explanation, ask: RunOptions, allowed: int, saved: Path | None) -> None:
     why = f"at --max-calls {allowed} of the {ask.budget} asked for"
     if ex.stopped:
-        why = next((n.removeprefix("stopped: ") for n in ex.notes if n.startswith("stopped: ")), "")
-        why = f"before the plan was measured{': ' * bool(why)}{why}"
+        why = f"before the plan was measured{': ' * bool(ex.stopped_by)}{ex.stopped_by}"
     kept = f"{len(ex.observations)} measurements are saved in {saved}"
     err.print(f"stopped {why}; {kept}", highlight=False, markup=False)
 

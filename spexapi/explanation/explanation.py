@@ -13,6 +13,7 @@ import numpy as np
 from spexapi.engines.base import Design, Engine, Fit
 from spexapi.engines.registry import find_engine
 from spexapi.errors import InputError
+from spexapi.explanation.pruned import Pruned
 from spexapi.explanation.verification import Verification
 from spexapi.fourier.indices import to_index
 from spexapi.fourier.spectrum import Interaction, Spectrum
@@ -82,9 +83,11 @@ class Explanation:
     spectrum      predicts the value of any mask
     intervals     90% interval of each interaction; empty where there is none, with the reason in notes
     observations  the masks and values the spectrum was fitted to, the audit's own masks last
-    stopped       True where the run ended before the design was measured
+    stopped       True if the run ended before its plan was measured
+    stopped_by    what ended it, in the words of the cap or the backend; "" if the user did
     fitted_by     the engine itself, for span(); a saved explanation finds it by name instead
     verification  the strongest interactions measured directly, where that was asked for
+    pruned        what keeping only the best k players does, if that was asked for
     estimates     what the intervals rest on, for in_index(); None where there are none
     """
 
@@ -104,8 +107,10 @@ class Explanation:
     )
     notes: tuple[str, ...] = ()
     stopped: bool = False
+    stopped_by: str = ""
     fitted_by: Engine | None = field(default=None, repr=False)
     verification: Verification | None = field(default=None, repr=False)
+    pruned: tuple[Pruned, ...] = field(default=(), repr=False)
     estimates: Estimates | None = field(default=None, repr=False)
 
     @property
@@ -187,6 +192,7 @@ class Explanation:
             backend=self.backend,
             cost=self.cost,
             stopped=self.stopped,
+            stopped_by=self.stopped_by,
         )
 
     def to_json(self, path: Path_ | None = None) -> str:
@@ -264,6 +270,7 @@ def read(
     backend: str,
     cost: Cost,
     stopped: bool,
+    stopped_by: str = "",
     audited: bool = True,
 ) -> Explanation:
     """The second half of the line: fit -> audit -> interactions -> Explanation.
@@ -293,6 +300,7 @@ def read(
         intervals=ranges,
         notes=(*design.notes, *fit.notes, *trust.notes),
         stopped=stopped,
+        stopped_by=stopped_by,
         fitted_by=engine,
         estimates=trust.estimates,
     )

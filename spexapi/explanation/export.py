@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from spexapi.errors import InputError
+from spexapi.explanation.pruned import Pruned
 from spexapi.explanation.verification import Check, Verification
 from spexapi.fourier import masks as bits
+from spexapi.fourier.optimize import Optimum
 from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.games.base import Piece, Player, Target
 from spexapi.measurements import Floats, Measurements
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
 
 SCHEMA_VERSION = 1
+_STOPPED = "stopped: "
 Json = dict[str, Any]
 
 
@@ -46,8 +49,10 @@ def dump(ex: Explanation, path: str | Path | None = None) -> str:
         "seed": ex.recipe.seed,
         "notes": list(ex.notes),
         "stopped": ex.stopped,
+        "stopped_by": ex.stopped_by,
         "estimates": _estimates(ex.estimates),
         "verification": _verification(ex.verification),
+        "pruned": [_pruned(each) for each in ex.pruned],
     }
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
     if path is not None:
@@ -85,8 +90,10 @@ def load(path: str | Path) -> Explanation:
         },
         notes=tuple(data["notes"]),
         stopped=data["stopped"],
+        stopped_by=_stopped_by(data),
         estimates=_estimates_of(data.get("estimates"), n),
         verification=_verified(data.get("verification")),
+        pruned=tuple(_pruned_of(each, n) for each in data.get("pruned", ())),
     )
 
 
@@ -139,6 +146,30 @@ def _verified(data: Json | None) -> Verification | None:
         checks.append(Check(**(check | sets)))
     whole: Json = {"checks": tuple(checks), "labels": tuple(data["labels"]), "notes": tuple(data["notes"])}
     return Verification(**(data | whole))
+
+
+def _stopped_by(data: Json) -> str:
+    """Files from before there was a field for it have it as a note."""
+    noted = (note for note in data["notes"] if note.startswith(_STOPPED))
+    return data.get("stopped_by", next(noted, "").removeprefix(_STOPPED))
+
+
+def _pruned(found: Pruned) -> Json:
+    return {
+        "kept": len(found.labels),
+        "players": list(found.optimum.players),
+        "labels": list(found.labels),
+        "predicted": found.optimum.predicted,
+        "measured": _number(found.measured),
+        "held_out": _number(found.held_out),
+        "proof": found.optimum.proof,
+    }
+
+
+def _pruned_of(data: Json, n: int) -> Pruned:
+    best = Optimum("best", tuple(data["players"]), n, data["predicted"], proof=data["proof"])
+    measured, held_out = _array([data["measured"], data.get("held_out")]).tolist()
+    return Pruned(best, measured, tuple(data["labels"]), held_out)
 
 
 def _coef(terms: Sequence[Json]) -> dict[Interaction, float]:
@@ -194,7 +225,11 @@ def _measurements(data: Json, n: int) -> Measurements:
 
 
 def _numbers(values: Floats) -> list[float | None]:
-    return [float(v) if np.isfinite(v) else None for v in values]
+    return [_number(v) for v in values]
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _array(values: Sequence[float | None]) -> Floats:

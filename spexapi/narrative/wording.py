@@ -190,7 +190,7 @@ def warnings(explanation: Explanation, *, told: bool = False) -> list[str]:
     """What must be known before anything is believed: a run cut short (unless that is told), failures."""
     found: list[str] = []
     if explanation.stopped and not told:
-        why = next((n for n in explanation.notes if n.startswith("stopped: ")), "").removeprefix("stopped: ")
+        why = explanation.stopped_by
         found.append(
             f"Stopped early: {len(explanation.observations):,} of {explanation.recipe.budget:,} selections"
             f" were measured, so this is a partial result.{f' The reason: {one_line(why, 300)}' * bool(why)}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spexapi.errors import BudgetError, InputError
 from spexapi.explanation.explanation import Explanation
+from spexapi.explanation.pruned import Pruned
 from spexapi.fourier.indices import to_index
 from spexapi.fourier.optimize import Optimum, best_mask
 from spexapi.fourier.spectrum import Spectrum
@@ -20,23 +21,6 @@ from spexapi.measurements import Bools, Floats
 from spexapi.verification.verify import in_one_loop
 
 _EXCHANGED = 32  # players on either side that exchanges are tried of
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """What keeping k players does.
-
-    optimum   who is kept, and the value the spectrum predicts; its goal is "best", its proof "optimal" only
-              where no set of this size is better on the spectrum
-    measured  the value with only these kept, NaN where the measurement failed
-    labels    of those kept
-    held_out  the value on the game given as `on`; NaN where there was none
-    """
-
-    optimum: Optimum
-    measured: float
-    labels: tuple[str, ...]
-    held_out: float = float("nan")
 
 
 def prune(

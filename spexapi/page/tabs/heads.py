@@ -10,6 +10,7 @@ import gradio
 import numpy as np
 
 from spexapi.errors import SpexError
+from spexapi.explanation.pruned import Pruned
 from spexapi.page.forms.fields import ModelFields, how_fields, how_of, model_fields, model_of
 from spexapi.page.forms.heads_request import HeadsForm, heads_form
 from spexapi.page.result.alive import alive
@@ -18,7 +19,7 @@ from spexapi.page.result.panel import MODEL, QUIET, Panel, Shown, failed, panel,
 from spexapi.page.runs.forecast import forecast_of
 from spexapi.page.runs.run_loop import StopFlags
 from spexapi.page.site import Site
-from spexapi.verification.prune import Pruned, aprune
+from spexapi.verification.prune import aprune
 from spexapi.views.html.heads import head_map, pruned_table
 from spexapi.views.html.safe import safe, tag
 

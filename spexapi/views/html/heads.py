@@ -17,8 +17,8 @@ from spexapi.views.svg.drawing import combinations_of
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
+    from spexapi.explanation.pruned import Pruned
     from spexapi.games.base import Player
-    from spexapi.verification.prune import Pruned
 
 _WIDTH, _HIGH, _LEFT, _TOP = 620.0, 46.0, 58.0, 34.0
 _WIDEST = 74.0  # pixels of a cell
