@@ -13,13 +13,14 @@ import numpy as np
 
 from spexapi.engines.base import Engine
 from spexapi.errors import BackendError, CapReached, RunningLoopError, SpexError
-from spexapi.explanation.explanation import Cost, Explanation, read
-from spexapi.games.base import Game, Spent, Target, traits_of
+from spexapi.explanation.explanation import Explanation, read
+from spexapi.games.base import Game, Target, traits_of
 from spexapi.measure import sample
 from spexapi.measurements import Measurements, join, nothing, split
 from spexapi.plan import Preview as Preview
 from spexapi.plan import Run, audit_masks_beside, audit_masks_of, plan, ready
 from spexapi.plan import preview as preview
+from spexapi.sampling.usage import Usage
 
 Progress = Callable[[int, int], None]  # masks measured, masks planned
 Stop = Callable[[], bool]
@@ -168,8 +169,13 @@ async def _stream(
 
     def result(*, stopped: bool, audited: bool) -> Explanation:
         asked = (len(seen) + len(held_out)) * run.calls_per_mask
-        cost = _cost(before, run.game.spent, asked, time.perf_counter() - started)
-        cost = replace(cost, saved_calls=max(0, most - planned) * run.calls_per_mask)
+        used = run.game.spent - before
+        cost = replace(
+            used,
+            cached_calls=max(0, asked - used.calls),
+            saved_calls=max(0, most - planned) * run.calls_per_mask,
+            seconds=time.perf_counter() - started,
+        )
         return _read(run, target, seen.all(), held_out.all(), cost, stopped, audited, capped)
 
     try:
@@ -223,7 +229,7 @@ def _read(
     target: Target,
     seen: Measurements,
     held_out: Measurements,
-    cost: Cost,
+    cost: Usage,
     stopped: bool,
     audited: bool,
     capped: str,
@@ -245,18 +251,3 @@ def _read(
     )
     said = (*traits_of(run.game).notes, *([f"stopped: {capped}"] if capped else []))
     return replace(ex, notes=(*ex.notes, *said)) if said else ex
-
-
-def _cost(before: Spent, after: Spent, asked: int, seconds: float) -> Cost:
-    calls = after.calls - before.calls
-    return Cost(
-        calls=calls,
-        cached_calls=max(0, asked - calls),
-        setup_calls=after.setup_calls - before.setup_calls,
-        helper_calls=after.helper_calls - before.helper_calls,
-        retries=after.retries - before.retries,
-        tokens_in=after.tokens_in - before.tokens_in,
-        tokens_out=after.tokens_out - before.tokens_out,
-        seconds=seconds,
-        price=after.price - before.price if after.price is not None and before.price is not None else None,
-    )

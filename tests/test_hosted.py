@@ -94,9 +94,10 @@ def test_fixed_text_first_is_read_from_the_cache(openai_server: Server):
         game = spexapi.RagGame(
             backend, question, DOCUMENTS, "cellar", pinned=[0], fixed_first=first, score="logprob"
         )
-        spexapi.explain(game, engine="exact", budget=8)
-        used = game._asking._senders.main.used
-        read[first], cached[first] = used.tokens_in, used.tokens_cached
+        used = spexapi.explain(game, engine="exact", budget=8).cost
+        assert used.price is not None
+        full = (used.tokens_in + used.tokens_out) * 1.0 / 1e6
+        read[first], cached[first] = used.tokens_in, (full - used.price) * 1e6 / 0.9
     assert read[True] == read[False]
     assert cached[True] > cached[False] + 7 * 16  # the beginning of all calls but the first
 

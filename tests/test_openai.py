@@ -444,7 +444,9 @@ def test_a_proxy_of_the_environment_is_left_to_the_package(monkeypatch, name):
 
 
 def test_importing_it_loads_no_client():
-    code = "import sys, spexapi.backends.openai.backend; print('openai' in sys.modules, 'jinja2' in sys.modules)"
+    code = (
+        "import sys, spexapi.backends.openai.backend; print('openai' in sys.modules, 'jinja2' in sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -90,7 +90,7 @@ def test_equal_requests_are_asked_once_and_samples_as_often_as_numbered():
     found, sender, _ = sending(endpoint, work)
     assert found == ([-1, -2, -1], [-2] * 5, ["3.0", "3.1", "3.2", "3.1"])
     assert sorted(endpoint.tried) == [1, 2, 3, 3, 3]
-    assert (sender.used.replies, sender.used.known) == (5, 7)
+    assert (sender.used.calls, sender.used.cached_calls) == (5, 7)
 
 
 def test_the_same_prompt_behind_another_whole_is_another_request_only_where_the_backend_reads_it():
@@ -141,7 +141,7 @@ def test_what_may_work_later_is_tried_again_and_counted():
     found, sender, _ = sending(endpoint, lambda sender: sender.send_all([request(i) for i in range(9)]))
     assert values(found) == [-float(i) for i in range(9)]
     assert len(endpoint.tried) == 9 + 9
-    assert (sender.used.replies, sender.used.retries) == (9, 9)
+    assert (sender.used.calls, sender.used.retries) == (9, 9)
 
 
 def test_retry_after_is_obeyed_above_two_minutes_by_every_call():
@@ -183,7 +183,7 @@ def test_tries_are_bounded_and_a_request_given_up_is_a_reply_with_the_reason():
     )
     assert [reply.error for reply in found] == ["", "", "", "given up: 500: no luck", "", ""]
     assert endpoint.tried.count(3) == 5
-    assert sender.used.replies == 6
+    assert sender.used.calls == 6
     assert seconds < 5 + 0.5 + 1 + 2 + 4
 
 
@@ -271,7 +271,7 @@ def test_a_cap_is_never_passed_and_what_was_paid_is_kept(caps, paid):
     assert len(kept) == len(endpoint.tried) == paid
     assert all(isinstance(error, CapReached) for error in stopped)
     assert sender.used.tokens_in == 10 * paid
-    assert sender.used.cost == pytest.approx(10e-6 * paid)
+    assert sender.used.price == pytest.approx(10e-6 * paid)
 
 
 @pytest.mark.parametrize("error", [Unavailable("cut"), RateLimited("slow")])
@@ -333,7 +333,7 @@ def test_the_price_of_cached_tokens_is_their_own():
         capabilities=Capabilities(batch=1, concurrency=2, price=price),
     )
     _, sender, _ = sending(endpoint, lambda sender: sender.send(request(0, write=100)))
-    assert sender.used.cost == pytest.approx((400 * 2.0 + 600 * 0.5 + 100 * 8.0) / 1e6)
+    assert sender.used.price == pytest.approx((400 * 2.0 + 600 * 0.5 + 100 * 8.0) / 1e6)
 
 
 def test_caps_must_be_positive():

@@ -19,6 +19,7 @@ from spexapi.fourier.indices import to_index
 from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.games.base import Player, Target
 from spexapi.measurements import Measurements
+from spexapi.sampling.usage import Usage
 from spexapi.scorers.registry import find_scorer, span_values
 from spexapi.trust.assess import judge, unaudited
 from spexapi.trust.audit import Audit
@@ -28,31 +29,7 @@ from spexapi.trust.intervals import intervals
 Path_ = str | Path
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one run used.
-
-    calls         masks newly measured by the model; each of several replies to one mask counts
-    cached_calls  those whose reply was known already
-    setup_calls   generations and probes, which the budget does not count
-    saved_calls   masks that were planned and not needed: an adaptive engine had seen enough
-    helper_calls  asked of the model that helps a scorer (a judge, embeddings)
-    retries       tries that came to nothing (429, 5xx, cut connections) and were made again
-    tokens_in, tokens_out   read and written
-    seconds       wall time, measuring and fitting
-    price         in US dollars; 0 for a local model, None where no price is known
-    """
-
-    calls: int = 0
-    cached_calls: int = 0
-    setup_calls: int = 0
-    saved_calls: int = 0
-    helper_calls: int = 0
-    retries: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    seconds: float = 0.0
-    price: float | None = None
+Cost = Usage  # the older name
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +78,7 @@ class Explanation:
     recipe: Recipe
     target: Target = field(default_factory=Target)
     backend: str = ""
-    cost: Cost = field(default_factory=Cost)
+    cost: Usage = field(default_factory=Usage)
     intervals: Mapping[Interaction, tuple[float, float]] = field(
         default_factory=dict[Interaction, tuple[float, float]]
     )
@@ -268,7 +245,7 @@ def read(
     max_order: int | None,
     target: Target,
     backend: str,
-    cost: Cost,
+    cost: Usage,
     stopped: bool,
     stopped_by: str = "",
     audited: bool = True,

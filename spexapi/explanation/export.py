@@ -19,6 +19,7 @@ from spexapi.fourier.optimize import Optimum
 from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.games.base import Piece, Player, Target
 from spexapi.measurements import Floats, Measurements
+from spexapi.sampling.usage import Usage
 from spexapi.trust.audit import Audit
 from spexapi.trust.estimates import Estimates
 
@@ -62,7 +63,7 @@ def dump(ex: Explanation, path: str | Path | None = None) -> str:
 
 def load(path: str | Path) -> Explanation:
     """An explanation from a file. Raises InputError where there is none, or where it is not one of ours."""
-    from spexapi.explanation.explanation import Cost, Explanation, Recipe
+    from spexapi.explanation.explanation import Explanation, Recipe
 
     data = _checked(Path(path))
     n = len(data["players"])
@@ -84,7 +85,7 @@ def load(path: str | Path) -> Explanation:
         recipe=Recipe(**data["recipe"]),
         target=Target(**target),
         backend=data["backend"],
-        cost=Cost(**data["cost"]),
+        cost=Usage(**data["cost"]),
         intervals={
             tuple(t["players"]): tuple(t["interval"]) for t in data["interactions"] if "interval" in t
         },

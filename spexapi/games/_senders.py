@@ -5,11 +5,11 @@ from __future__ import annotations
 from spexapi.backends.adapter import complete
 from spexapi.backends.base import Backend, Reply, Request, Scoring
 from spexapi.errors import CapReached, InputError
-from spexapi.games.base import Spent
 from spexapi.sampling.caps import Ledger
 from spexapi.sampling.policy import RequestPolicy
 from spexapi.sampling.sender import Sender
 from spexapi.sampling.store import Store, open_store
+from spexapi.sampling.usage import Usage
 
 
 class Senders:
@@ -22,22 +22,10 @@ class Senders:
         self._store: Store | None = None
 
     @property
-    def spent(self) -> Spent:
-        """Of all senders; no price where one of them has none."""
-        total = Spent()
-        for sender in self._all():
-            used, priced = sender.used, sender.backend.capabilities.price is not None
-            price = total.price + used.cost if priced and total.price is not None else None
-            total = Spent(
-                calls=total.calls + (used.replies if sender is self.main else 0),
-                setup_calls=total.setup_calls + used.setup,
-                helper_calls=total.helper_calls + (used.replies if sender is not self.main else 0),
-                retries=total.retries + used.retries,
-                tokens_in=total.tokens_in + used.tokens_in,
-                tokens_out=total.tokens_out + used.tokens_out,
-                price=price,
-            )
-        return total
+    def spent(self) -> Usage:
+        """Of all senders; no price if one of them has none."""
+        used = self.main.used
+        return used if self._helper is None else used + self._helper.used.of_helper()
 
     async def open(self) -> None:
         """The backend, then the store. Raises BackendError, InputError, StoreError."""
@@ -71,7 +59,7 @@ class Senders:
         try:
             self.main.must_afford(request)
         except CapReached as error:
-            if not self.main.used.replies:
+            if not self.main.used.calls:
                 raise InputError(f"{error}: not one mask can be measured; raise the cap") from error
 
     def halt(self) -> None:

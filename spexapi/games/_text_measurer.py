@@ -14,11 +14,12 @@ from spexapi.errors import BackendError, InputError
 from spexapi.games._senders import Senders
 from spexapi.games._settings import Settings, fitting
 from spexapi.games._values import of_scores, of_texts
-from spexapi.games.base import GameTraits, Piece, Player, Spent, Target
+from spexapi.games.base import GameTraits, Piece, Player, Target
 from spexapi.measurements import Bools, Measurements
 from spexapi.prompts.render import Layout, render
 from spexapi.sampling.forecast import Forecast, forecast
 from spexapi.sampling.policy import RequestPolicy
+from spexapi.sampling.usage import Usage
 from spexapi.scorers.registry import Scorer
 
 
@@ -51,7 +52,7 @@ class TextMeasurer:
         )
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Usage:
         return self._senders.spent
 
     async def prepare(self, layout: Layout, target: Target, too_long: Callable[[str], str]) -> Target:

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from spexapi.errors import InputError
 from spexapi.measurements import Bools, Measurements
 from spexapi.sampling.forecast import Forecast
+from spexapi.sampling.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +65,7 @@ class Target:
     masking: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What a game has used since it was made, counted where the work is done.
-
-    calls       masks scored by the model (generation and probing apart)
-    setup_calls generations and probes
-    helper_calls    asked of the model that helps a scorer: a judge, embeddings
-    retries     tries that came to nothing and were made again
-    tokens_in, tokens_out   tokens read and written
-    price       US dollars; 0 for a local model, None where no price is known
-    """
-
-    calls: int = 0
-    setup_calls: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    price: float | None = 0.0
-    helper_calls: int = 0
-    retries: int = 0
+Spent = Usage  # the older name, for games of plug-ins
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +114,7 @@ class Game(Protocol):
         ...
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Usage:
         """What has been used so far."""
         ...
 

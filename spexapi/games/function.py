@@ -6,14 +6,14 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import cast
 
 import numpy as np
 
 from spexapi.errors import InputError
-from spexapi.games.base import Player, Spent, Target
+from spexapi.games.base import Player, Target
 from spexapi.measurements import Bools, Floats, Measurements, exact_values
+from spexapi.sampling.usage import Usage
 
 ValueFunction = Callable[[Bools], object]
 
@@ -40,7 +40,7 @@ class FunctionGame:
         self._function = value_function
         self._players = _to_players(players)
         self._batch = batch
-        self._spent = Spent()
+        self._spent = Usage()
         self._worker: ThreadPoolExecutor | None = None
 
     @property
@@ -56,7 +56,7 @@ class FunctionGame:
         return ""
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Usage:
         return self._spent
 
     async def prepare(self) -> Target:
@@ -71,7 +71,7 @@ class FunctionGame:
         # The function gets its own copy: user code that writes into it cannot change what was asked.
         returned = await self._call(np.array(masks, dtype=np.bool_))
         values = _checked(returned, len(masks), len(self._players))
-        self._spent = replace(self._spent, calls=self._spent.calls + len(masks))
+        self._spent += Usage(calls=len(masks))
         return exact_values(masks, values)
 
     async def close(self) -> None:

@@ -16,12 +16,13 @@ from spexapi.games._senders import Senders
 from spexapi.games._settings import fitting
 from spexapi.games._text_measurer import at_least_two
 from spexapi.games._values import of_scores, of_texts
-from spexapi.games.base import GameTraits, Piece, Player, Spent, Target
+from spexapi.games.base import GameTraits, Piece, Player, Target
 from spexapi.games.questions import Posed, Question, filling, posed
 from spexapi.measurements import Bools, Measurements, exact_values
 from spexapi.prompts.inputs import Prompt
 from spexapi.sampling.forecast import Forecast, forecast
 from spexapi.sampling.policy import RequestPolicy
+from spexapi.sampling.usage import Usage
 from spexapi.scorers.registry import Scorer
 
 _KINDS = {"mlp": "MLP block"}  # a player's kind in words
@@ -104,7 +105,7 @@ class HeadGame:
         return self._backend.name
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Usage:
         return self._senders.spent
 
     async def prepare(self) -> Target:

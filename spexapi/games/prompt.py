@@ -8,13 +8,14 @@ from spexapi.backends.base import Message, Reply, Scoring
 from spexapi.errors import InputError
 from spexapi.games._settings import settings
 from spexapi.games._text_measurer import TextMeasurer, at_least_two
-from spexapi.games.base import GameTraits, Player, Spent, Target
+from spexapi.games.base import GameTraits, Player, Target
 from spexapi.measurements import Bools, Measurements
 from spexapi.prompts.inputs import ROLES, Prompt, to_messages
 from spexapi.prompts.render import Layout, Part, Turn, parts_of
 from spexapi.prompts.segments import UNITS, own_spans, shorten, split
 from spexapi.sampling.forecast import Forecast
 from spexapi.sampling.policy import RequestPolicy
+from spexapi.sampling.usage import Usage
 from spexapi.scorers.registry import Scorer
 
 Unit = str | Mapping[str, str | None] | None
@@ -87,7 +88,7 @@ class PromptGame:
         return self._asking.backend.name
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Usage:
         return self._asking.spent
 
     async def prepare(self) -> Target:

@@ -9,13 +9,14 @@ from spexapi.backends.base import Reply, Scoring
 from spexapi.errors import InputError
 from spexapi.games._settings import settings
 from spexapi.games._text_measurer import TextMeasurer, at_least_two
-from spexapi.games.base import GameTraits, Player, Spent, Target
+from spexapi.games.base import GameTraits, Player, Target
 from spexapi.measurements import Bools, Measurements
 from spexapi.prompts.inputs import Document, to_documents
 from spexapi.prompts.render import Layout, Part, Turn, parts_of
 from spexapi.prompts.segments import Segment, own_spans, shorten, split
 from spexapi.sampling.forecast import Forecast
 from spexapi.sampling.policy import RequestPolicy
+from spexapi.sampling.usage import Usage
 from spexapi.scorers.registry import Scorer
 
 DOCUMENT_UNITS = ("document", "paragraph", "line", "sentence", "word", "token")
@@ -107,7 +108,7 @@ class RagGame:
         return self._asking.backend.name
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Usage:
         return self._asking.spent
 
     async def prepare(self) -> Target:

@@ -10,8 +10,9 @@ from spexapi.explanation.confidence import level
 from spexapi.explanation.likelihood import probability, tokens_apart
 
 if TYPE_CHECKING:
-    from spexapi.explanation.explanation import Cost, Explanation
+    from spexapi.explanation.explanation import Explanation
     from spexapi.games.base import Player
+    from spexapi.sampling.usage import Usage
     from spexapi.trust.audit import Audit
 
 NUMBERED = ("document", "sentence", "paragraph", "line", "turn")
@@ -169,7 +170,7 @@ def _whole(share: float) -> str:
     return f"{100 * max(min(share, 1.0), -9.99):.0f}%".replace("-", "−")
 
 
-def spent(cost: Cost, kind: str = "") -> str:
+def spent(cost: Usage, kind: str = "") -> str:
     """What the run used, in one sentence. kind: of the target."""
     parts = [f"{cost.calls:,} {'trainings' if kind == 'training' else 'model calls'}"]
     if cost.setup_calls:

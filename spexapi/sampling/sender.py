@@ -14,7 +14,7 @@ from spexapi.sampling.keys import Keys
 from spexapi.sampling.limiter import AdaptiveLimiter
 from spexapi.sampling.retry import RetryPolicy, patiently, retrying
 from spexapi.sampling.store import Arrived, Store
-from spexapi.sampling.usage import Used
+from spexapi.sampling.usage import Usage
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying
@@ -57,7 +57,7 @@ class Sender:
         patience: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
     ) -> None:
         self.backend = backend
-        self.used = Used()
+        self._used = Usage()
         self._given, self._patience = given, patience
         self._ledger = ledger or Ledger(Caps())
         self._keep: Store | None = None
@@ -81,8 +81,8 @@ class Sender:
         finally:
             setup = getattr(self.backend, "setup", None)
             if isinstance(setup, Reply) and setup is not before:
-                used = self.used.with_reply(setup, self.backend.capabilities.price)
-                self.used = replace(used, setup=used.setup + setup.calls)
+                self._used = self._used.with_tokens(setup, self.backend.capabilities.price)
+                self._used += Usage(setup_calls=setup.calls)
                 cost = price_of(setup, self.backend.capabilities.price)
                 self._ledger.charge(Amount(0, setup.tokens_in + setup.tokens_out, cost))
 
@@ -161,6 +161,11 @@ class Sender:
         self._ledger.check(self._sizes.expect(request))
 
     @property
+    def used(self) -> Usage:
+        """What was used since this object was made."""
+        return self._used if self.backend.capabilities.price is not None else replace(self._used, price=None)
+
+    @property
     def trouble(self) -> str:
         """What the store could not keep, "" where all is well."""
         return self._keep.trouble if self._keep is not None else ""
@@ -175,7 +180,8 @@ class Sender:
                     fresh[one.key] = one
                     continue
                 self._known[one.key] = kept
-            self.used = replace(self.used, known=self.used.known + 1)
+            if not _is_setup(asked):
+                self._used += Usage(cached_calls=1)
         waiting, size = list(fresh.values()), max(1, self.backend.capabilities.batch)
         for start in range(0, len(waiting), size):
             parcel = waiting[start : start + size]
@@ -273,7 +279,7 @@ class Sender:
             self._sizes.learn(one.request, reply)
             cost = price_of(reply, self._sizes.price)
             taken = taken + Amount(reply.calls, reply.tokens_in + reply.tokens_out, cost)
-            self.used = self.used.with_reply(reply, self._sizes.price)
+            self._used = self._used.with_tokens(reply, self._sizes.price)
         self._count(parcel)
         self._answered, self._given_up = True, 0
         return taken
@@ -290,13 +296,10 @@ class Sender:
             self._keep.put_all(arrived)
 
     def _count(self, parcel: Sequence[_Asked]) -> None:
-        if _is_setup(parcel):
-            self.used = replace(self.used, setup=self.used.setup + 1)
-        else:
-            self.used = replace(self.used, replies=self.used.replies + len(parcel))
+        self._used += Usage(setup_calls=1) if _is_setup(parcel) else Usage(calls=len(parcel))
 
     def _retried(self, parcel: Sequence[_Asked]) -> None:
-        self.used = replace(self.used, retries=self.used.retries + len(parcel))
+        self._used += Usage(retries=len(parcel))
 
 
 def _is_setup(parcel: Sequence[_Asked]) -> bool:

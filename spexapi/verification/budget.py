@@ -57,19 +57,8 @@ async def ameasured(
         found, why = None, f"not verified: {error}"
     else:
         why = ""
-    after, cost = game.spent, ex.cost
-    price = None
-    if cost.price is not None and before.price is not None and after.price is not None:
-        price = cost.price + after.price - before.price
-    cost = replace(
-        cost,
-        calls=cost.calls + after.calls - before.calls,
-        tokens_in=cost.tokens_in + after.tokens_in - before.tokens_in,
-        tokens_out=cost.tokens_out + after.tokens_out - before.tokens_out,
-        seconds=cost.seconds + time.perf_counter() - started,
-        price=price,
-        saved_calls=max(0, cost.saved_calls - (after.calls - before.calls)),
-    )
+    used = replace(game.spent - before, seconds=time.perf_counter() - started)
+    cost = replace(ex.cost + used, saved_calls=max(0, ex.cost.saved_calls - used.calls))
     return replace(ex, verification=found, cost=cost, notes=(*ex.notes, why) if why else ex.notes), why
 
 

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -15,7 +14,7 @@ import numpy as np
 
 from spexapi.errors import InputError
 from spexapi.fourier.masks import uniform_masks
-from spexapi.games.base import GameTraits, Player, Spent, Target
+from spexapi.games.base import GameTraits, Player, Target
 from spexapi.games.training.cache import Trained, seed_of
 from spexapi.games.training.examples import Examples, examples_of
 from spexapi.games.training.retraining import (
@@ -29,6 +28,7 @@ from spexapi.games.training.retraining import (
 )
 from spexapi.measurements import Bools, Floats, Measurements
 from spexapi.sampling.store import Store
+from spexapi.sampling.usage import Usage
 
 Result = TypeVar("Result")
 _NOISE = 8  # masks trained twice: their variance is then known to about a half
@@ -92,7 +92,7 @@ class TrainingGame:
         self._trained = Trained(_trainer(train, measure, jobs), name, store)
         self._empty, self._noise, self._seed, self._batch = empty, noise, seed, batch
         self._target = Target(kind="training", score=score, unit=unit)
-        self._spent = Spent()
+        self._spent = Usage()
         self._variance: float | None = None
         self._seconds = 0.0  # one retraining takes
         self._stop = Event()
@@ -162,7 +162,7 @@ class TrainingGame:
         return ""
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Usage:
         return self._spent
 
     @property
@@ -189,7 +189,7 @@ class TrainingGame:
         rows = [i for i, one in enumerate(kept) if len(one)]
         asked = [self._retraining(kept[i]) for i in rows]
         found, trained = await self._in_thread(lambda: self._trained.outcomes(asked, self._stop))
-        self._spent = replace(self._spent, calls=self._spent.calls + trained)
+        self._spent += Usage(calls=trained)
         outcomes = [self._of_nothing()] * len(masks)
         for i, outcome in zip(rows, found, strict=True):
             outcomes[i] = outcome
@@ -214,7 +214,7 @@ class TrainingGame:
         started = time.perf_counter()
         found, trained = self._trained.outcomes([whole], self._stop)
         self._seconds = (time.perf_counter() - started) / trained if trained else 0.0
-        self._spent = replace(self._spent, setup_calls=self._spent.setup_calls + trained)
+        self._spent += Usage(setup_calls=trained)
         if not found:
             return  # cancelled
         if found[0].reason:
@@ -226,7 +226,7 @@ class TrainingGame:
         found, trained = self._trained.outcomes(twice, self._stop)
         if trained:  # the first training of a process also loads libraries
             self._seconds = min(self._seconds, (time.perf_counter() - started) / trained)
-        self._spent = replace(self._spent, setup_calls=self._spent.setup_calls + trained)
+        self._spent += Usage(setup_calls=trained)
         if len(found) == len(twice):
             self._hear_noise(np.array([outcome.value for outcome in found]).reshape(-1, 2))
 

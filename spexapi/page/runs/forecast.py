@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from spexapi.explain import preview
-from spexapi.explanation.explanation import Cost
 from spexapi.page.forms.requests import Model, RunRequest
 from spexapi.page.runs.run_loop import shared_out
 from spexapi.page.site import Site
 from spexapi.sampling.forecast import Forecast
+from spexapi.sampling.usage import Usage
 
 _MOST = 200
 _paces: dict[tuple[str, str], float] = {}  # calls a second of models this process asked before, newest last
@@ -30,7 +30,7 @@ def forecast_of(form: RunRequest, site: Site, key: str) -> str:
     return " · ".join(parts) + checks
 
 
-def learn(model: Model, cost: Cost) -> None:
+def learn(model: Model, cost: Usage) -> None:
     """Keeps the pace of a model for later forecasts; nothing of what was asked."""
     if cost.calls and cost.seconds > 0:
         _paces.pop(_place(model), None)
