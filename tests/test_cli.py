@@ -1,12 +1,12 @@
 """The command line as its user meets it: exit codes, files, messages."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 
 import pytest
+from command_line import spexapi
 
 DOCUMENTS = [
     "the key is in the box .",
@@ -14,17 +14,6 @@ DOCUMENTS = [
     "the lamp is in the bag .",
     "the bag is in the attic .",
 ]
-
-
-def spexapi(*args, cwd=None, env=None):
-    return subprocess.run(
-        [sys.executable, "-m", "spexapi", *map(str, args)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=300,
-        env={**os.environ, "COLUMNS": "100", **(env or {})},
-    )
 
 
 @pytest.fixture
@@ -49,7 +38,8 @@ def rag(documents, *more, **options):
 
 
 def test_demo_writes_a_table_a_report_and_an_explanation(tmp_path):
-    done = spexapi("demo", "--out", tmp_path / "demo")
+    command = [sys.executable, "-m", "spexapi", "demo", "--out", str(tmp_path / "demo")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     data = json.loads((tmp_path / "demo" / "explanation.json").read_text())
     top = max((i for i in data["interactions"] if i["players"]), key=lambda i: abs(i["value"]))

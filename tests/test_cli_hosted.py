@@ -1,30 +1,18 @@
 """The command line with a hosted model: a forecast, caps, a store that pays once, and no key anywhere."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
+import command_line
 import pytest
 
 KEY = "sk-" + "n0b0dy-may-see-this"
 
 
 @pytest.fixture
-def spexapi(openai_server, tmp_path):
-    def run(*args, **env):
-        given = {"OPENAI_API_KEY": KEY, "SPEXAPI_STORE": str(tmp_path / "replies.sqlite"), "COLUMNS": "200"}
-        return subprocess.run(
-            [sys.executable, "-m", "spexapi", *map(str, args)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            timeout=300,
-            env={**os.environ, **given, **env},
-        )
-
-    return run
+def spexapi(tmp_path):
+    given = {"OPENAI_API_KEY": KEY, "SPEXAPI_STORE": str(tmp_path / "replies.sqlite"), "COLUMNS": "200"}
+    return lambda *args, **env: command_line.spexapi(*args, cwd=tmp_path, **given | env)
 
 
 def prompt(server, *more, priced=True):
