@@ -12,7 +12,8 @@ from spexapi.explain import aexplain, explain
 from spexapi.games.prompt import PromptGame
 from spexapi.measure import collect
 from spexapi.sampling.policy import RequestPolicy
-from spexapi.scorers.registry import Estimate, Scorer, choice
+from spexapi.scorers.base import Estimate, Scorer
+from spexapi.scorers.logprobs import choice
 
 HOSTED = Capabilities(batch=1, concurrency=8, score_answer=False, choose=False, repeatable=False)
 

@@ -12,8 +12,8 @@ import spexapi
 from spexapi.backends.embeddings import open_embeddings
 from spexapi.backends.huggingface.embedded import FOLDER
 from spexapi.backends.openai.backend import OpenAI, open_openai
+from spexapi.scorers.base import Scorer
 from spexapi.scorers.judged import embedding, judge
-from spexapi.scorers.registry import Scorer
 from spexapi.testing import Questions, check_all
 
 DOCUMENTS = [

@@ -7,16 +7,9 @@ import pytest
 
 from spexapi.backends.base import AnswerScore, Reply
 from spexapi.errors import InputError
-from spexapi.scorers.registry import (
-    Scorer,
-    choice,
-    find_scorer,
-    known_scorers,
-    logit,
-    logprob,
-    mean_logprob,
-    span_values,
-)
+from spexapi.scorers.base import Scorer
+from spexapi.scorers.logprobs import choice, logit, logprob, mean_logprob, span_values
+from spexapi.scorers.registry import find_scorer, known_scorers
 
 
 def reply(*answers):
@@ -77,3 +70,11 @@ def test_scorers_are_found_by_name_and_functions_taken_as_they_are(monkeypatch):
     monkeypatch.setattr("spexapi.scorers.registry.entry_points", lambda **_: (Point(),))
     assert find_scorer("length").of_reply(reply([0.0])) == 1.0
     assert known_scorers()["length"] == "a:b"
+
+
+def test_plug_ins_find_what_they_need_in_one_place():
+    import spexapi.scorers as scorers
+
+    assert scorers.Scorer is Scorer
+    assert scorers.find_scorer("logit").of_reply is scorers.logit
+    assert {"Ask", "Estimate", "choice", "logprob", "mean_logprob", "span_values"} <= set(scorers.__all__)

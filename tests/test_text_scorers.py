@@ -13,8 +13,9 @@ from spexapi.backends.base import AnswerScore, Capabilities, Message, Reply, Req
 from spexapi.backends.embeddings import open_embeddings
 from spexapi.backends.huggingface.embedded import FOLDER
 from spexapi.errors import BackendError, InputError
+from spexapi.scorers.base import Estimate, Scorer
 from spexapi.scorers.judged import embedding, judge
-from spexapi.scorers.registry import Estimate, Scorer, find_scorer
+from spexapi.scorers.registry import find_scorer
 from spexapi.scorers.similarity import chrf, log_odds, mean, normal, rouge_l
 
 DOCUMENTS = [
@@ -54,7 +55,7 @@ def test_rouge_l_counts_words_in_order():
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_likenesses_stay_in_bounds_and_know_themselves(one, other):
+def test_similarities_stay_in_bounds_and_know_themselves(one, other):
     for alike in (chrf, rouge_l):
         assert 0.0 <= alike(one, other) <= 1.0
         assert alike(one, one) == 1.0

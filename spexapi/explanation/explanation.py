@@ -20,7 +20,8 @@ from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.games.base import Player, Target
 from spexapi.measurements import Measurements
 from spexapi.sampling.usage import Usage
-from spexapi.scorers.registry import find_scorer, span_values
+from spexapi.scorers.logprobs import span_values
+from spexapi.scorers.registry import find_scorer
 from spexapi.trust.assess import judge, unaudited
 from spexapi.trust.audit import Audit
 from spexapi.trust.estimates import Estimates

@@ -9,7 +9,8 @@ from spexapi.backends.base import Capabilities, Reply
 from spexapi.errors import InputError
 from spexapi.prompts.render import MASKINGS
 from spexapi.prompts.segments import shorten
-from spexapi.scorers.registry import Scorer, find_scorer
+from spexapi.scorers.base import Scorer
+from spexapi.scorers.registry import find_scorer
 
 
 @dataclass(frozen=True, slots=True)

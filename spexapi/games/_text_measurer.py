@@ -20,7 +20,7 @@ from spexapi.prompts.render import Layout, render
 from spexapi.sampling.forecast import Forecast, forecast
 from spexapi.sampling.policy import RequestPolicy
 from spexapi.sampling.usage import Usage
-from spexapi.scorers.registry import Scorer
+from spexapi.scorers.base import Scorer
 
 
 class TextMeasurer:

@@ -10,7 +10,7 @@ import numpy as np
 
 from spexapi.backends.base import Reply
 from spexapi.measurements import Bools, Floats, Measurements, exact_values
-from spexapi.scorers.registry import Ask, Estimate, Scorer
+from spexapi.scorers.base import Ask, Estimate, Scorer
 
 
 def of_scores(scorer: Scorer, masks: Bools, replies: Sequence[Reply]) -> Measurements:

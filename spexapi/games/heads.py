@@ -23,7 +23,7 @@ from spexapi.prompts.inputs import Prompt
 from spexapi.sampling.forecast import Forecast, forecast
 from spexapi.sampling.policy import RequestPolicy
 from spexapi.sampling.usage import Usage
-from spexapi.scorers.registry import Scorer
+from spexapi.scorers.base import Scorer
 
 _KINDS = {"mlp": "MLP block"}  # a player's kind in words
 

@@ -16,7 +16,7 @@ from spexapi.prompts.segments import UNITS, own_spans, shorten, split
 from spexapi.sampling.forecast import Forecast
 from spexapi.sampling.policy import RequestPolicy
 from spexapi.sampling.usage import Usage
-from spexapi.scorers.registry import Scorer
+from spexapi.scorers.base import Scorer
 
 Unit = str | Mapping[str, str | None] | None
 Pin = int | str | tuple[int, int, int]

@@ -14,7 +14,7 @@ from spexapi.backends.huggingface.head_ablation import AblationBaseline
 from spexapi.errors import InputError
 from spexapi.games._settings import Settings, settings
 from spexapi.prompts.inputs import Prompt, read_file, to_messages
-from spexapi.scorers.registry import Scorer
+from spexapi.scorers.base import Scorer
 
 
 @dataclass(frozen=True, slots=True)

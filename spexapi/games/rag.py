@@ -17,7 +17,7 @@ from spexapi.prompts.segments import Segment, own_spans, shorten, split
 from spexapi.sampling.forecast import Forecast
 from spexapi.sampling.policy import RequestPolicy
 from spexapi.sampling.usage import Usage
-from spexapi.scorers.registry import Scorer
+from spexapi.scorers.base import Scorer
 
 DOCUMENT_UNITS = ("document", "paragraph", "line", "sentence", "word", "token")
 _QUESTION = -1

@@ -1,4 +1,4 @@
-"""Scorers that ask another model how alike a reply and the answer are: embeddings, and a judge."""
+"""Scorers that ask another model how similar a reply and the answer are: embeddings, and a judge."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spexapi.backends.base import Message, Request, Scoring
 from spexapi.backends.embeddings import open_embeddings
 from spexapi.backends.registry import open_backend
 from spexapi.errors import BackendError, InputError
-from spexapi.scorers.registry import Ask, Estimate, Scorer, no_reply
+from spexapi.scorers.base import Ask, Estimate, Scorer, reads_texts
 from spexapi.scorers.similarity import log_odds, mean
 
 _QUESTION = (
@@ -20,21 +20,8 @@ _QUESTION = (
 )
 
 
-def helped(score: str) -> Scorer:
-    """ "embedding:<model>" or "judge:<backend>", such as "judge:openai:gpt-4o-mini".
-
-    Raises InputError where no model is named.
-    """
-    name, _, model = score.partition(":")
-    if not model:
-        raise InputError(
-            f"score {name!r} needs a model: write '{name}:openai:<model>' or '{name}:hf:<id or folder>'"
-        )
-    return embedding(model) if name == "embedding" else judge(model)
-
-
 def embedding(model: str | Scoring, *, samples: int = 4) -> Scorer:
-    """The mean likeness (cosine, cut at 0) of k sampled replies and the answer.
+    """The mean similarity (cosine, at least 0) of k sampled replies and the answer.
 
     model  "openai:<model>", "hf:<id or folder>", or what open_embeddings returned
     """
@@ -53,17 +40,17 @@ def embedding(model: str | Scoring, *, samples: int = 4) -> Scorer:
         return Estimate(*mean(values))
 
     return Scorer(
-        "embedding", "cosine", no_reply("embedding"), of_texts=of_texts, samples=samples, helper=helper
+        "embedding", "cosine", reads_texts("embedding"), of_texts=of_texts, samples=samples, helper=helper
     )
 
 
 def judge(model: str | Scoring, *, samples: int = 4, question: str = _QUESTION) -> Scorer:
-    """The log-odds in nats that a model finds a reply to say the same as the answer, over k sampled replies.
+    """Log-odds in nats that a reply says the same as the answer: another model judges k sampled replies.
 
     model     a backend, or what open_backend takes
     question  with {answer} and {reply}; asks for yes or no
 
-    Where the judge shows log-probabilities, its probability of "yes" counts; else the word it writes.
+    If the judge shows log-probabilities, its probability of "yes" counts; else the word it writes.
     """
     if "{answer}" not in question or "{reply}" not in question:
         raise InputError("the judge's question must hold {answer} and {reply}")
@@ -87,10 +74,10 @@ def judge(model: str | Scoring, *, samples: int = 4, question: str = _QUESTION) 
         shares = [await one(text, answer, ask) for text in texts]
         return Estimate(*log_odds(sum(shares), len(shares)))
 
-    return Scorer("judge", "nats", no_reply("judge"), of_texts=of_texts, samples=samples, helper=helper)
+    return Scorer("judge", "nats", reads_texts("judge"), of_texts=of_texts, samples=samples, helper=helper)
 
 
 def _verdict(text: str) -> float:
-    """1 for yes, 0 for no, a half for what is neither."""
+    """1 for yes, 0 for no, a half for anything else."""
     word = text.strip().casefold().lstrip("*\"'(")
     return 1.0 if word.startswith("yes") else 0.0 if word.startswith("no") else 0.5

@@ -1,4 +1,4 @@
-"""How alike two texts are, and what k sampled replies say of it. Pure."""
+"""Scorers that compare sampled replies with the answer: how similar two texts are, and what k replies say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from spexapi.scorers.base import Ask, Estimate, Scorer, reads_texts
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
@@ -53,7 +55,7 @@ def rouge_l(reply: str, answer: str) -> float:
 
 
 def log_odds(agreeing: float, k: int) -> tuple[float, float]:
-    """Log-odds in nats that a reply agrees, and the variance of it, where `agreeing` of k replies do.
+    """Log-odds in nats that a reply agrees with the answer, and their variance; `agreeing` of k replies do.
 
     Half a reply is added on either side (Haldane, 1956; variance of Gart and Zweifel, 1967), so that none
     and all of k are finite values too.
@@ -77,3 +79,42 @@ def mean(values: Sequence[float]) -> tuple[float, float]:
 
 def _grams(text: str, n: int) -> Counter[str]:
     return Counter(text[i : i + n] for i in range(len(text) - n + 1))
+
+
+def _match(reply: str, answer: str) -> float:
+    return float(normal(reply) == normal(answer))
+
+
+def _exact_match(reply: str, answer: str) -> float:
+    return float(reply.strip() == answer.strip())
+
+
+def _odds(agreements: Sequence[float]) -> tuple[float, float]:
+    return log_odds(sum(agreements), len(agreements))
+
+
+def _over_replies(
+    name: str,
+    unit: str,
+    similarity: Callable[[str, str], float],
+    samples: int,
+    summary: Callable[[Sequence[float]], tuple[float, float]],
+) -> Scorer:
+    """A scorer that compares sampled replies with the answer.
+
+    similarity  (reply, answer) -> 0 to 1
+    summary     the similarities of k replies -> value and the variance of its sampling noise
+    """
+
+    async def of_texts(texts: Sequence[str], answer: str, ask: Ask) -> Estimate:
+        return Estimate(*summary([similarity(text, answer) for text in texts]))
+
+    return Scorer(name, unit, reads_texts(name), of_texts=of_texts, samples=samples)
+
+
+REPLY_SCORERS = (
+    _over_replies("match", "nats", _match, 8, _odds),
+    _over_replies("exact_match", "nats", _exact_match, 8, _odds),
+    _over_replies("chrf", "chrF", chrf, 4, mean),
+    _over_replies("rouge", "ROUGE-L", rouge_l, 4, mean),
+)

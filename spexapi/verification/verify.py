@@ -19,7 +19,8 @@ from spexapi.fourier.spectrum import Interaction
 from spexapi.games.base import Game, Target
 from spexapi.measure import collect
 from spexapi.measurements import Bools, Floats, Measurements
-from spexapi.scorers.registry import find_scorer, span_values
+from spexapi.scorers.logprobs import span_values
+from spexapi.scorers.registry import find_scorer
 
 _NINETY = 1.645  # half width of a 90% interval in standard deviations
 _CLOSE = 0.25  # of the predicted effect: so near it counts as the same, however exact the fit
