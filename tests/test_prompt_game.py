@@ -7,7 +7,7 @@ import pytest
 import tiny_models
 from fake_backend import FakeBackend
 
-from spexapi.backends.base import Capabilities, Message
+from spexapi.backends.base import Capabilities, Message, TooLong
 from spexapi.backends.huggingface.backend import open_hf
 from spexapi.errors import BackendError, InputError
 from spexapi.games.base import Game
@@ -196,7 +196,8 @@ def test_everything_that_can_be_refused_is_refused_before_a_call():
 @pytest.mark.parametrize(
     ("backend", "given", "said"),
     [
-        (FakeBackend(refuses="9 tokens, the model reads 5"), {}, "does not fit: 9 tokens.*shorten"),
+        (FakeBackend(refuses=TooLong(9, 5)), {}, "^the prompt does not fit: 9 tokens.*reads 5; shorten it$"),
+        (FakeBackend(refuses="9 tokens are odd"), {}, "^9 tokens are odd$"),
         (
             FakeBackend(capabilities=Capabilities(attention_mask=False)),
             {"masking": "attention"},

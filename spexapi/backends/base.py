@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from spexapi.measurements import Floats
 from spexapi.prompts.messages import Hidden as Hidden
@@ -89,6 +89,27 @@ class Price:
 
 
 FREE = Price(source="runs locally")
+
+
+class TooLong(str):
+    """A reason of Backend.check: the request has more tokens than the model reads. As a text it says both.
+
+    tokens  of the whole request; answer: of them the answer's, 0 if the model writes it
+    limit   tokens the model reads
+    """
+
+    tokens: int
+    limit: int
+    answer: int
+
+    def __new__(cls, tokens: int, limit: int, answer: int = 0) -> Self:
+        of_answer = f" with the {answer:,} of the answer" if answer else " before the answer's first"
+        made = super().__new__(cls, f"{tokens:,} tokens{of_answer}, the model reads {limit:,}")
+        made.tokens, made.limit, made.answer = tokens, limit, answer
+        return made
+
+    def __getnewargs__(self) -> tuple[int, int, int]:  # type: ignore[override]
+        return self.tokens, self.limit, self.answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +209,9 @@ class Backend(Protocol):
         ...
 
     def check(self, request: Request) -> str:
-        """Empty if the request fits the model, else why not: "1,234 tokens, the model reads 512".
+        """Empty if the request fits the model, else why not: TooLong, or another reason as a plain text.
 
-        An answer without tokens is such a reason too. Costs no model call; a backend that cannot know returns
-        "".
+        An answer without tokens is such a reason. Costs no model call; a backend that cannot know returns "".
         """
         ...
 

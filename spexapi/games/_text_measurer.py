@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from spexapi.backends.adapter import complete
-from spexapi.backends.base import Message, Request, Scoring
+from spexapi.backends.base import Message, Request, Scoring, TooLong
 from spexapi.backends.registry import open_backend
 from spexapi.errors import BackendError, InputError
 from spexapi.games._senders import Senders
@@ -55,22 +55,21 @@ class TextMeasurer:
     def spent(self) -> Usage:
         return self._senders.spent
 
-    async def prepare(self, layout: Layout, target: Target, too_long: Callable[[str], str]) -> Target:
-        """Checks what can fail without a model call, then lets the model write the answer where none was
-        given.
+    async def prepare(self, layout: Layout, target: Target, to_shorten: Callable[[], str]) -> Target:
+        """Checks what can fail without a model call, then lets the model write the answer if none was given.
 
-        too_long  a backend's reason -> the same with what the user can shorten
+        to_shorten  what the user can shorten, for the error of a prompt that is too long
         """
         await self._senders.open()
         self._check_backend()
         self._layout, self._whole = layout, layout.messages
         answer, generated = self.chosen.answer, False
-        self._refuse_misfits(layout, (answer, *self.chosen.options) if answer is not None else (), too_long)
+        self._refuse_misfits(layout, (answer, *self.chosen.options) if answer is not None else (), to_shorten)
         if answer is None:
             # once a game: the model is greedy, it would write the same again
             self._written = self._written or await self._generate()
             answer, generated = self._written, True
-            self._refuse_misfits(layout, (answer, *self.chosen.options), too_long)
+            self._refuse_misfits(layout, (answer, *self.chosen.options), to_shorten)
         self._answers = (answer, *self.chosen.options)
         self._senders.afford(self._request(layout, np.ones(layout.n_players, dtype=np.bool_)))
         scorer = self._scorer
@@ -180,14 +179,16 @@ class TextMeasurer:
         self._placeholder = can.placeholder if self.chosen.placeholder is None else self.chosen.placeholder
 
     def _refuse_misfits(
-        self, layout: Layout, answers: tuple[str, ...], too_long: Callable[[str], str]
+        self, layout: Layout, answers: tuple[str, ...], to_shorten: Callable[[], str]
     ) -> None:
         full = np.ones(layout.n_players, dtype=np.bool_)
         for mask in (full, ~full):  # placeholders can make a masked prompt the longer one
             messages, hidden = render(layout, mask, self.chosen.masking, self._placeholder)
             reason = self.backend.check(Request(messages, answers, hidden, layout.messages))
+            if isinstance(reason, TooLong):
+                raise InputError(f"the prompt does not fit: {reason}{to_shorten()}")
             if reason:
-                raise InputError(too_long(reason))
+                raise InputError(reason)
 
     async def _generate(self) -> str:
         text = (await self._senders.main.generate(self._whole, self.chosen.max_new_tokens)).text

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spexapi.backends.base import Reply, Request, Scoring
+from spexapi.backends.base import Reply, Request, Scoring, TooLong
 from spexapi.backends.huggingface.components import Component, Inventory, to_part
 from spexapi.backends.huggingface.head_ablation import Ablated, local_model, parts_of
 from spexapi.errors import BackendError, InputError
@@ -195,7 +195,8 @@ class HeadGame:
     def _refuse_misfits(self, each: Posed, answer: str | None) -> None:
         answers = () if answer is None else (answer, *each.chosen.options)
         if reason := self._backend.check(Request(each.messages, answers)):
-            raise InputError(each.named(f"it does not fit: {reason}" if reason[:1].isdigit() else reason))
+            long = isinstance(reason, TooLong)
+            raise InputError(each.named(f"it does not fit: {reason}" if long else reason))
 
     async def _written(self, each: Posed) -> str:
         text = (await self._senders.main.generate(each.messages, each.chosen.max_new_tokens)).text

@@ -92,7 +92,7 @@ class PromptGame:
         return self._asking.spent
 
     async def prepare(self) -> Target:
-        return await self._asking.prepare(self._layout, Target(kind="prompt"), self._too_long)
+        return await self._asking.prepare(self._layout, Target(kind="prompt"), lambda: "; shorten it")
 
     async def measure(self, masks: Bools) -> Measurements:
         return await self._asking.measure(masks)
@@ -159,9 +159,6 @@ class PromptGame:
             Player(shorten(core), unit, core) for core in (text[s.core_start : s.core_end] for s in segments)
         )
         return parts
-
-    def _too_long(self, reason: str) -> str:
-        return f"the prompt does not fit: {reason}; shorten it" if reason[:1].isdigit() else reason
 
 
 def _units(

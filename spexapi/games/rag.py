@@ -113,7 +113,7 @@ class RagGame:
 
     async def prepare(self) -> Target:
         target = Target(kind="rag", question=self._question)
-        return await self._asking.prepare(self._layout, target, self._too_long)
+        return await self._asking.prepare(self._layout, target, self._to_shorten)
 
     async def measure(self, masks: Bools) -> Measurements:
         return await self._asking.measure(masks)
@@ -200,17 +200,17 @@ class RagGame:
             players.append(Player(shorten(core), kind, core))
         return parts
 
-    def _too_long(self, reason: str) -> str:
-        """Names the longest document where the prompt is longer than the model reads."""
+    def _to_shorten(self) -> str:
+        """Names the longest document, if the backend can count its tokens."""
         counts = [self._asking.backend.count_tokens(document.written) for document in self._documents]
         known = [(count, i) for i, count in enumerate(counts, 1) if count is not None]
-        if not reason[:1].isdigit() or not known:
-            return reason
+        if not known:
+            return "; shorten the documents or give fewer"
         count, number = max(known, key=lambda pair: (pair[0], -pair[1]))
         label = self._documents[number - 1].label
         return (
-            f"the prompt does not fit: {reason}. Document {number} of {len(counts)} ({label}) is the longest "
-            f"with {count:,} tokens: shorten it or give fewer documents"
+            f". Document {number} of {len(counts)} ({label}) is the longest with {count:,} tokens: shorten it"
+            " or give fewer documents"
         )
 
 

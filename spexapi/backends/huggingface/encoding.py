@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from spexapi.backends.base import AnswerScore, Reply, Request
+from spexapi.backends.base import AnswerScore, Reply, Request, TooLong
 from spexapi.backends.huggingface.alignment import Encoded
 from spexapi.errors import InputError
 from spexapi.measurements import Floats
@@ -53,12 +53,10 @@ def empty(request: Request, rows: Sequence[Encoded]) -> str:
 
 
 def misfit(length: int, rows: Sequence[Encoded], limit: int | None) -> str:
-    """Why `length` tokens do not fit, "" where they do."""
+    """TooLong if `length` tokens are more than the model reads, else ""."""
     if limit is None or length <= limit:
         return ""
-    answer = max((len(row.answer.ids) for row in rows), default=0)
-    of_answer = f" with the {answer:,} of the answer" if answer else " before the answer's first"
-    return f"{length:,} tokens{of_answer}, the model reads {limit:,}"
+    return TooLong(length, limit, max((len(row.answer.ids) for row in rows), default=0))
 
 
 def reply_of(read: Read, found: Sequence[Sequence[Floats] | None]) -> Reply:
