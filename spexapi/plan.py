@@ -9,7 +9,7 @@ import numpy as np
 from spexapi.engines.base import Design, Engine
 from spexapi.engines.registry import find_engine
 from spexapi.errors import BudgetError, InputError
-from spexapi.explanation.explanation import Recipe, options_of
+from spexapi.explanation.recipe import Recipe, options_of
 from spexapi.fourier.indices import check_index
 from spexapi.fourier.masks import uniform_masks
 from spexapi.games.base import CanForecast, Game, traits_of

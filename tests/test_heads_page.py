@@ -14,7 +14,8 @@ from spexapi.page.forms.heads_request import UNITS, heads_form, ready_questions
 from spexapi.page.forms.requests import ExplainOptions, Model
 from spexapi.page.result.downloads import command, python
 from spexapi.page.site import PUBLIC, Site
-from spexapi.views.html.heads import head_map, pruned_table
+from spexapi.views.html.heads import head_map
+from spexapi.views.html.pruned import pruned_table
 
 __all__ = ["address", "browser", "page"]  # fixtures
 

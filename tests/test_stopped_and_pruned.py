@@ -45,6 +45,15 @@ def test_what_pruning_found_is_opened_again(tmp_path):
     assert [each.measured for each in back] == pytest.approx([2.0, 2.0])
 
 
+def test_what_pruning_found_is_in_every_view():
+    game, ex = explained()
+    pruned = replace(ex, pruned=spexapi.prune(game, ex, (1, 2)))
+    assert "With only the best k players found (all 4: 3.00)" in str(pruned)
+    assert "What the best few can do alone" in pruned.to_html()
+    assert "1 of 4" in pruned.to_html()
+    assert "best few" not in ex.to_html()
+
+
 def test_what_older_versions_wrote_into_a_file_of_pruned_heads_is_read(tmp_path):
     """The lines as `spexapi heads --prune` of version 0.1 wrote them; NaN is null."""
     line = {"kept": 1, "players": [0], "labels": ["player 0"], "predicted": 2.0, "measured": None}

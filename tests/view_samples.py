@@ -8,7 +8,8 @@ from itertools import product
 
 import numpy as np
 
-from spexapi.explanation.explanation import Cost, Explanation, Recipe
+from spexapi.explanation.explanation import Cost, Explanation
+from spexapi.explanation.recipe import Recipe
 from spexapi.fourier.indices import to_index
 from spexapi.fourier.spectrum import Spectrum
 from spexapi.games.base import Piece, Player, Target

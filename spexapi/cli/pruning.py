@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from rich.table import Table
-
-from spexapi.cli.run import err, out
+from spexapi.cli.run import err
 from spexapi.errors import InputError
 from spexapi.explanation.explanation import Explanation
-from spexapi.explanation.pruned import Pruned
 from spexapi.games.base import Game, traits_of
-from spexapi.narrative.wording import valued
 from spexapi.verification.budget import affords_all
 from spexapi.verification.prune import prune
 
@@ -38,26 +32,10 @@ class Pruning:
         each = traits_of(game).calls_per_mask
         return max(len(self.sizes), allowed // _SHARE // each) * each
 
-    def __call__(self, game: Game, ex: Explanation, calls: int, saved: Path | None, *, quiet: bool) -> None:
-        """Searches, prints what it found, and saves the explanation again with it."""
+    def __call__(self, game: Game, ex: Explanation, calls: int) -> Explanation:
+        """The explanation with the best measured set of each size."""
         if ex.stopped:
             err.print("not pruned: the run was stopped", highlight=False)
-            return
+            return ex
         search = max(0, calls // traits_of(game).calls_per_mask - len(self.sizes))
-        found = prune(game, ex, self.sizes, budget=search)
-        if saved is not None:
-            replace(ex, pruned=found).to_json(saved)
-        if not quiet:
-            _show(ex, found)
-
-
-def _show(ex: Explanation, found: tuple[Pruned, ...]) -> None:
-    ends = f"all {ex.n_players}: {valued(ex, ex.value_of(kept=True))}"
-    out.print(f"\nWith only the best k parts found ({ends})", highlight=False, markup=False)
-    table = Table("k", "predicted", "measured", "which", box=None)
-    for each in found:
-        measured = valued(ex, each.measured) if math.isfinite(each.measured) else "failed"
-        table.add_row(
-            f"{len(each.labels)}", valued(ex, each.optimum.predicted), measured, ", ".join(each.labels)
-        )
-    out.print(table, highlight=False, markup=False)
+        return replace(ex, pruned=prune(game, ex, self.sizes, budget=search))

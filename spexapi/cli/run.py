@@ -58,8 +58,8 @@ class FollowUp(Protocol):
         """How many of the allowed calls to keep for it. Raises InputError."""
         ...
 
-    def __call__(self, game: Game, ex: Explanation, calls: int, saved: Path | None, *, quiet: bool) -> None:
-        """Does it with those calls, once the explanation is shown and, where the user wants it, saved."""
+    def __call__(self, game: Game, ex: Explanation, calls: int) -> Explanation:
+        """The explanation with what those calls found."""
         ...
 
 
@@ -89,9 +89,11 @@ def run(
             ex = _verified(game, ex, ask, allowed - later)
         capped = allowed < ask.budget and ex.audit.method != "exact" and not ex.cost.saved_calls
         saved = ask.json or (PARTIAL if ex.stopped or capped else None)
-        present(ex, saved, ask.html, ask.quiet)
         if then is not None:
-            then(game, ex, later, saved, quiet=ask.quiet)
+            if saved is not None:  # what is paid for is safe if this fails
+                ex.to_json(saved)
+            ex = then(game, ex, later)
+        present(ex, saved, ask.html, ask.quiet)
         if ex.stopped or capped:
             _say_stopped(ex, ask, allowed, saved)
             raise typer.Exit(STOPPED)

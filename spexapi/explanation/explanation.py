@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from spexapi.engines.base import Design, Engine, Fit
 from spexapi.engines.registry import find_engine
 from spexapi.errors import InputError
 from spexapi.explanation.pruned import Pruned
+from spexapi.explanation.recipe import Recipe, options_of, rebuilt
 from spexapi.explanation.verification import Verification
 from spexapi.fourier.indices import to_index
 from spexapi.fourier.spectrum import Interaction, Spectrum
@@ -31,26 +32,6 @@ Path_ = str | Path
 
 
 Cost = Usage  # the older name
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a run was asked for: enough to fit the same observations again, the same way.
-
-    budget    in masks: where a mask takes several replies, what the user gave divided by them
-    held_out  fresh uniform masks the audit asked for, part of the budget
-    fitted    rows of the observations that the engine asked for; the audit's own rows follow them
-    options   settings of the engine, as its dataclass has them
-    uniform   the fitted masks are uniform draws, whichever engine fits them
-    """
-
-    engine: str
-    budget: int
-    seed: int = 0
-    held_out: int = 0
-    fitted: int = 0
-    options: Mapping[str, object] = field(default_factory=dict[str, object])
-    uniform: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,19 +201,6 @@ class Explanation:
         from spexapi.views.terminal import plain
 
         return plain(self)
-
-
-def options_of(engine: Engine) -> dict[str, object]:
-    """The settings of an engine that is a dataclass, for a recipe."""
-    return asdict(engine) if is_dataclass(engine) and not isinstance(engine, type) else {}
-
-
-def rebuilt(recipe: Recipe) -> Engine:
-    """The engine of a saved run, with its settings. Raises InputError where it is not installed here."""
-    engine = find_engine(recipe.engine)
-    if not recipe.options or not is_dataclass(engine) or isinstance(engine, type):
-        return engine
-    return cast(Engine, replace(engine, **recipe.options))
 
 
 def read(

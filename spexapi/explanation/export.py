@@ -13,6 +13,7 @@ import numpy as np
 
 from spexapi.errors import InputError
 from spexapi.explanation.pruned import Pruned
+from spexapi.explanation.recipe import Recipe
 from spexapi.explanation.verification import Check, Verification
 from spexapi.fourier import masks as bits
 from spexapi.fourier.optimize import Optimum
@@ -63,7 +64,7 @@ def dump(ex: Explanation, path: str | Path | None = None) -> str:
 
 def load(path: str | Path) -> Explanation:
     """An explanation from a file. Raises InputError where there is none, or where it is not one of ours."""
-    from spexapi.explanation.explanation import Explanation, Recipe
+    from spexapi.explanation.explanation import Explanation
 
     data = _checked(Path(path))
     n = len(data["players"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
@@ -62,6 +63,7 @@ def show(explanation: Explanation, console: Console | None = None) -> None:
     _players(explanation, console)
     _combinations(explanation, console)
     show_checked(explanation, console)
+    _pruned(explanation, console)
     console.print()
     console.print(Text("Trust: ", "bold").append(trust(explanation), ""))
     if level(explanation.audit) not in ("exact", "none"):
@@ -148,3 +150,23 @@ def _combinations(explanation: Explanation, console: Console) -> None:
         console.print(Text(said, "dim"))
     if n_found > len(found):
         console.print(Text(f"{n_found - len(found):,} weaker combinations are not shown.", "dim"))
+
+
+def _pruned(explanation: Explanation, console: Console) -> None:
+    """Prints what the model does with the best players only; nothing if it was not pruned."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not explanation.pruned:
+        return
+    everything = valued(explanation, explanation.value_of(kept=True))
+    ends = f"(all {explanation.n_players:,}: {everything})"
+    console.print()
+    console.print(Text(f"With only the best k {kind_plural(explanation)} found {ends}"))
+    table = Table("k", "predicted", "measured", "which", box=None)
+    for each in explanation.pruned:
+        measured = valued(explanation, each.measured) if math.isfinite(each.measured) else "failed"
+        predicted = valued(explanation, each.optimum.predicted)
+        which = one_line(", ".join(each.labels), 400)
+        table.add_row(*map(Text, (f"{len(each.labels)}", predicted, measured, which)))
+    console.print(table)

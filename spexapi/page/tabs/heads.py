@@ -20,7 +20,8 @@ from spexapi.page.runs.forecast import forecast_of
 from spexapi.page.runs.run_loop import StopFlags
 from spexapi.page.site import Site
 from spexapi.verification.prune import aprune
-from spexapi.views.html.heads import head_map, pruned_table
+from spexapi.views.html.heads import head_map
+from spexapi.views.html.pruned import pruned_table
 from spexapi.views.html.safe import safe, tag
 
 gr = cast("Any", gradio)  # its stubs leave most types unknown

@@ -12,6 +12,7 @@ from spexapi.views.html.checked import checked
 from spexapi.views.html.gauge import gauge, still_measuring
 from spexapi.views.html.heads import map_of
 from spexapi.views.html.panels import combinations, prompt, proof
+from spexapi.views.html.pruned import pruned
 from spexapi.views.html.safe import safe, tag
 from spexapi.views.html.training import gallery
 from spexapi.views.svg.drawing import Drawn, draw
@@ -47,6 +48,7 @@ def fragment(explanation: Explanation) -> str:
         map_of(explanation) if explanation.target.kind == "heads" else "",
         combinations(drawn),
         checked(explanation),
+        pruned(explanation),
         prompt(drawn),
         trusted(explanation),
         how_to_read(explanation),

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 from spexapi.backends.huggingface.components import Component, to_part
 from spexapi.errors import InputError
-from spexapi.explanation.likelihood import probability
 from spexapi.explanation.reading import Reading
-from spexapi.narrative.wording import names, signed, valued
+from spexapi.narrative.wording import names, signed
 from spexapi.views.html.safe import safe, tag
-from spexapi.views.svg.arcs import Combination, bar, tone
+from spexapi.views.svg.arcs import Combination, tone
 from spexapi.views.svg.drawing import combinations_of
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
-    from spexapi.explanation.pruned import Pruned
     from spexapi.games.base import Player
 
 _WIDTH, _HIGH, _LEFT, _TOP = 620.0, 46.0, 58.0, 34.0
@@ -90,31 +88,6 @@ def head_map(ex: Explanation, kept: Collection[int] | None = None) -> str:
         tag("h3", "Where it happens") + tag("p", lede, class_="lede") + drawing + _listed(ex, found),
         class_="heads",
     )
-
-
-def pruned_table(ex: Explanation, found: Sequence[Pruned], asked: int, chosen: int | None = None) -> str:
-    """A <section>: for each number of parts kept what the pruned model does.
-
-    asked   held-out questions that accuracy was measured on, 0 where it was not
-    chosen  the size whose line is marked
-    """
-    lines = "".join(_line(ex, each, asked, len(each.labels) == chosen) for each in found)
-    likely = probability(ex, 0.0) is not None
-    head = tag("th", "kept", scope="col") + tag("th", "the answer" if likely else "the value", scope="col")
-    if asked:
-        head += tag("th", "right on other questions", scope="col")
-    return tag("table", tag("thead", tag("tr", head)) + tag("tbody", lines), class_="pruned")
-
-
-def _line(ex: Explanation, each: Pruned, asked: int, marked: bool) -> str:
-    share = probability(ex, each.measured)
-    cells = tag("th", f"{len(each.labels):,} of {ex.n_players:,}", scope="row")
-    drawn = bar(share) if share is not None else ""
-    cells += tag("td", tag("span", drawn + tag("b", safe(valued(ex, each.measured)), class_="num")))
-    if asked:
-        right = f"{each.held_out * asked:.0f} of {asked}"
-        cells += tag("td", tag("span", bar(each.held_out) + tag("b", safe(right), class_="num")))
-    return tag("tr", cells, class_="on" if marked else None)
 
 
 def _listed(ex: Explanation, found: Sequence[Combination]) -> str:

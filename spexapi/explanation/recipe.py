@@ -1,0 +1,43 @@
+"""How a run was asked for, so that its observations can be fitted again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from typing import cast
+
+from spexapi.engines.base import Engine
+from spexapi.engines.registry import find_engine
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a run was asked for: enough to fit the same observations again, the same way.
+
+    budget    in masks: where a mask takes several replies, what the user gave divided by them
+    held_out  fresh uniform masks the audit asked for, part of the budget
+    fitted    rows of the observations that the engine asked for; the audit's own rows follow them
+    options   settings of the engine, as its dataclass has them
+    uniform   the fitted masks are uniform draws, whichever engine fits them
+    """
+
+    engine: str
+    budget: int
+    seed: int = 0
+    held_out: int = 0
+    fitted: int = 0
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
+    uniform: bool = True
+
+
+def options_of(engine: Engine) -> dict[str, object]:
+    """The settings of an engine that is a dataclass, for a recipe."""
+    return asdict(engine) if is_dataclass(engine) and not isinstance(engine, type) else {}
+
+
+def rebuilt(recipe: Recipe) -> Engine:
+    """The engine of a saved run, with its settings. Raises InputError where it is not installed here."""
+    engine = find_engine(recipe.engine)
+    if not recipe.options or not is_dataclass(engine) or isinstance(engine, type):
+        return engine
+    return cast(Engine, replace(engine, **recipe.options))
