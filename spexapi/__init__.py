@@ -22,6 +22,16 @@ from spexapi.errors import (
 from spexapi.explain import aexplain, astream, explain
 from spexapi.explanation.explanation import Explanation
 from spexapi.explanation.pruned import Pruned
+from spexapi.explanation.verification import Check, SetCheck, Verification
+from spexapi.fourier.optimize import (
+    Optimum,
+    best_mask,
+    best_masks,
+    necessary_set,
+    sufficient_set,
+    worst_mask,
+    worst_masks,
+)
 from spexapi.fourier.spectrum import Spectrum
 from spexapi.games.base import Player
 from spexapi.games.function import FunctionGame
@@ -30,9 +40,11 @@ from spexapi.games.prompt import PromptGame
 from spexapi.games.questions import Question
 from spexapi.games.rag import RagGame
 from spexapi.games.training.game import TrainingGame
+from spexapi.plan import Plan, Preview, preview
 from spexapi.prompts.inputs import Document, load_documents, load_prompt
 from spexapi.sampling.policy import RequestPolicy
 from spexapi.sampling.store import Store
+from spexapi.trust.audit import Audit
 from spexapi.verification.prune import aprune, prune
 from spexapi.verification.verify import acheck_sets, averify, check_sets, verify
 
@@ -41,16 +53,21 @@ __version__ = "0.1.0"
 Terms = RequestPolicy  # its name until 0.1
 
 __all__ = [
+    "Audit",
     "BackendError",
     "BudgetError",
     "CapReached",
+    "Check",
     "Document",
     "Explanation",
     "FunctionGame",
     "HeadGame",
     "InputError",
     "NothingMeasured",
+    "Optimum",
+    "Plan",
     "Player",
+    "Preview",
     "PromptGame",
     "Pruned",
     "Question",
@@ -59,6 +76,7 @@ __all__ = [
     "Refused",
     "RequestPolicy",
     "RunningLoopError",
+    "SetCheck",
     "Spectrum",
     "SpexError",
     "Store",
@@ -66,16 +84,24 @@ __all__ = [
     "Terms",
     "TrainingGame",
     "Unavailable",
+    "Verification",
     "acheck_sets",
     "aexplain",
     "aprune",
     "astream",
     "averify",
+    "best_mask",
+    "best_masks",
     "check_sets",
     "explain",
     "load_documents",
     "load_prompt",
+    "necessary_set",
     "open_backend",
+    "preview",
     "prune",
+    "sufficient_set",
     "verify",
+    "worst_mask",
+    "worst_masks",
 ]

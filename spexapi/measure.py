@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 import numpy as np
 
@@ -24,7 +24,7 @@ async def sample(
     known: Measurements | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
-) -> AsyncIterator[Measurements]:
+) -> AsyncGenerator[Measurements]:
     """Yields the measurements of `masks` in the order asked, in parts, as they are complete.
 
     masks        (m, n) bool; a mask asked twice is measured once and its row returned twice

@@ -1,8 +1,11 @@
-"""What a run will ask, checked and priced before anything is paid."""
+"""A plan: what a run will ask, checked and priced before anything is paid."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from inspect import signature
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
@@ -16,38 +19,126 @@ from spexapi.games.base import CanForecast, Game, traits_of
 from spexapi.measurements import Bools, Measurements, nothing
 from spexapi.sampling.forecast import Forecast
 
+_AT_ONCE = "proxyspex and spex ask for all their masks at once"
+Door = TypeVar("Door", bound=Callable[..., Any])
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What was asked for, checked; nothing has been paid for yet."""
+
+class PlanOptions(TypedDict, total=False):
+    """The options of plan(), for functions that pass them on; their meaning stands at spexapi.explain."""
+
+    engine: str | Engine
+    budget: int
+    index: str
+    max_order: int | None
+    seed: int
+    held_out: int
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Plan:
+    """What a run will ask, before it asks anything. `spexapi.explain(plan)` asks just that.
+
+    game            what will be measured
+    fitted_by       the engine that proposes the masks and fits them; `engine` is its name
+    budget          calls that may score masks, as the user gave it
+    design          the engine's own plan
+    recipe          seed, settings, and the budget in masks
+    index, max_order    how the interactions will be read
+    audit_masks     (a, n) bool, fresh uniform masks that the fit will not see
+    calls_per_mask  replies that the value of one mask takes
+    changed         why the plan was made again, "" if it is the first
+    forecast        tokens, time and price, with three of the prompts; None for a game without text
+    """
 
     game: Game
-    engine: Engine
+    fitted_by: Engine
+    budget: int
     design: Design
     recipe: Recipe
     index: str
     max_order: int | None
     audit_masks: Bools
     calls_per_mask: int
+    changed: str = ""
+    forecast: Forecast | None = None
+
+    @property
+    def n_players(self) -> int:
+        return len(self.game.players)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(player.label for player in self.game.players)
+
+    @property
+    def engine(self) -> str:
+        return self.recipe.engine
+
+    @property
+    def fitted_masks(self) -> int:
+        """Most masks that the engine may ask for."""
+        return self.recipe.budget - len(self.audit_masks)
+
+    @property
+    def masks(self) -> Bools:
+        """(m, n) bool, those known before the first value: the engine's first, then the audit's."""
+        return np.concatenate([self.design.masks[: self.fitted_masks], self.audit_masks])
+
+    @property
+    def calls(self) -> int:
+        """Requests that would score masks, the audit's included; generating an answer comes on top."""
+        return len(self.masks) * self.calls_per_mask
+
+    @property
+    def tokens(self) -> int | None:
+        """Estimate of what the model would read, None if the game cannot know."""
+        return None if self.forecast is None else self.forecast.tokens_in
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        waits = self.forecast is not None and self.forecast.batches is None
+        waiting = f"{self.engine} waits for the batch of each of its rounds: {_AT_ONCE}"
+        return (*self.design.notes, *[self.changed] * bool(self.changed), *[waiting] * waits)
+
+    def __repr__(self) -> str:
+        asks = f"{self.calls:,} calls" if self.forecast is None else self.forecast.line
+        return f"Plan(engine {self.engine}, index {self.index}, {self.n_players:,} players, {asks})"
+
+    def audit_at_first(self) -> Bools:
+        """Those of the audit's masks to ask together with the engine's first: one batch may take a day."""
+        return self.audit_masks if traits_of(self.game).batched else self.audit_masks[:0]
+
+    def audit_after(self, seen: Measurements) -> Bools:
+        """The audit's masks; for a design of all masks that ended early, some of those that are left."""
+        if not (self.design.exact and self.design.reserve):
+            return self.audit_masks
+        count = min(self.design.reserve, self.recipe.budget - len(seen))
+        return uniform_masks(self.n_players, count, _audit_rng(self.recipe.seed), exclude=seen.masks)
+
+
+# The name of a plan while a plan was only shown, and made again by explain().
+Preview = Plan
 
 
 def plan(
-    game: Game, engine: str | Engine, budget: int, index: str, max_order: int | None, seed: int, held_out: int
-) -> Run:
-    """Everything that can be refused without asking the model."""
-    found = find_engine(engine)
-    n = len(game.players)
+    game: Game,
+    *,
+    engine: str | Engine = "auto",
+    budget: int = 256,
+    index: str = "fbii",
+    max_order: int | None = None,
+    seed: int = 0,
+    held_out: int = 0,
+) -> Plan:
+    """The plan of a run without its price. Raises InputError for all that can be refused unasked."""
+    found, n = find_engine(engine), len(game.players)
     if n < 2:
         raise InputError(
             f"the game has {n} player{'s' * (n != 1)}: at least 2 are needed to speak of combinations"
         )
     index, max_order = check_index(index, max_order, n)
-    if isinstance(budget, bool) or not isinstance(budget, (int, np.integer)) or budget < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise BudgetError(f"the budget is {budget!r}: it must be a whole number of masks, at least 1")
     each = traits_of(game).calls_per_mask
-    masks = int(budget) // each
-    if not 0 <= held_out < max(1, masks):
-        raise BudgetError(f"held_out={held_out} of a budget of {masks}: give a number from 0 to {masks - 1}")
+    masks = _masks_for(budget, each, held_out)
     try:
         design = found.plan(n, masks - held_out, np.random.default_rng(seed))
     except BudgetError as error:
@@ -57,84 +148,75 @@ def plan(
     recipe = Recipe(found.name, masks, seed, held_out, options=options_of(found), uniform=design.uniform)
     audit_masks = np.zeros((0, n), dtype=np.bool_)
     if not design.exact:
-        fresh = np.random.default_rng([seed, 1])
-        audit_masks = uniform_masks(n, held_out + design.reserve, fresh, exclude=design.masks)
-    return Run(game, found, design, recipe, index, max_order, audit_masks, each)
+        audit_masks = uniform_masks(n, held_out + design.reserve, _audit_rng(seed), exclude=design.masks)
+    return Plan(game, found, int(budget), design, recipe, index, max_order, audit_masks, each)
 
 
-def ready(run: Run) -> Run:
-    """The run planned again where the game, once it knows its backend, takes more replies a mask."""
-    each = traits_of(run.game).calls_per_mask
-    if each == run.calls_per_mask:
-        return run
-    budget, recipe = run.recipe.budget * run.calls_per_mask, run.recipe
-    return plan(run.game, run.engine, budget, run.index, run.max_order, recipe.seed, recipe.held_out)
+def shows_options(door: Door) -> Door:
+    """The function with the options of plan() in its signature: help() and notebooks then list them."""
+    own = signature(door)
+    first, *rest = (p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD)
+    shared = [p for p in signature(plan).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    door.__signature__ = own.replace(parameters=[first, *shared, *rest])  # pyright: ignore[reportFunctionMemberAccess]
+    return door
 
 
-def audit_masks_of(run: Run, seen: Measurements) -> Bools:
-    """The planned ones; for a design of all masks that ended early, its reserve from those that are left."""
-    if not (run.design.exact and run.design.reserve):
-        return run.audit_masks
-    count = min(run.design.reserve, run.recipe.budget - len(seen))
-    return uniform_masks(
-        seen.n_players, count, np.random.default_rng([run.recipe.seed, 1]), exclude=seen.masks
-    )
+@shows_options
+def preview(game: Game, **options: Unpack[PlanOptions]) -> Plan:
+    """The plan of a run, with its price: what explain(plan) would ask. Nothing is asked yet.
 
-
-def audit_masks_beside(run: Run, seen: int) -> Bools:
-    """Those that are asked together with the engine's first: a batch may take a day, and one is enough."""
-    begins = seen == 0 and traits_of(run.game).batched
-    return run.audit_masks if begins else run.audit_masks[:0]
-
-
-_AT_ONCE = "proxyspex and spex ask for all their masks at once"
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a run would ask, before it asks anything.
-
-    calls     requests that would score masks, the audit's included; generating an answer comes on top
-    tokens    estimate of what the model would read, None where the game cannot know
-    forecast  tokens, time and price, with three of the prompts; None for a game without text
+    Options and errors are those of spexapi.explain.
     """
-
-    n_players: int
-    labels: tuple[str, ...]
-    engine: str
-    calls: int
-    tokens: int | None
-    notes: tuple[str, ...]
-    forecast: Forecast | None = None
+    return priced(plan(game, **options))
 
 
-def preview(
-    game: Game,
-    *,
-    engine: str | Engine = "auto",
-    budget: int = 256,
-    index: str = "fbii",
-    max_order: int | None = None,
-    seed: int = 0,
-    held_out: int = 0,
-) -> Preview:
-    """Checks a run as explain() would and says what it would cost; asks nothing. Raises InputError."""
-    run = plan(game, engine, budget, index, max_order, seed, held_out)
-    first = run.design.masks[: run.recipe.budget - len(run.audit_masks)]
-    masks = np.concatenate([first, run.audit_masks])
-    expected = game.forecast(masks) if isinstance(game, CanForecast) else None
-    notes = run.design.notes
-    if expected is not None and expected.batches:
-        begins = run.engine.propose(run.design, nothing(len(game.players)), len(first))
-        if len(begins) < len(first):
-            expected = replace(expected, batches=None)
-            notes = (*notes, f"{run.recipe.engine} waits for the batch of each of its rounds: {_AT_ONCE}")
-    return Preview(
-        n_players=len(game.players),
-        labels=tuple(p.label for p in game.players),
-        engine=run.recipe.engine,
-        calls=len(masks) * run.calls_per_mask,
-        tokens=expected.tokens_in if expected is not None else None,
-        notes=notes,
-        forecast=expected,
+def priced(made: Plan) -> Plan:
+    """The plan with the forecast of the game, if the game can make one."""
+    if not isinstance(made.game, CanForecast):
+        return made
+    expected = made.game.forecast(made.masks)
+    if expected.batches and _has_rounds(made):
+        expected = replace(expected, batches=None)
+    return replace(made, forecast=expected)
+
+
+def ready(made: Plan) -> Plan:
+    """The plan for a prepared game: made again if a mask takes more or fewer replies than was known."""
+    each, recipe = traits_of(made.game).calls_per_mask, made.recipe
+    if each == made.calls_per_mask:
+        return made
+    again = plan(
+        made.game,
+        engine=made.fitted_by,
+        budget=made.budget,
+        index=made.index,
+        max_order=made.max_order,
+        seed=recipe.seed,
+        held_out=recipe.held_out,
     )
+    changed = (
+        f"planned again: a mask takes {each} replies and not {made.calls_per_mask}, so the budget of"
+        f" {made.budget} is {again.recipe.budget} masks and not {recipe.budget}"
+    )
+    return replace(again, changed=changed)
+
+
+def _masks_for(budget: int, each: int, held_out: int) -> int:
+    """How many masks the budget pays for."""
+    if isinstance(budget, bool) or not isinstance(budget, (int, np.integer)) or budget < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise BudgetError(f"the budget is {budget!r}: it must be a whole number of masks, at least 1")
+    masks = int(budget) // each
+    if not 0 <= held_out < max(1, masks):
+        raise BudgetError(f"held_out={held_out} of a budget of {masks}: give a number from 0 to {masks - 1}")
+    return masks
+
+
+def _audit_rng(seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, 1])
+
+
+def _has_rounds(made: Plan) -> bool:
+    """Whether the engine looks at first values before it asks for more."""
+    at_once = len(made.design.masks[: made.fitted_masks])
+    first = made.fitted_by.propose(made.design, nothing(made.n_players), at_once)
+    return len(first) < at_once

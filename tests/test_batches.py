@@ -11,7 +11,7 @@ from spexapi.backends.base import Message, Price, Request
 from spexapi.backends.openai import batch_api
 from spexapi.backends.openai.backend import open_openai
 from spexapi.errors import Refused
-from spexapi.explain import preview
+from spexapi.plan import preview
 
 WORDS = ["lamp", "key", "cellar", "rain", "river", "bridge", "stone"]
 

@@ -24,9 +24,10 @@ from rich.progress import (
 
 from spexapi.cli.options import RunOptions
 from spexapi.errors import BackendError, BudgetError, InputError, NothingMeasured, SpexError
-from spexapi.explain import Preview, explain, preview
+from spexapi.explain import explain
 from spexapi.explanation.explanation import Explanation
 from spexapi.games.base import Game
+from spexapi.plan import Plan, preview
 from spexapi.verification.budget import measured, set_aside
 
 BAD_INPUT, REFUSED, STOPPED = 2, 3, 4
@@ -84,7 +85,7 @@ def run(
             if not ask.quiet:
                 _say_forecast(planned)
             with _saving(ask), _interruptible() as stop, _progress(ask.quiet, work) as report:
-                ex = explain(game, on_progress=report, should_stop=stop, **wanted)
+                ex = explain(planned, on_progress=report, should_stop=stop)
         if ask.verify:
             ex = _verified(game, ex, ask, allowed - later)
         capped = allowed < ask.budget and ex.audit.method != "exact" and not ex.cost.saved_calls
@@ -158,7 +159,7 @@ def _explaining(kept: int, allowed: int, keepers: str) -> Generator[None]:
         raise BudgetError(f"{keepers} {keep} {kept} of the {allowed} calls: {error}") from error
 
 
-def _no_price(plan: Preview, ask: RunOptions) -> str:
+def _no_price(plan: Plan, ask: RunOptions) -> str:
     """Why --max-cost cannot be kept, "" where it can."""
     found = plan.forecast
     if ask.max_cost is None or found is None or not found.paid or found.price is not None:
@@ -169,13 +170,13 @@ def _no_price(plan: Preview, ask: RunOptions) -> str:
     )
 
 
-def _say_forecast(plan: Preview) -> None:
+def _say_forecast(plan: Plan) -> None:
     """Before anything is paid; a local model costs nothing."""
     if plan.forecast is not None and plan.forecast.paid:
         err.print(f"forecast: {plan.forecast.line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _say_plan(plan: Preview, ask: RunOptions, kept: int, keepers: str, work: Work) -> None:
+def _say_plan(plan: Plan, ask: RunOptions, kept: int, keepers: str, work: Work) -> None:
     out.print(
         f"{plan.n_players} players: {', '.join(plan.labels[:8])}{', ...' if plan.n_players > 8 else ''}",
         markup=False,

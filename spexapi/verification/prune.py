@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spexapi.errors import BudgetError, InputError
+from spexapi.explain import in_one_loop
 from spexapi.explanation.explanation import Explanation
 from spexapi.explanation.pruned import Pruned
 from spexapi.fourier.indices import to_index
@@ -18,7 +19,6 @@ from spexapi.fourier.spectrum import Spectrum
 from spexapi.games.base import Game
 from spexapi.measure import collect
 from spexapi.measurements import Bools, Floats
-from spexapi.verification.verify import in_one_loop
 
 _EXCHANGED = 32  # players on either side that exchanges are tried of
 
@@ -47,7 +47,7 @@ def prune(
     differ or a size cannot be, RunningLoopError inside a running loop.
     """
     work = aprune(game, ex, k, budget=budget, on=on, time_limit=time_limit)
-    return in_one_loop("aprune", work)
+    return in_one_loop("prune", work)
 
 
 async def aprune(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeVar
 
 import numpy as np
 
-from spexapi.errors import BudgetError, InputError, RunningLoopError
+from spexapi.errors import BudgetError, InputError
+from spexapi.explain import in_one_loop
 from spexapi.explanation.explanation import Explanation
 from spexapi.explanation.verification import Check, SetCheck, Verification
 from spexapi.fourier.masks import all_masks, uniform_masks
@@ -26,8 +25,6 @@ _NINETY = 1.645  # half width of a 90% interval in standard deviations
 _CLOSE = 0.25  # of the predicted effect: so near it counts as the same, however exact the fit
 _ROUNDING = 1e-9  # of the largest value
 _HIGHEST = 16  # 2^16 masks for one derivative
-
-Result = TypeVar("Result")
 
 
 def verify(
@@ -51,7 +48,7 @@ def verify(
     Raises InputError where the game is another one, BudgetError where not one derivative fits, both before
     any call; RunningLoopError inside a running loop. Fujimoto, Kojadinovic & Marichal (2006) for derivatives.
     """
-    return in_one_loop("averify", averify(game, ex, k, backgrounds, budget=budget, seed=seed))
+    return in_one_loop("verify", averify(game, ex, k, backgrounds, budget=budget, seed=seed))
 
 
 async def averify(
@@ -93,7 +90,7 @@ def check_sets(game: Game, ex: Explanation, optima: Sequence[Optimum]) -> tuple[
     The tolerance is verify()'s for one mask. An optimum is where the spectrum errs upwards as well, so that
     measured values fall short of predicted ones more often than 5%. Errors as verify().
     """
-    return in_one_loop("acheck_sets", acheck_sets(game, ex, optima))
+    return in_one_loop("check_sets", acheck_sets(game, ex, optima))
 
 
 async def acheck_sets(game: Game, ex: Explanation, optima: Sequence[Optimum]) -> tuple[SetCheck, ...]:
@@ -259,16 +256,3 @@ def _slices(cubes: Sequence[_Cube]) -> Iterator[slice]:
     for cube in cubes:
         yield slice(top, top + len(cube.masks))
         top += len(cube.masks)
-
-
-def in_one_loop(instead: str, work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of a coroutine, for the plain door of an async function. Raises RunningLoopError."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    work.close()
-    raise RunningLoopError(
-        "this was called inside a running event loop (a notebook or a server): write"
-        f" `await spexapi.{instead}(...)` there"
-    )

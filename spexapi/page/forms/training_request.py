@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from spexapi.errors import InputError
-from spexapi.explain import preview
 from spexapi.games.base import Player
 from spexapi.games.training.game import TrainingGame
 from spexapi.games.training.learners import game_of, learner
@@ -21,6 +20,7 @@ from spexapi.page.forms.uploads import csv_from
 from spexapi.page.runs.forecast import spelled
 from spexapi.page.runs.run_loop import shared_out
 from spexapi.page.site import Limits, Site
+from spexapi.plan import preview
 from spexapi.views.html.training import digit
 
 DIGITS, FLIPPED, TESTED = 40, 3, 160

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from spexapi.explain import preview
 from spexapi.page.forms.requests import Model, RunRequest
 from spexapi.page.runs.run_loop import shared_out
 from spexapi.page.site import Site
+from spexapi.plan import preview
 from spexapi.sampling.forecast import Forecast
 from spexapi.sampling.usage import Usage
 

@@ -90,7 +90,7 @@ def shared_out(game: Game, how: ExplainOptions) -> tuple[int, int]:
     kept = set_aside(game, CHECKED, how.budget, how.index, None)
     if kept:
         try:
-            plan(game, how.engine, how.budget - kept, how.index, None, how.seed, 0)
+            plan(game, engine=how.engine, budget=how.budget - kept, index=how.index, seed=how.seed)
         except BudgetError:
             kept = 0
     return how.budget - kept, kept
