@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -236,9 +237,8 @@ def test_a_private_name_is_used_in_its_own_file_only():
 def test_folders_can_be_read_at_a_glance():
     top = [p.name for p in PACKAGE.glob("*.py")]
     assert len(top) <= 10, f"at most ten files on the top floor: {top}"
-    full = {
-        str(d.relative_to(PACKAGE)): n for d in PACKAGE.rglob("*") if (n := len([*d.glob("[!_]*.py")])) > 16
-    }
+    sizes = Counter(p.parent for p in files() if p.stem != "__init__")
+    full = {d.relative_to(PACKAGE).as_posix(): n for d, n in sizes.items() if n > 16}
     assert not full, f"folders with more than about fifteen files: {full}"
 
 
