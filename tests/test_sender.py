@@ -63,9 +63,9 @@ class Endpoint:
         return Reply((score,), tokens_in=self.tokens)
 
 
-def sending(endpoint, work, *, caps=Caps(), patience=RetryPolicy(), given=Limits(), store=None):  # noqa: B008
+def sending(endpoint, work, *, caps=Caps(), retry=RetryPolicy(), given=Limits(), store=None):  # noqa: B008
     """Runs `await work(sender)` in virtual time: its result, the sender and the seconds."""
-    sender = Sender(complete(endpoint), given=given, ledger=Ledger(caps), patience=patience)
+    sender = Sender(complete(endpoint), given=given, ledger=Ledger(caps), retry=retry)
 
     async def main():
         sender.begin(store)
@@ -167,7 +167,7 @@ def test_retry_after_is_obeyed_above_two_minutes_by_every_call():
     assert sender.used.retries == 1
 
 
-def test_a_wait_longer_than_the_patience_ends_the_run_at_once():
+def test_a_wait_longer_than_the_retry_policy_ends_the_run_at_once():
     endpoint = Endpoint(lambda number, attempt: RateLimited("come back tomorrow", 86_400.0))
     with pytest.raises(RateLimited, match="tomorrow"):
         sending(endpoint, lambda sender: sender.send(request(0)))
@@ -179,7 +179,7 @@ def test_tries_are_bounded_and_a_request_given_up_is_a_reply_with_the_reason():
     found, sender, seconds = sending(
         endpoint,
         lambda sender: sender.send_all([request(i) for i in range(6)]),
-        patience=RetryPolicy(attempts=5),
+        retry=RetryPolicy(attempts=5),
     )
     assert [reply.error for reply in found] == ["", "", "", "given up: 500: no luck", "", ""]
     assert endpoint.tried.count(3) == 5
@@ -203,7 +203,7 @@ def test_an_endpoint_that_goes_down_ends_the_run_after_five_requests_given_up():
             await sender.send(request(number))
 
     with pytest.raises(Unavailable, match="down"):
-        sending(endpoint, work, patience=RetryPolicy(attempts=2))
+        sending(endpoint, work, retry=RetryPolicy(attempts=2))
     assert endpoint.tried == [0, *(number for number in range(1, 6) for _ in range(2))]
 
 
@@ -233,7 +233,7 @@ def test_a_call_has_a_timeout_and_is_tried_again():
 
     endpoint.score = sometimes
     found, sender, seconds = sending(
-        endpoint, lambda sender: sender.send(request(7)), patience=RetryPolicy(timeout=30)
+        endpoint, lambda sender: sender.send(request(7)), retry=RetryPolicy(timeout=30)
     )
     assert values([found]) == [-7]
     assert 31 <= seconds <= 32

@@ -83,4 +83,4 @@ class Senders:
 
     def _to(self, backend: Backend) -> Sender:
         terms = self._terms
-        return Sender(backend, given=terms.limits, ledger=self._ledger, patience=terms.patience)
+        return Sender(backend, given=terms.limits, ledger=self._ledger, retry=terms.retry)

@@ -20,12 +20,12 @@ class TokenBucket:
 
     def __init__(self, per_minute: float | None, now: float) -> None:
         self._rate = self._size = self._level = 0.0
-        self._seen = now
+        self._filled_at = now
         self.per_minute: float | None = None
-        self.set(per_minute, now)
+        self.set_limit(per_minute, now)
 
-    def set(self, per_minute: float | None, now: float) -> None:
-        """Another limit; None for none. What is there stays, up to the new size."""
+    def set_limit(self, per_minute: float | None, now: float) -> None:
+        """Another limit, None for none. The level stays, up to the new size."""
         if per_minute == self.per_minute:
             return
         first, self.per_minute = self.per_minute is None, per_minute
@@ -43,17 +43,17 @@ class TokenBucket:
         return missing / self._rate if missing > _SMALLEST else 0.0
 
     def take(self, amount: float) -> None:
-        """Takes it, whatever is there; a negative amount gives back."""
+        """Lowers the level, below 0 if need be; a negative amount gives back."""
         self._level = min(self._size, self._level - amount)
 
-    def at_most(self, remaining: float | None) -> None:
-        """No more is there than the endpoint says is left: others may use the same key."""
+    def cap(self, remaining: float | None) -> None:
+        """Lowers the level to what the endpoint says remains: others may use the same key."""
         if remaining is not None:
             self._level = min(self._level, remaining)
 
     def _fill(self, now: float) -> None:
-        self._level = min(self._size, self._level + max(0.0, now - self._seen) * self._rate)
-        self._seen = now
+        self._level = min(self._size, self._level + max(0.0, now - self._filled_at) * self._rate)
+        self._filled_at = now
 
 
 class AdaptiveLimiter:
@@ -72,22 +72,22 @@ class AdaptiveLimiter:
         now = self._loop.time()
         self.most, self._given = most, given
         self._width = float(min(first, most))
-        self._slowed = False
+        self._throttled = False
         self._halved_at = self._closed_until = now
         self._busy = 0
         self._requests = TokenBucket(given.requests_per_minute, now)
         self._tokens = TokenBucket(given.tokens_per_minute, now)
-        self._door = asyncio.Lock()
-        self._freed: asyncio.Future[None] | None = None
+        self._queue = asyncio.Lock()  # fair: first come, first served
+        self._released: asyncio.Future[None] | None = None
 
     @property
     def width(self) -> int:
         """How many calls may be under way now."""
         return max(1, int(self._width))
 
-    async def turn(self, tokens: float = 0.0, requests: float = 1.0) -> float:
-        """Waits until a call of about so many tokens may be sent; its time. Each needs a done()."""
-        async with self._door:  # the lock is fair: first come, first served
+    async def acquire(self, tokens: float = 0.0, requests: float = 1.0) -> float:
+        """Waits until a call of about so many tokens may be sent; its time. Each needs a release()."""
+        async with self._queue:
             while True:
                 now = self._loop.time()
                 wait = max(
@@ -98,8 +98,8 @@ class AdaptiveLimiter:
                 if wait > 0:
                     await asyncio.sleep(wait)
                 elif self._busy >= self.width:
-                    self._freed = self._loop.create_future()
-                    await self._freed
+                    self._released = self._loop.create_future()
+                    await self._released
                 else:
                     break
             self._requests.take(requests)
@@ -107,35 +107,35 @@ class AdaptiveLimiter:
             self._busy += 1
             return now
 
-    def done(self) -> None:
+    def release(self) -> None:
         """The call has ended, well or badly."""
         self._busy -= 1
-        if self._freed is not None and not self._freed.done():
-            self._freed.set_result(None)
+        if self._released is not None and not self._released.done():
+            self._released.set_result(None)
 
-    def went_well(self, *, requests: float = 0.0, tokens: float = 0.0) -> None:
-        """A reply came; it took so many requests and tokens more than turn() was told."""
-        self._width = min(self.most, self._width + (1 / self._width if self._slowed else 1.0))
+    def on_success(self, *, requests: float = 0.0, tokens: float = 0.0) -> None:
+        """A reply came; it took so many requests and tokens more than acquire() was told."""
+        self._width = min(self.most, self._width + (1 / self._width if self._throttled else 1.0))
         self._requests.take(requests)
         self._tokens.take(tokens)
 
-    def pushed_back(self, sent: float, retry_after: float | None) -> None:
+    def on_throttled(self, sent: float, retry_after: float | None) -> None:
         """A 429 for the call sent at that time: half as many at once, and none before `retry_after`."""
         now = self._loop.time()
-        self._slowed = True
+        self._throttled = True
         if sent >= self._halved_at:
             self._width, self._halved_at = max(1.0, self._width / 2), now
         if retry_after is not None:
             self._closed_until = max(self._closed_until, now + retry_after)
 
-    def learn(self, shown: Limits) -> None:
-        """What the endpoint's headers said last."""
+    def on_limits(self, shown: Limits) -> None:
+        """Takes over what the endpoint's headers said last."""
         now = self._loop.time()
         given = self._given
-        self._requests.set(_lower(given.requests_per_minute, shown.requests_per_minute), now)
-        self._tokens.set(_lower(given.tokens_per_minute, shown.tokens_per_minute), now)
-        self._requests.at_most(shown.remaining_requests)
-        self._tokens.at_most(shown.remaining_tokens)
+        self._requests.set_limit(_lower(given.requests_per_minute, shown.requests_per_minute), now)
+        self._tokens.set_limit(_lower(given.tokens_per_minute, shown.tokens_per_minute), now)
+        self._requests.cap(shown.remaining_requests)
+        self._tokens.cap(shown.remaining_tokens)
 
 
 def _lower(one: float | None, other: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""On what terms a backend is asked: caps, limits, patience, and where replies are kept."""
+"""How a backend may be asked: caps, limits, retries, and where replies are kept."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from spexapi.sampling.store import Store
 
 @dataclass(frozen=True, slots=True)
 class RequestPolicy:
-    """Checked when built.
+    """How a backend may be asked; checked when built.
 
     max_calls   requests sent to score masks, those tried again included
     max_tokens  read and written, in all
     max_cost    US dollars, in all
-    requests_per_minute, tokens_per_minute   beside what the endpoint itself says in its headers
+    requests_per_minute, tokens_per_minute   next to what the endpoint itself says in its headers
     attempts    tries of one request; waiting: seconds spent between them in all, a server's `retry-after`
                 included; timeout: seconds for one try, None for none
     store       where replies are kept: a file, True for the default one, None for memory alone, or a Store
@@ -51,5 +51,5 @@ class RequestPolicy:
         return Limits(self.requests_per_minute, self.tokens_per_minute)
 
     @property
-    def patience(self) -> RetryPolicy:
+    def retry(self) -> RetryPolicy:
         return RetryPolicy(self.attempts, self.waiting, self.timeout)

@@ -12,17 +12,20 @@ if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
 
 Result = TypeVar("Result")
-_SHORTEST, _LONGEST = 0.5, 30.0  # seconds before the second try and, doubling, before a late one
+# seconds before the second try and, doubling, before a late one
+_SHORTEST, _LONGEST = 0.5, 30.0
+# tries of an endpoint that has never answered
 _FIRST_CONTACT = 4
+# how many times more tries a call gets if the endpoint only asks to slow down
 _LENIENT = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How much trouble one call is worth.
+    """How often one call is tried, and for how long.
 
-    attempts  tries in all; 4 of an endpoint that has never answered; 5 times as many where it only asks to
-              slow down
+    attempts  tries in all; 4 of an endpoint that has never answered; 5 times as many if it only asks to slow
+              down
     waiting   seconds spent waiting between them in all; a longer `retry-after` ends the run at once
     timeout   seconds for one try, None for no limit
     """
@@ -33,52 +36,55 @@ class RetryPolicy:
 
 
 def retrying(
-    patience: RetryPolicy, *, answers: Callable[[], bool], ends: Callable[[], bool]
+    policy: RetryPolicy, *, answered: Callable[[], bool], halted: Callable[[], bool]
 ) -> AsyncRetrying:
-    """The policy for one call: RateLimited and Unavailable again, anything else at once.
+    """The tries of one call, by tenacity: again after RateLimited and Unavailable, not after other errors.
 
-    answers  true once the endpoint has answered any call
-    ends     true once nothing more is to be sent
+    answered  true once the endpoint has answered any call
+    halted    true once nothing more is to be sent
 
-    Waits what the endpoint asks for, else a random time below 0.5 s doubled for each try, at most 30 s.
+    Waits as long as the endpoint asks, else a random time below 0.5 s doubled for each try, at most 30 s.
     """
     from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
-    backing_off = wait_random_exponential(multiplier=_SHORTEST, max=_LONGEST)
+    back_off = wait_random_exponential(multiplier=_SHORTEST, max=_LONGEST)
 
     def wait(state: RetryCallState) -> float:
         error = _error(state)
         asked = error.retry_after if isinstance(error, RateLimited) else None
-        return backing_off(state) if asked is None else asked
+        return back_off(state) if asked is None else asked
 
     def stop(state: RetryCallState) -> bool:
-        allowed = patience.attempts if answers() else min(patience.attempts, _FIRST_CONTACT)
+        allowed = policy.attempts if answered() else min(policy.attempts, _FIRST_CONTACT)
         if isinstance(_error(state), RateLimited):
-            allowed = patience.attempts * _LENIENT
-        too_long = state.idle_for + state.upcoming_sleep > patience.waiting
-        return ends() or state.attempt_number >= allowed or too_long
+            allowed = policy.attempts * _LENIENT
+        too_long = state.idle_for + state.upcoming_sleep > policy.waiting
+        return halted() or state.attempt_number >= allowed or too_long
 
     return AsyncRetrying(
         wait=wait, stop=stop, retry=retry_if_exception_type((RateLimited, Unavailable)), reraise=True
     )
 
 
-async def patiently(call: Callable[[], Awaitable[Result]], policy: Callable[[], AsyncRetrying]) -> Result:
-    """What `call` gives at last; `policy` makes the one of retrying().
+async def with_retries(
+    call: Callable[[], Awaitable[Result]], make_tries: Callable[[], AsyncRetrying]
+) -> Result:
+    """What `call` returns, at the first try or at a later one of `make_tries()` (see `retrying`).
 
-    It is made where the first try has failed: for a call that goes well its work would be a tenth of ours.
+    tenacity is asked only after the first try has failed: on a call that goes well it would spend a tenth of
+    all the time that is spent here.
     """
     try:
         return await call()
     except (RateLimited, Unavailable) as error:
-        failed = [error]
+        first_error = [error]
 
-    async def counted() -> Result:
-        if failed:
-            raise failed.pop()
+    async def later_call() -> Result:
+        if first_error:  # the try that was made already, for tenacity to count
+            raise first_error.pop()
         return await call()
 
-    return await policy()(counted)
+    return await make_tries()(later_call)
 
 
 def _error(state: RetryCallState) -> BaseException | None:
