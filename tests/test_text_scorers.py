@@ -13,6 +13,7 @@ from spexapi.backends.base import AnswerScore, Capabilities, Message, Reply, Req
 from spexapi.backends.embeddings import open_embeddings
 from spexapi.backends.huggingface.embedded import FOLDER
 from spexapi.errors import BackendError, InputError
+from spexapi.sampling.store import Store
 from spexapi.scorers.base import Estimate, Scorer
 from spexapi.scorers.judged import embedding, judge
 from spexapi.scorers.registry import find_scorer
@@ -172,7 +173,7 @@ def test_embeddings_of_the_api_are_compared(openai_server):
             await helper.close()
 
     # the server counts words: one of two shared is a cosine of 1/2
-    cosines = [reply.scores[0].logprobs[0] for reply in asyncio.run(run())]
+    cosines = [reply.similarities[0] for reply in asyncio.run(run())]
     assert cosines == pytest.approx([1.0, 0.5, 0.0], abs=1e-9)
     assert "sk-secret" not in f"{helper!r} {vars(helper)}"
 
@@ -185,9 +186,25 @@ def test_embeddings_of_a_model_on_this_machine_are_compared():
         texts = ("the key is in the cellar", "the key is in the attic", "lamp")
         return await helper.score([Request((Message("user", t),), (texts[0],)) for t in texts])
 
-    same, near, far = [float(reply.scores[0].logprobs[0]) for reply in asyncio.run(run())]
+    same, near, far = [reply.similarities[0] for reply in asyncio.run(run())]
     assert same == pytest.approx(1.0, abs=1e-6)
     assert same > near > far
+
+
+def test_a_cosine_in_place_of_a_log_probability_is_still_read():
+    """As version 0.1 kept it in stores, and as backends written for it give it."""
+
+    async def ask(request: Request) -> Reply:
+        return Reply((AnswerScore(np.array([0.25]), ((0, 3),)),))
+
+    found = asyncio.run(embedding("hf:any").of_texts(["attic"], "box", ask))
+    assert found.value == 0.25
+
+
+def test_similarities_are_kept_with_a_reply(tmp_path):
+    with Store(tmp_path / "store") as store:
+        store.put(b"key", "embeddings", "{}", Reply(similarities=(0.1, -0.3), tokens_in=4))
+        assert store.get(b"key").similarities == (0.1, -0.3)
 
 
 def explained(openai_server, score, **options):

@@ -58,6 +58,7 @@ class Reply:
     tokens_in   tokens the model read for this request, tokens_out those it wrote (reasoning included)
     tokens_cached   of tokens_in, those the provider had in its cache
     calls       requests over the network it took: several where tokens are scored one at a time
+    similarities    of the prompt and each answer, in place of `scores`, from a backend that embeds texts
     """
 
     scores: tuple[AnswerScore, ...] = ()
@@ -67,6 +68,7 @@ class Reply:
     tokens_out: int = 0
     tokens_cached: int = 0
     calls: int = 1
+    similarities: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,8 @@ def reply_of(text: str) -> Reply:
         AnswerScore(np.array(logprobs, dtype=np.float64), tuple((a, b) for a, b in offsets), tuple(bounded))
         for logprobs, offsets, bounded in data.pop("scores")
     )
-    return Reply(scores, **data)
+    similarities = tuple(data.pop("similarities", ()))
+    return Reply(scores, **data, similarities=similarities)
 
 
 _SIMPLE = tuple(name for name in Reply.__dataclass_fields__ if name != "scores")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from spexapi.backends.adapter import complete
-from spexapi.backends.base import Message, Request, Scoring
+from spexapi.backends.base import Message, Reply, Request, Scoring
 from spexapi.backends.embeddings import open_embeddings
 from spexapi.backends.registry import open_backend
 from spexapi.errors import BackendError, InputError
@@ -36,12 +36,20 @@ def embedding(model: str | Scoring, *, samples: int = 4) -> Scorer:
             reply = await ask(Request((Message("user", text),), (answer,)))
             if reply.error:
                 raise BackendError(f"{helper.name} embedded no text: {reply.error}")
-            values.append(max(0.0, float(reply.scores[0].logprobs[0])))
+            values.append(max(0.0, _similarity(reply)))
         return Estimate(*mean(values))
 
     return Scorer(
         "embedding", "cosine", reads_texts("embedding"), of_texts=of_texts, samples=samples, helper=helper
     )
+
+
+def _similarity(reply: Reply) -> float:
+    """Of the reply and the answer.
+
+    Replies that version 0.1 kept, and backends written for it, have the cosine in place of a log-probability.
+    """
+    return reply.similarities[0] if reply.similarities else float(reply.scores[0].logprobs[0])
 
 
 def judge(model: str | Scoring, *, samples: int = 4, question: str = _QUESTION) -> Scorer:

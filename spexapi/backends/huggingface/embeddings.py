@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from spexapi.backends.base import Capabilities, Reply, Request
-from spexapi.backends.embeddings import cosines, text_of
+from spexapi.backends.cosine import cosines, text_of
 from spexapi.backends.huggingface.loading import library, load_tokenizer
 from spexapi.errors import BackendError, InputError
 from spexapi.measurements import Floats
@@ -42,7 +42,7 @@ class LocalEmbeddings:
         return
 
     async def score(self, requests: Sequence[Request]) -> list[Reply]:
-        """The cosine of the first message and each answer, in the place of a log-probability."""
+        """Reply.similarities: the cosine of the prompt and each answer."""
         if self._model is None:
             raise BackendError(f"{self.name} is not open: await backend.open() first")
         return await asyncio.to_thread(lambda: [self._one(request) for request in requests])
@@ -51,7 +51,8 @@ class LocalEmbeddings:
         for answer in request.answers:
             if answer not in self._known:
                 self._known[answer] = self._embed(answer)
-        return Reply(cosines(self._embed(text_of(request.messages)), request.answers, self._known))
+        vector = self._embed(text_of(request.messages))
+        return Reply(similarities=cosines(vector, request.answers, self._known))
 
     def _embed(self, text: str) -> Floats:
         import torch
