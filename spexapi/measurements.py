@@ -13,8 +13,12 @@ from spexapi.errors import InputError
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-_LARGEST = 1e150  # beyond, squares are infinite; below one over it they are 0
-_ROUNDING = 1e-12  # of the largest value: a spread below is none
+# the 95% quantile of a normal variable: half of a 90% interval, in standard deviations
+NORMAL_95 = 1.6448536269514722
+# beyond, squares are infinite; below one over it they are 0
+_LARGEST = 1e150
+# of the largest value: a spread below is none
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,6 +144,16 @@ def _why_not(value: float) -> str:
 def is_constant(values: Floats) -> bool:
     """Do the values differ by rounding at most, 1e-12 of the largest, or by so little that squares vanish?"""
     return not len(values) or bool(np.ptp(values) <= max(_ROUNDING * np.abs(values).max(), 1 / _LARGEST))
+
+
+def centre_and_scale(values: Floats) -> tuple[float, float]:
+    """Mean and standard deviation, 0 if the values are constant. Values near 1e-150 or 1e150 are fine."""
+    centre = float(values.mean()) if len(values) else 0.0
+    if is_constant(values):
+        return centre, 0.0
+    # divided by the largest difference first: squares of values of 1e-200 would vanish
+    widest = float(np.abs(values - centre).max())
+    return centre, widest * float(((values - centre) / widest).std())
 
 
 def join(parts: Sequence[Measurements]) -> Measurements:

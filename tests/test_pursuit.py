@@ -9,10 +9,11 @@ import pytest
 
 from spexapi.engines import spex
 from spexapi.engines.auto import Auto
+from spexapi.engines.resampling import folds
 from spexapi.engines.spex import SPEX
 from spexapi.engines.stack.base_learners import BaseLearner
 from spexapi.engines.stack.matching_pursuit import Halves, highest_order, pursue
-from spexapi.engines.stack.stacking import folds, stack
+from spexapi.engines.stack.stacking import stack
 from spexapi.measurements import exact_values
 
 
@@ -88,7 +89,7 @@ def shares(count: int, seed: int) -> dict[str, float]:
         BaseLearner("off", support, off[:, None]),
         BaseLearner("rare", support, off[:, None], common=False),
     ]
-    return dict(stack(masks, values, lambda rows: parts, folds(count, 5, rng)).shares)
+    return dict(stack(masks, values, lambda rows: parts, folds(count, rng)).shares)
 
 
 def test_few_masks_average_the_members_and_many_choose_among_them():

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.measurements import Floats, Measurements, is_constant
+from spexapi.engines.resampling import bootstrap_r2
+from spexapi.measurements import Floats, Measurements, centre_and_scale, is_constant
 
 _RESAMPLES = 2000
-_CELLS = 1 << 21
 _FEWEST = 16  # values, below which a bound on R² says nothing
-_CONSTANT = 1e-12  # spread below this share is rounding
 
 _GROWTH = 1.3  # of the sample from one look to the next
 _FIRST = 3  # masks a player
@@ -54,15 +53,12 @@ def look(seen: Measurements, guesses: Floats, level: float, rng: Generator) -> L
     values = seen.values[rows]
     if len(rows) < _FEWEST or is_constant(values):
         return None
-    # standardised by the largest difference first: squares of 1e-200 would vanish
-    widest = np.abs(values - values.mean()).max()
-    standard = (values - values.mean()) / widest
-    squares = ((values - guesses[rows]) / widest) ** 2
-    spread = float((standard**2).sum())
-    noise = float((seen.variance[rows] / widest**2).sum()) / spread
-    drawn = _resampled(standard, squares, rng)
+    centre, scale = centre_and_scale(values)
+    standard, squares = (values - centre) / scale, ((values - guesses[rows]) / scale) ** 2
+    noise = float((seen.variance[rows] / scale / scale).mean())
+    drawn = bootstrap_r2(standard, squares, rng, resamples=_RESAMPLES)
     low = float(np.quantile(drawn, level)) if len(drawn) else -np.inf
-    return Look(1 - float(squares.sum()) / spread, low, max(0.0, 1 - noise))
+    return Look(1 - float(squares.mean()), low, max(0.0, 1 - noise))
 
 
 def gained(seen: Measurements, before: Floats, now: Floats) -> tuple[float, float]:
@@ -74,26 +70,11 @@ def gained(seen: Measurements, before: Floats, now: Floats) -> tuple[float, floa
     values = seen.values[rows]
     if len(rows) < _FEWEST or is_constant(values):
         return 0.0, np.inf
-    widest = np.abs(values - values.mean()).max()
-    better = ((values - before[rows]) / widest) ** 2 - ((values - now[rows]) / widest) ** 2
-    better /= ((values - values.mean()) / widest).var()
+    _, scale = centre_and_scale(values)
+    better = ((values - before[rows]) / scale) ** 2 - ((values - now[rows]) / scale) ** 2
     return float(better.mean()), float(better.std(ddof=1) / np.sqrt(len(better)))
 
 
 def usable(seen: Measurements, guesses: Floats) -> NDArray[np.intp]:
     kept = seen.masks.sum(axis=1)
     return np.flatnonzero(seen.ok & np.isfinite(guesses) & (kept > 0) & (kept < seen.n_players))
-
-
-def _resampled(values: Floats, squares: Floats, rng: Generator) -> Floats:
-    """R² of bootstrap samples; fewer than 2,000 where some draw equal values only."""
-    m, found = len(values), list[Floats]()
-    step = max(1, _CELLS // m)
-    for top in range(0, _RESAMPLES, step):
-        picks = rng.integers(m, size=(min(step, _RESAMPLES - top), m))
-        some = values[picks]
-        spread = (some**2).sum(axis=1) - some.sum(axis=1) ** 2 / m
-        left = squares[picks].sum(axis=1)
-        there = spread > _CONSTANT * m
-        found.append(1 - left[there] / spread[there])
-    return np.concatenate(found)

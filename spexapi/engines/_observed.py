@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -184,14 +184,6 @@ def as_they_stand(seen: FitData) -> tuple[str, ...]:
     if not seen.censored.any():
         return ()
     return (f"{int(seen.censored.sum())} values are known within bounds only and were taken as they stand",)
-
-
-def predicted_by(without: Sequence[Spectrum], fold: NDArray[np.intp], masks: Bools) -> Floats:
-    """(m,) what the fit without its fold predicts for each row, NaN where the fold is -1."""
-    guesses = np.full(len(masks), np.nan)
-    for k, spectrum in enumerate(without):
-        guesses[fold == k] = spectrum.predict(masks[fold == k])
-    return guesses
 
 
 def weights_of(seen: FitData) -> Floats | None:

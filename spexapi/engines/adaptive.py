@@ -14,7 +14,7 @@ from spexapi.engines.exact import MOST_PLAYERS, Exact
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.errors import BudgetError, InputError
 from spexapi.fourier.masks import uniform_masks, unique_rows
-from spexapi.measurements import Bools, Measurements, is_constant
+from spexapi.measurements import NORMAL_95, Bools, Measurements, is_constant
 
 _RESERVE = 16  # masks at least for the audit, and a tenth of the budget
 _BACK = 4  # looks: nearly three times fewer masks
@@ -132,7 +132,7 @@ def _learned_nothing(design: Design, seen: Measurements, fit: Fit, before: int) 
         return None
     guesses = np.concatenate([earlier, np.full(len(seen) - before, np.nan)])
     gain, error = gained(seen, guesses, fit.out_of_fold)
-    if gain + 1.645 * error >= _GAIN:
+    if gain + NORMAL_95 * error >= _GAIN:
         return None
     return (
         f"{len(seen) - before:,} masks more explained {100 * gain:+.1f}% ± {100 * error:.1f}% of the variance"

@@ -12,6 +12,7 @@ from spexapi.engines.adaptive import Adaptive
 from spexapi.engines.base import Design, Engine, Fit
 from spexapi.engines.exact import MOST_PLAYERS, Exact
 from spexapi.engines.proxyspex import ProxySPEX
+from spexapi.engines.resampling import FEWEST
 from spexapi.engines.spex import SPEX
 from spexapi.engines.stack.matching_pursuit import highest_order
 from spexapi.errors import InputError
@@ -19,8 +20,7 @@ from spexapi.measurements import Bools, Measurements
 
 # within these SPEX's masks were seen to cost the other fits nothing; at 5 a player of 200 they did
 _MASKS_A_PLAYER = 9
-_CELLS = 250_000
-_FEWEST = 8  # masks on which fits are compared
+_MOST_PAIRS = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Auto:
 
 def _codes_alone(n: int, budget: int) -> bool:
     """Can only SPEX find sets of five, and are its masks, each uniform, good for the other fits too?"""
-    tried = budget >= _MASKS_A_PLAYER * n and n * budget <= _CELLS
+    tried = budget >= _MASKS_A_PLAYER * n and n * budget <= _MOST_PAIRS
     if not tried or highest_order(n, budget) >= SPEX().order:
         return False
     return budget >= SPEX().budget_of_its_order(n)
@@ -93,7 +93,7 @@ def _better(coded: Fit, stacked: Fit, seen: Measurements) -> Fit:
     if coded.out_of_fold is None or stacked.out_of_fold is None:
         return stacked
     rows = np.flatnonzero(seen.ok & np.isfinite(coded.out_of_fold) & np.isfinite(stacked.out_of_fold))
-    if len(rows) < _FEWEST:
+    if len(rows) < FEWEST:
         return stacked
     values = seen.values[rows]
     errors = [(guesses[rows] - values) ** 2 for guesses in (coded.out_of_fold, stacked.out_of_fold)]

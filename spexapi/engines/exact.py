@@ -15,13 +15,12 @@ from spexapi.fourier.masks import all_masks, codes
 from spexapi.fourier.ridge import Ridge, ridge
 from spexapi.fourier.spectrum import Interaction, Spectrum, parities
 from spexapi.fourier.walsh_hadamard import walsh_hadamard
-from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.measurements import NORMAL_95, Bools, Floats, Measurements
 
 MOST_PLAYERS = 20
 
 _ZERO = 1e-14  # of the largest value: rounding of the transform, n eps
 _MOST_TERMS = 1_000  # of a fit to part of the masks
-_NINETY = 1.6449  # half width of a 90% interval in standard deviations
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Exact:
         spectrum = _sparse(n, mean, rounding)
         if not variance.any():
             return Fit(spectrum)
-        half = _NINETY * sqrt(variance.sum()) / 2**n
+        half = NORMAL_95 * sqrt(variance.sum()) / 2**n
         intervals = {s: (value - half, value + half) for s, value in spectrum.coef.items()}
         return Fit(
             spectrum, intervals, notes=("every mask was measured, with the sampling noise of the values",)

@@ -9,21 +9,19 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.engines._observed import FitData, imputed, observed, predicted_by
+from spexapi.engines._observed import FitData, imputed, observed
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.proxyspex import ProxySPEX
+from spexapi.engines.resampling import FOLDS, folds, predict_out_of_fold
 from spexapi.engines.stack.gp_kernel import Process, condition, scales_of, spreads
 from spexapi.engines.stack.gp_learners import MOST_MASKS, largest, one_thread
-from spexapi.engines.stack.stacking import folds
 from spexapi.errors import InputError
 from spexapi.fourier.spectrum import Interaction
-from spexapi.measurements import Bools, Measurements
+from spexapi.measurements import NORMAL_95, Bools, Measurements
 
-_FOLDS = 5
 _SPREAD = (1.0,)
 _SETS = 16_384  # all of 14 players
 _SAID = 0.01  # of the energy: more than that left out is said
-_HALF_WIDTH = 1.645  # standard deviations of a 90% interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +67,13 @@ class GaussianProcess:
             given = imputed(given, lambda certain: _quick(certain, seed))
             process = _process(given, seed)
             support, coef, prior, left = largest(process, _SETS)
-            fold = folds(len(given.values), _FOLDS, np.random.default_rng(seed))
-            rest = [np.flatnonzero(fold != k) for k in range(min(_FOLDS, len(fold)))]
+            fold = folds(len(given.values), np.random.default_rng(seed))
+            rest = [np.flatnonzero(fold != k) for k in range(min(FOLDS, len(fold)))]
             parts = [largest(_process(given.take(rows), seed), _SETS) for rows in rest]
             spread = spreads(process, support, prior)
         without = tuple(given.spectrum(dict(zip(s, c.tolist(), strict=True))) for s, c, _, _ in parts)
         spectrum = given.spectrum(dict(zip(support, coef.tolist(), strict=True)))
-        half = given.scale * _HALF_WIDTH * spread
+        half = given.scale * NORMAL_95 * spread
         of_rows = np.where(row >= 0, fold[row], -1)
         return Fit(
             spectrum,
@@ -83,7 +81,7 @@ class GaussianProcess:
                 s: (spectrum.coef[s] - h, spectrum.coef[s] + h)
                 for s, h in zip(support, half.tolist(), strict=True)
             },
-            out_of_fold=predicted_by(without, of_rows, seen.masks),
+            out_of_fold=predict_out_of_fold(without, of_rows, seen.masks),
             notes=(*given.notes, *_notes(process, len(support), left)),
             fold=of_rows,
             fold_spectra=without,

@@ -14,6 +14,7 @@ from spexapi.engines._given import given, next_masks
 from spexapi.engines._lasso import lasso, path_of
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.first_order import need_budget
+from spexapi.engines.resampling import FOLDS, folds
 from spexapi.errors import InputError
 from spexapi.fourier.masks import uniform_masks
 from spexapi.fourier.ridge import ridge
@@ -23,7 +24,6 @@ from spexapi.measurements import Bools, Floats, Measurements
 MOST_PLAYERS = 200  # 20,101 terms; a fit then takes a few seconds
 
 _LASSO_TERMS = 2_080  # 64 players: a second or two; beyond, ridge alone
-_FOLDS = 5
 _FEWEST = 10  # values for which five folds mean something
 
 
@@ -78,9 +78,9 @@ def _better(columns: NDArray[Any], values: Floats, rng: Generator) -> tuple[Floa
     if len(values) < _FEWEST or columns.shape[1] > _LASSO_TERMS:
         return whole, "ridge"
     penalties = path_of(columns, values, 20, 2e-3)
-    fold = rng.permutation(len(values)) % _FOLDS
+    fold = folds(len(values), rng)
     missed, missed_lasso = 0.0, np.zeros(len(penalties))
-    for k in range(_FOLDS):
+    for k in range(FOLDS):
         there, rest = fold == k, fold != k
         coef = _ridge(columns[rest], values[rest])
         missed += float(((coef[0] + columns[there] @ coef[1:] - values[there]) ** 2).sum())

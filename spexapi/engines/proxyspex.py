@@ -9,23 +9,21 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.engines._observed import FitData, as_they_stand, imputed, observed, predicted_by, weights_of
+from spexapi.engines._observed import FitData, as_they_stand, imputed, observed, weights_of
 from spexapi.engines.base import Design, Fit
+from spexapi.engines.resampling import folds, predict_out_of_fold
 from spexapi.engines.stack.base_learners import BaseLearner, first_order, fit_base_learners
 from spexapi.engines.stack.gp_learners import MOST_MASKS, one_thread, process_members
 from spexapi.engines.stack.matching_pursuit import Halves, highest_order, pursuit_member
 from spexapi.engines.stack.published import published
-from spexapi.engines.stack.stacking import Stack, folds, stack
-from spexapi.engines.stack.trees import BoostingParams
+from spexapi.engines.stack.stacking import Stack, stack
 from spexapi.errors import BudgetError, InputError
 from spexapi.fourier.masks import uniform_masks
 from spexapi.fourier.spectrum import Interaction, truncate
 from spexapi.measurements import Bools, Measurements
 
-_FOLDS = 5
 _FEWEST_FOR_TREES = 8
 _ENERGY = 0.9999  # of the combined spectrum; what is left out is noise by any measure
-_GROWTHS = (BoostingParams(depth=5, trees=250, rate=0.05, rows=0.7, columns=0.7),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +93,18 @@ class ProxySPEX:
 
 def _combined(given: FitData, seen: Measurements, seed: int) -> Fit:
     def quick(certain: FitData) -> tuple[Mapping[Interaction, float], float]:
-        found = _stacked(certain, folds(len(certain.values), _FOLDS, np.random.default_rng(seed)), seed)
+        found = _stacked(certain, folds(len(certain.values), np.random.default_rng(seed)), seed)
         return found.coef, float(np.mean((found.out_of_fold - certain.values) ** 2))
 
     with one_thread():
         given = imputed(given, quick)
-        fold = folds(len(given.values), _FOLDS, np.random.default_rng(seed))
+        fold = folds(len(given.values), np.random.default_rng(seed))
         found = _stacked(given, fold, seed)
     without = tuple(truncate(given.spectrum(coef), _ENERGY) for coef in found.without)
     of_rows = given.rows(fold)
     return Fit(
         truncate(given.spectrum(found.coef), _ENERGY),
-        out_of_fold=predicted_by(without, of_rows, seen.masks),
+        out_of_fold=predict_out_of_fold(without, of_rows, seen.masks),
         notes=(*given.notes, _what_carried(found.shares, len(given.values))),
         fold=of_rows,
         fold_spectra=without,
@@ -122,7 +120,7 @@ def _stacked(given: FitData, fold: NDArray[np.intp], seed: int) -> Stack:
     def fit(rows: NDArray[np.intp]) -> list[BaseLearner]:
         masks, values = given.masks[rows], given.values[rows]
         counts = None if weights is None else weights[rows]
-        members = fit_base_learners(masks, values, _GROWTHS, seed, counts)
+        members = fit_base_learners(masks, values, seed, counts)
         if halves is not None:
             members.append(pursuit_member(halves, rows, values, counts))
         if process:

@@ -11,8 +11,17 @@ from numpy.typing import NDArray
 from spexapi.errors import InputError
 from spexapi.measurements import Bools, Floats
 
-_CELLS = 1 << 22  # mask-interaction pairs unpacked at a time: 4 MB of bits, 32 MB of float64
-_MASKS = 1 << 16  # masks packed at a time
+# numbers held at a time where a table is gone through in blocks: 32 MB of float64
+_BLOCK = 1 << 22
+# masks packed at a time: the words of 1,000 players are then 8 MB
+_MASKS = 1 << 16
+
+
+def blocks(length: int, width: int) -> Iterator[slice]:
+    """Slices of `length` rows of `width` numbers each, so that a block of float64 takes at most 32 MB."""
+    step = max(1, _BLOCK // max(1, width))
+    for start in range(0, length, step):
+        yield slice(start, min(start + step, length))
 
 
 def flatten(support: Sequence[tuple[int, ...]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -69,9 +78,8 @@ def _odd_bits(
         rows = slice(top, min(top + _MASKS, len(masks)))
         m = rows.stop - rows.start
         words = _pack_columns(masks[rows][:, used])
-        step = max(1, _CELLS // m)
-        for begin in range(0, len(support), step):
-            columns = longest_first[begin : begin + step]
+        for part in blocks(len(support), m):
+            columns = longest_first[part]
             parity = _exclusive_or(words, place, starts[columns], orders[columns])
             yield rows, columns, np.unpackbits(parity.view(np.uint8), axis=1, count=m, bitorder="little")
 

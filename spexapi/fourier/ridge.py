@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spexapi.fourier.parity import blocks
 from spexapi.measurements import Floats
 
-_BLOCK = 1 << 12
 _PENALTIES = 60
 _FIXED = 1e-9  # a row this close to deciding its own fit has no fit without it
 
@@ -48,7 +48,7 @@ class _Problem:
 
     def blocks(self) -> Iterator[tuple[slice, Floats]]:
         """Some rows at a time, as floats, not centred."""
-        for part in _parts(len(self.target)):
+        for part in blocks(*self.columns.shape):
             yield part, self.columns[part].astype(np.float64)
 
     def pull(self, residual: Floats) -> Floats:
@@ -159,7 +159,7 @@ def _primal(problem: _Problem) -> _Axes:
     s, weights = len(problem.centre), problem.weights
     gram = np.zeros((s, s))
     total = float(len(problem.target)) if weights is None else float(weights.sum())
-    for part in _parts(len(problem.target)):
+    for part in blocks(*problem.columns.shape):
         if weights is None and problem.columns.dtype == np.int8:
             # products of +1 and -1 add up to whole numbers, which float32 holds exactly in half the time
             single = problem.columns[part].astype(np.float32)
@@ -176,21 +176,17 @@ def _dual(problem: _Problem) -> _Axes:
     m, s = len(problem.target), len(problem.centre)
     root: Floats = np.ones(m) if problem.weights is None else np.sqrt(problem.weights)
     gram = np.zeros((m, m))
-    for part in _parts(s):
+    for part in blocks(s, m):
         block = (problem.columns[:, part] - problem.centre[part]) * root[:, None]
         gram += block @ block.T
     squares, vectors = _ranked(gram)
     length = np.sqrt(squares)
     columns = np.empty((s, len(squares)))
-    for part in _parts(s):
+    for part in blocks(s, m):
         columns[part] = (
             (problem.columns[:, part] - problem.centre[part]).T @ (vectors * root[:, None]) / length
         )
     return _Axes(squares, columns, vectors * length / root[:, None])
-
-
-def _parts(length: int) -> list[slice]:
-    return [slice(start, start + _BLOCK) for start in range(0, length, _BLOCK)]
 
 
 def _ranked(gram: Floats) -> tuple[Floats, Floats]:

@@ -10,6 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from spexapi.engines.base import Design, Engine, Fit
+from spexapi.engines.resampling import FEWEST, bootstrap_r2
 from spexapi.fourier.masks import unique_rows
 from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.measurements import Floats, Measurements, is_constant
@@ -17,11 +18,8 @@ from spexapi.trust.cross_fitting import CrossFits, cross_fit
 
 Method = Literal["out-of-fold", "held-out", "exact", "none"]
 
-_FEWEST = 8
 _RESAMPLES = 1000
-_CELLS = 1 << 22
 _STRONGEST = 10
-_CONSTANT = 1e-12  # spread below this share is rounding
 _NOT_UNIFORM = (
     "R² is defined on uniform masks, and these masks are not uniform draws: set fresh ones aside for it with"
     " held_out (at least 8, 32 or more to tell much)"
@@ -178,8 +176,8 @@ def _score(
 ) -> Audit:
     """The audit of predictions for masks they did not see, all of them measured."""
     values = there.values
-    if len(values) < _FEWEST:
-        reason = f"{len(values)} masks it never saw have a value, and R² needs {_FEWEST}: raise the budget"
+    if len(values) < FEWEST:
+        reason = f"{len(values)} masks it never saw have a value, and R² needs {FEWEST}: raise the budget"
         return Audit(None, None, len(values), n_failed, "none", (reason,))
     if is_constant(values):
         reason = f"all {len(values)} values are the same apart from the masks that keep all or nothing"
@@ -223,23 +221,11 @@ def _interval(
 
     gain  what is left of the squares at the upper end
     """
-    count = int(group.max()) + 1
-    squares = squares / values.var()
-    values = (values - values.mean()) / values.std()
-    parts = (np.ones(len(group)), values, values**2, squares)
-    sums = [np.bincount(group, weights=part) for part in parts]
-    drawn: list[Floats] = []
-    step = max(1, _CELLS // count)
-    for top in range(0, _RESAMPLES, step):
-        picks = rng.integers(count, size=(min(step, _RESAMPLES - top), count))
-        drawn.append(np.stack([row[picks].sum(axis=1) for row in sums]))
-    m, total, total_squares, left = np.concatenate(drawn, axis=1)
-    spread = total_squares - total**2 / m
-    usable = spread > _CONSTANT * m
-    if not usable.any():
+    drawn = bootstrap_r2(values, squares, rng, resamples=_RESAMPLES, group=group)
+    if not len(drawn):
         return None
-    low, high = np.quantile(left[usable] / spread[usable], [0.05, 0.95])
-    return float(1 - high), float(1 - gain * low)
+    low, high = np.quantile(drawn, [0.05, 0.95])
+    return float(low), float(1 - gain * (1 - high))
 
 
 def _noise_share(there: Measurements) -> float:

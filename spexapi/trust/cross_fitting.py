@@ -9,14 +9,14 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from spexapi.engines.base import Design, Engine, Fit
-from spexapi.engines.codes.peeling import select_by_ebic
+from spexapi.engines.resampling import FOLDS, folds, predict_out_of_fold
 from spexapi.errors import NothingMeasured
+from spexapi.fourier.ebic import select_by_ebic
 from spexapi.fourier.masks import unique_rows
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import Interaction, Spectrum, parities
 from spexapi.measurements import Bools, Floats, Measurements, is_constant
 
-_FOLDS = 5
 _MOST = 150  # terms asked whether they are sure
 
 
@@ -33,11 +33,7 @@ class CrossFits:
 
     def out_of_fold(self, masks: Bools) -> Floats:
         """(m,) what the fit that did not see a mask predicts for it, NaN where there is none."""
-        guesses = np.full(len(masks), np.nan)
-        for k, spectrum in enumerate(self.spectra):
-            there = self.fold == k
-            guesses[there] = spectrum.predict(masks[there])
-        return guesses
+        return predict_out_of_fold(self.spectra, self.fold, masks)
 
 
 def cross_fit(
@@ -54,10 +50,10 @@ def cross_fit(
     if not design.uniform or in_part or not len(seen):
         return None
     _, group = unique_rows(seen.masks)
-    drawn = (rng.permutation(int(group.max()) + 1) % _FOLDS)[group]
+    drawn = folds(int(group.max()) + 1, rng)[group]
     fold = np.full(len(seen), -1)
     spectra: list[Spectrum] = []
-    for k in range(_FOLDS):
+    for k in range(FOLDS):
         there = drawn == k
         if not there.any():
             continue
@@ -79,7 +75,7 @@ def cross_fit_sure_terms(seen: Measurements, spectrum: Spectrum, rng: Generator)
     """
     rows = np.flatnonzero(seen.ok)
     values = seen.values[rows]
-    if len(rows) < 2 * _FOLDS or is_constant(values):
+    if len(rows) < 2 * FOLDS or is_constant(values):
         return None
     strongest = sorted((s for s in spectrum.coef if s), key=lambda s: (-abs(spectrum.coef[s]), len(s), s))
     support: list[Interaction] = [(), *strongest[: min(_MOST, len(rows) // 4)]]
@@ -90,9 +86,9 @@ def cross_fit_sure_terms(seen: Measurements, spectrum: Spectrum, rng: Generator)
     columns = columns[:, [support.index(s) for s in sure]]
     _, group = unique_rows(seen.masks[rows])
     fold = np.full(len(seen), -1)
-    fold[rows] = (rng.permutation(int(group.max()) + 1) % _FOLDS)[group]
+    fold[rows] = folds(int(group.max()) + 1, rng)[group]
     spectra: list[Spectrum] = []
-    for k in range(_FOLDS):
+    for k in range(FOLDS):
         rest = fold[rows] != k
         found = ridge(columns[rest], values[rest], constant=0, penalty=0.0)
         spectra.append(Spectrum(seen.n_players, dict(zip(sure, found.coef.tolist(), strict=True))))

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from spexapi.engines.resampling import FEWEST
 from spexapi.fourier.masks import unique_rows
+from spexapi.fourier.parity import blocks
 from spexapi.fourier.spectrum import Interaction, Spectrum, parities
 from spexapi.measurements import Bools, Floats, Measurements
 from spexapi.trust.cross_fitting import CrossFits, cross_fit_sure_terms
 from spexapi.trust.shrinkage import Shrinkage, shrink
 
-_FEWEST = 8  # masks judged; with fewer there is no estimate
-_BLOCK = 1 << 12
 _LISTED = 24  # players; of more, those measured are too few of all masks to matter
 
 
@@ -98,12 +98,11 @@ def estimate(
     rows = _distinct(seen, again)
     judged = _judge(rows, again)
     known = np.isfinite(judged.residual)
-    if int(known.sum()) < _FEWEST:
+    if int(known.sum()) < FEWEST:
         return None
     support = list(dict.fromkeys([*reported.coef, *also]))
     pull = np.zeros(len(support))
-    for top in range(0, len(rows.masks), _BLOCK):
-        part = slice(top, top + _BLOCK)
+    for part in blocks(len(rows.masks), len(support)):
         pull += judged.pull[part] @ parities(rows.masks[part], support, np.float64)
     without = np.array([[found.coef.get(s, 0.0) for s in support] for found in judged.without])
     centre = without.mean(axis=0) + pull

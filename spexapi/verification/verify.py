@@ -17,11 +17,10 @@ from spexapi.fourier.optimize import Optimum
 from spexapi.fourier.spectrum import Interaction
 from spexapi.games.base import Game, Target
 from spexapi.measure import collect
-from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.measurements import NORMAL_95, Bools, Floats, Measurements
 from spexapi.scorers.logprobs import span_values
 from spexapi.scorers.registry import find_scorer
 
-_NINETY = 1.645  # half width of a 90% interval in standard deviations
 _CLOSE = 0.25  # of the predicted effect: so near it counts as the same, however exact the fit
 _ROUNDING = 1e-9  # of the largest value
 _HIGHEST = 16  # 2^16 masks for one derivative
@@ -70,7 +69,7 @@ async def averify(
     checks: list[Check] = []
     for cube, rows in zip(cubes, _slices(cubes), strict=True):
         noise = float(seen.variance[rows].sum())
-        chance = _NINETY * float(np.sqrt(len(cube.masks) * residual**2 + noise))
+        chance = NORMAL_95 * float(np.sqrt(len(cube.masks) * residual**2 + noise))
         measured = float(cube.signs @ seen.values[rows])
         predicted = float(cube.signs @ ex.spectrum.predict(cube.masks))
         tolerance = max(chance, _CLOSE * abs(predicted)) + floor
@@ -107,7 +106,7 @@ async def acheck_sets(game: Game, ex: Explanation, optima: Sequence[Optimum]) ->
     found: list[SetCheck] = []
     for i, optimum in enumerate(optima):
         value = float(seen.values[i])
-        tolerance = _NINETY * float(np.sqrt(residual**2 + seen.variance[i])) + floor
+        tolerance = NORMAL_95 * float(np.sqrt(residual**2 + seen.variance[i])) + floor
         failed = not np.isfinite(value)
         low, high = optimum.within
         confirmed = None if failed else abs(value - optimum.predicted) <= tolerance

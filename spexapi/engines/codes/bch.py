@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spexapi.errors import InputError
+from spexapi.fourier.parity import blocks
 from spexapi.measurements import Bools
 
 Ints = NDArray[np.int32]
@@ -19,7 +20,6 @@ _PRIMITIVE = {
     3: 0x0B, 4: 0x13, 5: 0x25, 6: 0x43, 7: 0x89, 8: 0x11D, 9: 0x211, 10: 0x409,
     11: 0x805, 12: 0x1053, 13: 0x201B, 14: 0x4443, 15: 0x8003, 16: 0x1100B,
 }  # fmt: skip
-_CELLS = 1 << 22  # word-position pairs evaluated at a time: 16 MB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,9 +105,8 @@ class Code:
         players = np.full((len(distinct), self.t), self.n, dtype=np.int32)
         found = degree == 0
         possible = np.flatnonzero(self._split(locator, degree))
-        step = max(1, _CELLS // (self.n + self.n_checks))
-        for top in range(0, len(possible), step):
-            rows = possible[top : top + step]
+        for block in blocks(len(possible), self.n + self.n_checks):
+            rows = possible[block]
             roots = self._roots(locator[rows])
             whole = roots.sum(axis=1) == degree[rows]
             found[rows] = whole
@@ -148,9 +147,8 @@ class Code:
         split = np.zeros(len(locator), dtype=np.bool_)
         for d in range(1, self.t + 1):
             rows = np.flatnonzero(degree == d)
-            step = _CELLS // d**2
-            for top in range(0, len(rows), step):
-                part = rows[top : top + step]
+            for block in blocks(len(rows), d**2):
+                part = rows[block]
                 split[part] = self._splits(locator[part, : d + 1])
         return split
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import lgamma
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spexapi.engines.codes.bch import Code, Ints
+from spexapi.fourier.ebic import NO_RESIDUAL, ebic_price, jittered, select_by_ebic
 from spexapi.fourier.masks import all_masks
 from spexapi.fourier.spectrum import Interaction, parities
 from spexapi.fourier.walsh_hadamard import walsh_hadamard
@@ -16,9 +16,7 @@ from spexapi.measurements import Bools, Floats
 
 _ROUNDS = 60
 _WORDS = 1 << 15  # words decoded a round
-_CELLS = 1 << 25  # word-position pairs a round
-_MARGIN = 6.0  # evidence, in twice log-likelihood, beyond the choice among all sets of that size
-_SILENT = 1e-12  # variance that counts as rounding, of values whose variance is about 1
+_MOST_PAIRS = 1 << 25  # word-position pairs a round
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,10 +83,10 @@ def peel(hashing: Hashing, values: Floats, most: int) -> tuple[list[Interaction]
     target = values[known]
     gram, pull = columns.T @ columns, columns.T @ target
     for _ in range(_ROUNDS):
-        coef = np.linalg.solve(gram + 1e-9 * len(target) * np.eye(len(support)), pull)
+        coef = np.linalg.solve(jittered(gram, len(target)), pull)
         left = np.zeros(len(values))
         left[known] = target - columns @ coef
-        if left @ left <= _SILENT * len(target) or len(support) >= most:
+        if left @ left <= NO_RESIDUAL * len(target) or len(support) >= most:
             break
         fresh = _detect(hashing, hashing.bins(left), support)[: most - len(support)]
         if not fresh:
@@ -98,12 +96,6 @@ def peel(hashing: Hashing, values: Floats, most: int) -> tuple[list[Interaction]
         columns = np.hstack([columns, more])
         gram, pull = columns.T @ columns, columns.T @ target
     return select_by_ebic(support, gram, pull, target, hashing.code.n)
-
-
-def price(size: NDArray[np.intp], n: int) -> Floats:
-    """What a set must explain to be believed: twice the logarithm of how many sets of its size there are."""
-    table = [lgamma(n + 1) - lgamma(d + 1) - lgamma(n - d + 1) for d in range(int(size.max(initial=0)) + 1)]
-    return 2.0 * np.array(table)[size] + _MARGIN
 
 
 def _detect(hashing: Hashing, bins: Floats, support: list[Interaction]) -> list[Interaction]:
@@ -116,14 +108,14 @@ def _detect(hashing: Hashing, bins: Floats, support: list[Interaction]) -> list[
     seen = bins.reshape(-1, rows)
     energy = (seen**2).sum(axis=1)
     match = np.einsum("scr,sr->sc", seen[where], hashing.signs(players))
-    noise = max(float(np.median(energy)) / rows, _SILENT)
+    noise = max(float(np.median(energy)) / rows, NO_RESIDUAL)
     alone = np.maximum(energy[where] - match**2 / rows, 0.0) / rows
     weight = 1.0 / (alone + 0.1 * noise)
     amplitude = (match * weight).sum(axis=1) / (rows * weight.sum(axis=1))
     after = np.maximum(energy[where] - 2 * amplitude[:, None] * match + rows * amplitude[:, None] ** 2, 0.0)
     floor = 0.1 * noise * rows
     gain = rows * np.log((energy[where] + floor) / (after + floor)).sum(axis=1)
-    gain -= price((players < hashing.code.n).sum(axis=1), hashing.code.n)
+    gain -= ebic_price((players < hashing.code.n).sum(axis=1), hashing.code.n)
     best = np.full(groups * size, -np.inf)
     np.maximum.at(best, where, np.repeat(gain[:, None], groups, axis=1))
     taken = np.flatnonzero((gain > 0) & (gain[:, None] >= best[where]).all(axis=1))
@@ -140,7 +132,7 @@ def _candidates(hashing: Hashing, bins: Floats) -> Ints:
     code = hashing.code
     _, rows, size = hashing.shape
     seen = bins.reshape(-1, rows)
-    words = min(_WORDS, _CELLS // (code.n + code.n_checks))
+    words = min(_WORDS, _MOST_PAIRS // (code.n + code.n_checks))
     flips = max(0, min(2 * code.t, rows, int(np.log2(max(1, words // len(seen))))))
     each = np.vstack([np.bitwise_xor.reduce(code.syndrome, axis=0), code.syndrome])  # (R, t)
     syndromes = np.bitwise_xor.reduce(np.where((seen < 0)[:, :, None], each, 0), axis=1)[:, None]
@@ -160,22 +152,3 @@ def _without(players: Ints, support: list[Interaction], n: int) -> Ints:
     old = np.array([[*s, *[n] * (width - len(s))] for s in support], dtype=np.int32)
     _, first, count = np.unique(np.vstack([old, players]), axis=0, return_index=True, return_counts=True)
     return players[np.sort(first[(count == 1) & (first >= len(old))]) - len(old)]
-
-
-def select_by_ebic(
-    support: list[Interaction], gram: Floats, pull: Floats, target: Floats, n: int
-) -> tuple[list[Interaction], Floats]:
-    """Without the terms that a fit of all of them together needs no more, weakest first."""
-    kept = np.arange(len(support))
-    price_of = price(np.array([len(s) for s in support]), n)
-    price_of[0] = -np.inf
-    while True:
-        part = gram[np.ix_(kept, kept)] + 1e-9 * len(target) * np.eye(len(kept))
-        inverse = np.linalg.inv(part)
-        coef = inverse @ pull[kept]
-        left = max(float(target @ target - coef @ pull[kept]), _SILENT * len(target))
-        gain = len(target) * np.log1p(coef**2 / np.diag(inverse) / left) - price_of[kept]
-        worst = int(np.argmin(gain))
-        if gain[worst] >= 0:
-            return [support[i] for i in kept.tolist()], coef
-        kept = np.delete(kept, worst)

@@ -8,16 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spexapi.engines.resampling import FEWEST, FOLDS, folds
 from spexapi.engines.stack.base_learners import BaseLearner, fit_base_learners
-from spexapi.engines.stack.stacking import folds, stack
-from spexapi.engines.stack.trees import BoostingParams
+from spexapi.engines.stack.stacking import stack
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import Interaction, parities
 from spexapi.measurements import Bools, Floats
-
-_FEWEST = 8  # masks apart: with fewer, nothing is judged
-_FOLDS = 5
-_GROWTHS = (BoostingParams(depth=5, trees=250, rate=0.05, rows=0.7, columns=0.7),)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +43,7 @@ class Known:
         """Ridge on the terms, and with a seed what ProxySPEX combines, on these masks and the known ones."""
         every, their = np.concatenate([self.masks, masks]), np.concatenate([self.values, values])
         mine = on_terms(self.terms, every, their)
-        return [mine] if seed is None else [mine, *fit_base_learners(every, their, _GROWTHS, seed)]
+        return [mine] if seed is None else [mine, *fit_base_learners(every, their, seed)]
 
 
 def on_terms(terms: list[Interaction], masks: Bools, values: Floats) -> BaseLearner:
@@ -71,16 +67,16 @@ def size(
     member = on_terms(terms, masks, values)
     coef: Mapping[Interaction, float] = dict(zip(terms, member.coef[:, 0].tolist(), strict=True))
     note = f"ridge on {len(terms) - 1} terms and the constant"
-    if apart.sum() < _FEWEST:
+    if apart.sum() < FEWEST:
         return Sized(coef, None, note)
     there, target = masks[apart], values[apart]
-    fold = folds(len(target), _FOLDS, np.random.default_rng(seed))
+    fold = folds(len(target), np.random.default_rng(seed))
     known = Known(terms, masks[~apart], values[~apart])
     guesses = _without_fold(known, there, target, fold)
     if combined:
         found = stack(there, target, lambda rows: known.fits(there[rows], target[rows], seed=seed), fold)
         ahead = (guesses - target) ** 2 - (found.out_of_fold - target) ** 2
-        for k in range(_FOLDS):
+        for k in range(FOLDS):
             if _clear(ahead[fold != k]):
                 guesses[fold == k] = found.out_of_fold[fold == k]
         if _clear(ahead):
@@ -93,7 +89,7 @@ def size(
 
 def _without_fold(known: Known, masks: Bools, values: Floats, fold: NDArray[np.intp]) -> Floats:
     guesses = np.empty(len(values))
-    for k in range(_FOLDS):
+    for k in range(FOLDS):
         (member,) = known.fits(masks[fold != k], values[fold != k], seed=None)
         guesses[fold == k] = member.predict(masks[fold == k])[:, 0]
     return guesses

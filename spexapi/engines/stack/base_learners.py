@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from spexapi.engines.stack.trees import BoostingParams, Terms, fourier, grow
+from spexapi.fourier.parity import blocks
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import Interaction, parities
 from spexapi.measurements import Bools, Floats
 
+# deep enough for interactions of five players; random parts of the masks and players need no grid search
+_BOOSTING = BoostingParams(depth=5, trees=250, rate=0.05, rows=0.7, columns=0.7)
 _PATH = np.geomspace(1.0, 1e-3, 12)  # lasso penalties, as shares of the smallest that leaves nothing
-_CELLS = 5e7  # entries of a design matrix: float32, so 200 MB
+# entries of a design matrix of float32: 200 MB
+_MOST_ENTRIES = 5e7
 _MOST_TERMS = 1500  # columns of a regression: its eigendecomposition then takes a second or two
 _MOST_PLAYERS = 2000  # beyond, a ridge on every player costs more than all the rest
 
@@ -37,16 +41,15 @@ class BaseLearner:
 
     def predict(self, masks: Bools) -> Floats:
         """(m, c) the value of each mask under each setting."""
-        step = max(1, int(_CELLS // max(1, len(self.support))))
         parts = [
-            parities(masks[top : top + step], self.support, np.float32).astype(np.float64) @ self.coef
-            for top in range(0, len(masks), step)
+            parities(masks[rows], self.support, np.float64) @ self.coef
+            for rows in blocks(len(masks), len(self.support))
         ]
         return np.concatenate(parts) if parts else np.zeros((0, self.coef.shape[1]))
 
 
 def fit_base_learners(
-    masks: Bools, values: Floats, growths: Sequence[BoostingParams], seed: int, weights: Floats | None = None
+    masks: Bools, values: Floats, seed: int, weights: Floats | None = None
 ) -> list[BaseLearner]:
     """All members, fitted to the same masks.
 
@@ -58,17 +61,18 @@ def fit_base_learners(
     """
     n = masks.shape[1]
     mean = float(np.average(values, weights=weights))
-    found = [fourier(grow(masks, values - mean, growth, seed=seed, weights=weights)) for growth in growths]
+    terms = fourier(grow(masks, values - mean, _BOOSTING, seed=seed, weights=weights))
+    support, strength = _regressors(terms, n, len(masks))
+    columns = parities(masks, support, np.float32)
+    regression = _Regression(columns, values, weights, support, strength)
+    label = f"trees of depth {_BOOSTING.depth}"
     members = [first_order(masks, values, weights)] if n <= _MOST_PLAYERS else []
-    for growth, terms in zip(growths, found, strict=True):
-        label = f"depth {growth.depth}"
-        members.append(_trees_alone(terms, mean, f"boosted trees of {label}"))
-        support, strength = _regressors(terms, n, len(masks))
-        columns = parities(masks, support, np.float32)
-        regression = _Regression(columns, values, weights, support, strength)
-        members.append(_ridge_on_terms(regression, f"ridge on the terms of trees of {label}"))
-        members.append(_lasso_on_terms(regression, f"lasso on the terms of trees of {label}"))
-    return members
+    return [
+        *members,
+        _trees_alone(terms, mean, f"boosted {label}"),
+        _ridge_on_terms(regression, f"ridge on the terms of {label}"),
+        _lasso_on_terms(regression, f"lasso on the terms of {label}"),
+    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +119,7 @@ def _regressors(terms: Terms, n: int, m: int) -> tuple[list[Interaction], Floats
     Every player is in, at least as strong as the median player: leaving out first order at about 2n samples
     makes a fit collapse. The trees decide on all else.
     """
-    most = int(min(_MOST_TERMS, max(200, _CELLS // (2 * max(m, 1)))))
+    most = int(min(_MOST_TERMS, max(200, _MOST_ENTRIES // (2 * max(m, 1)))))
     size = {s: abs(c) for s, c in zip(terms.support(most), terms.coef[:most].tolist(), strict=True) if s}
     alone = np.array([size.get((i,), 0.0) for i in range(n)])
     for i, strength in enumerate(np.maximum(alone, np.median(alone)).tolist()):

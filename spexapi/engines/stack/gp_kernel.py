@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spexapi.fourier.parity import blocks
 from spexapi.fourier.spectrum import Interaction, parities
 from spexapi.measurements import Bools, Floats
 
@@ -228,9 +229,8 @@ def coefficients(process: Process, most: int) -> tuple[list[Interaction], Floats
 
 def _weighed(columns: NDArray[np.int8], weights: Floats) -> Floats:
     """(s,) the columns' products with the weights, some columns at a time as floats."""
-    step = max(1, (1 << 22) // max(1, len(weights)))
-    blocks = (columns[:, top : top + step] for top in range(0, columns.shape[1], step))
-    return np.concatenate([weights @ block.astype(np.float64) for block in blocks])
+    parts = blocks(columns.shape[1], len(weights))
+    return np.concatenate([weights @ columns[:, part].astype(np.float64) for part in parts])
 
 
 def energy(process: Process) -> float:
@@ -253,9 +253,8 @@ def spreads(process: Process, support: list[Interaction], prior: Floats) -> Floa
     solve: Any = import_module("scipy.linalg").solve_triangular
     columns = parities(process.signs < 0, support)
     explained = np.empty(len(support))
-    step = 1024
-    for top in range(0, len(support), step):
-        block = columns[:, top : top + step].astype(np.float64)
+    for part in blocks(len(support), len(columns)):
+        block = columns[:, part].astype(np.float64)
         half = solve(process.factor, block, lower=True, check_finite=False)
-        explained[top : top + step] = (half**2).sum(axis=0)
+        explained[part] = (half**2).sum(axis=0)
     return np.sqrt(np.maximum(prior - prior**2 * explained, 0.0))

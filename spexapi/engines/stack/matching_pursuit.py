@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spexapi.engines.codes.peeling import price, select_by_ebic
 from spexapi.engines.stack.base_learners import BaseLearner
+from spexapi.fourier.ebic import NO_RESIDUAL, ebic_price, jittered, select_by_ebic
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import Interaction, parities
 from spexapi.measurements import Bools, Floats
 
-_CELLS = 4e9  # parities looked at in a pass: tenths of a second
+# parities of masks in a pass over all sets: tenths of a second
+_MOST_PARITIES = 4e9
 _HIGHEST = 6  # players of a set
 _PASSES = 12
 _NEAR = 12.0  # twice log-likelihood below its price, from which a set is looked at again in a later round
 _SHARE = 0.8  # of the best gain: what is taken in one round
 _MOST = 300  # terms
-_SILENT = 1e-12  # variance that counts as rounding
 
 Ints = NDArray[np.int32]
 
@@ -36,7 +36,7 @@ def highest_order(n: int, m: int) -> int:
     count = 0
     for order in range(1, min(n, _HIGHEST) + 1):
         count += comb(n, order)
-        if count * m > _CELLS:
+        if count * m > _MOST_PARITIES:
             return max(1, order - 1)
     return min(n, _HIGHEST)
 
@@ -131,7 +131,7 @@ def pursue(
     size would by chance. Time O(m C(n, order)) a pass, a few passes.
     """
     n = halves.masks.shape[1]
-    prices = price(np.arange(halves.order + 1, dtype=np.intp), n)
+    prices = ebic_price(np.arange(halves.order + 1, dtype=np.intp), n)
     most = min(_MOST, len(values) // 4)
     fit = _Growing(halves.masks[rows], values, list(start))
     for _ in range(_PASSES):
@@ -153,18 +153,18 @@ class _Growing:
     def __init__(self, masks: Bools, values: Floats, support: list[Interaction]) -> None:
         self.masks, self.values, self.support = masks, values, support
         self.columns: Floats = parities(masks, support, np.float64)
-        gram = self.columns.T @ self.columns + 1e-9 * len(values) * np.eye(len(support))
+        gram = jittered(self.columns.T @ self.columns, len(values))
         self.left: Floats = values - self.columns @ np.linalg.solve(gram, self.columns.T @ values)
         self.squares = float(self.left @ self.left)
 
     @property
     def silent(self) -> bool:
-        return self.squares <= _SILENT * len(self.values)
+        return self.squares <= NO_RESIDUAL * len(self.values)
 
     def gain(self, match: Floats) -> Floats:
         """What a parity with this product with the residuals would explain, in twice log-likelihood."""
         m = len(self.values)
-        return -m * np.log1p(-np.minimum(match**2 / (m * self.squares), 1 - _SILENT))
+        return -m * np.log1p(-np.minimum(match**2 / (m * self.squares), 1 - NO_RESIDUAL))
 
     def least(self, gain: Floats) -> Floats:
         """The product from which a parity gains so much: the inverse of `gain`."""

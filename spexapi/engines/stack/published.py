@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.random import Generator
 
-from spexapi.engines.stack.stacking import folds
+from spexapi.engines.resampling import FOLDS, folds
 from spexapi.engines.stack.trees import BoostingParams, fourier, grow
 from spexapi.fourier.spectrum import Spectrum, refit, truncate
 from spexapi.measurements import Bools, Floats
@@ -26,10 +26,10 @@ def published(masks: Bools, values: Floats, rng: Generator) -> tuple[Spectrum, B
     An ensemble of 5,000 trees holds the smaller ones, so 12 settings cost the trees of 4. Still 100,000
     trees, a hundred times the combined fit. Butler et al. (2025), section 4 and appendix.
     """
-    fold = folds(len(values), 5, rng)
+    fold = folds(len(values), rng)
     errors = np.zeros((len(_GRID), len(_STAGES)))
     for i, growth in enumerate(_GRID):
-        for k in range(5):
+        for k in range(FOLDS):
             there = fold == k
             mean = values[~there].mean()
             booster = grow(masks[~there], values[~there] - mean, growth)

@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from spexapi.engines.stack.base_learners import BaseLearner
@@ -41,11 +40,6 @@ class Stack:
     shares: list[tuple[str, float]]
     without: list[dict[Interaction, float]]
     out_of_fold: Floats
-
-
-def folds(m: int, count: int, rng: Generator) -> NDArray[np.intp]:
-    """(m,) the fold of each row, sizes equal within one."""
-    return rng.permutation(m) % count
 
 
 def stack(
