@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from spexapi.explanation.likelihood import tokens_apart
 from spexapi.explanation.reading import Reading
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Evidence:
     """
 
     reading: Reading
-    shares: list[float]
+    shares: tuple[float, ...]
     full: float
     none: float
     near: float
@@ -36,15 +35,15 @@ class Evidence:
 
     @classmethod
     def of(cls, reading: Reading) -> Evidence:
-        full, none = reading.value(reading.everyone), reading.value(())
+        full, none = reading.full.value, reading.none.value
         total = full - none
         near, far = 0.2 * total, 0.5 * total
-        if reading.explanation.target.unit == "nats" and tokens_apart(reading.explanation) == 1:
+        if reading.explanation.target.unit == "nats" and reading.tokens_apart == 1:
             # a probability may halve and still be the same answer; at a quarter the answer is lost
             near, far = min(0.7, near), min(1.4, far)
         # predictions are off by some error; half of it keeps "enough" clear of "lost"
         near += min(0.5 * _error(reading.explanation), 0.1 * max(total, 0.0))
-        return cls(reading, reading.shares(), full, none, near, far)
+        return cls(reading, reading.shares, full, none, near, far)
 
     @property
     def total(self) -> float:
@@ -93,13 +92,13 @@ class Evidence:
 
     def hurting(self) -> list[int]:
         """Players without which the value would be clearly higher, the worst first."""
-        bar = max(self.reading.floor(), 0.1 * abs(self.total))
+        bar = max(self.reading.floor, 0.1 * abs(self.total))
         gains = {i: self.reading.value_without((i,)) - self.full for i in self.active() if self.shares[i] < 0}
         return sorted((i for i, gain in gains.items() if gain > bar), key=lambda i: -gains[i])[:MOST_NAMED]
 
     def missed(self, gone: tuple[int, ...]) -> bool:
         """Is the value clearly lower without them?"""
-        return self.reading.value_without(gone) < self.full - max(self.reading.floor(), 0.1 * abs(self.total))
+        return self.reading.value_without(gone) < self.full - max(self.reading.floor, 0.1 * abs(self.total))
 
     def alternatives(self, core: tuple[int, ...]) -> tuple[int, ...]:
         """Where one player is enough: all that are, if the answer outlives losing each but not all."""

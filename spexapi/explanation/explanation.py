@@ -15,6 +15,7 @@ from spexapi.engines.registry import find_engine
 from spexapi.errors import InputError
 from spexapi.explanation.pruned import Pruned
 from spexapi.explanation.recipe import Recipe, options_of, rebuilt
+from spexapi.explanation.values import MaskValues
 from spexapi.explanation.verification import Verification
 from spexapi.fourier.indices import to_index
 from spexapi.fourier.spectrum import Interaction, Spectrum
@@ -101,11 +102,9 @@ class Explanation:
         return joiner.join(self.players[i].label for i in interaction) or "(nothing)"
 
     def value_of(self, *, kept: bool) -> float:
-        """The value with every player kept, or none: measured where it was, else predicted."""
-        rows = np.flatnonzero((self.observations.masks == kept).all(axis=1) & self.observations.ok)
-        if len(rows):
-            return float(self.observations.values[rows[0]])
-        return float(self.spectrum.predict(np.full((1, self.n_players), kept))[0])
+        """The value with every player kept, or none: the mean of its measurements, else the prediction."""
+        known = MaskValues(self.observations, self.spectrum)
+        return known.at(range(self.n_players) if kept else ()).value
 
     def in_index(self, index: str, max_order: int | None = None) -> Explanation:
         """The same explanation, read in another index."""

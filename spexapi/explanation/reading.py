@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum, auto
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from spexapi.explanation.values import Ablation, MaskValues
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
@@ -56,30 +60,22 @@ def _sign(meaning: Meaning, size: int) -> int:
     return -1 if meaning in _LESS else 1
 
 
-@dataclass(frozen=True, slots=True)
-class Ablation:
-    """The value where exactly `kept` stays. measured: the model was asked; else the spectrum predicts it."""
-
-    kept: frozenset[int]
-    value: float
-    measured: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Reading:
-    """Values of masks (measured where they were), and the cube of any small combination."""
+    """Values of masks (measured if they were), and the cube of any small combination.
+
+    A presentation has one: what it reads off the explanation is read once.
+    """
 
     explanation: Explanation
-    _known: Mapping[bytes, float] = field(default_factory=dict[bytes, float])
 
     @classmethod
     def of(cls, explanation: Explanation) -> Reading:
-        seen = explanation.observations
-        rows = np.packbits(seen.masks, axis=1)
-        known = {
-            rows[i].tobytes(): float(seen.values[i]) for i in np.flatnonzero(seen.ok & (seen.variance == 0))
-        }
-        return cls(explanation, known)
+        return cls(explanation)
+
+    @cached_property
+    def _values(self) -> MaskValues:
+        return MaskValues(self.explanation.observations, self.explanation.spectrum)
 
     @property
     def n(self) -> int:
@@ -91,25 +87,31 @@ class Reading:
 
     def ablate(self, kept: Iterable[int]) -> Ablation:
         """The value of one mask."""
-        chosen = frozenset(kept)
-        mask = np.zeros((1, self.n), dtype=np.bool_)
-        mask[0, sorted(chosen)] = True
-        known = self._known.get(np.packbits(mask, axis=1)[0].tobytes())
-        if known is not None:
-            return Ablation(chosen, known, True)
-        return Ablation(chosen, float(self.explanation.spectrum.predict(mask)[0]), False)
+        return self._values.at(kept)
 
     def value(self, kept: Iterable[int]) -> float:
         return self.ablate(kept).value
 
     def value_without(self, gone: Iterable[int]) -> float:
-        return self.ablate(self.everyone - frozenset(gone)).value
+        return self.value(self.everyone - frozenset(gone))
 
-    def shares(self) -> list[float]:
-        """n Shapley values: they add up to the value with everything kept less that with nothing kept."""
+    @cached_property
+    def full(self) -> Ablation:
+        """Everything kept."""
+        return self.ablate(self.everyone)
+
+    @cached_property
+    def none(self) -> Ablation:
+        """Nothing kept."""
+        return self.ablate(())
+
+    @cached_property
+    def shares(self) -> tuple[float, ...]:
+        """n Shapley values: they add up to the predicted difference of everything and nothing kept."""
         found = self.explanation.values("sv", 1)
-        return [float(found.get((i,), 0.0)) for i in range(self.n)]
+        return tuple(float(found.get((i,), 0.0)) for i in range(self.n))
 
+    @cached_property
     def floor(self) -> float:
         """Smaller differences are not worth a colour: a tenth of a nat, or 2% of the spread of the values."""
         if self.explanation.target.unit == "nats":
@@ -117,6 +119,31 @@ class Reading:
         seen = self.explanation.observations
         values = seen.values[seen.ok]
         return 0.02 * float(np.ptp(values)) if len(values) else 0.0
+
+    @cached_property
+    def tokens_apart(self) -> int:
+        """Over how many tokens a likelihood is spread to be readable; 1: it is not; 0: the value is a mean.
+
+        The probability of a whole long answer is always tiny, so the geometric mean of its tokens is shown.
+        """
+        target = self.explanation.target
+        if target.score == "mean_logprob":
+            return 0
+        if target.score != "logprob" or self.full.value > math.log(0.01):
+            return 1
+        start, end = target.span or (0, len(target.answer))
+        return max(sum(a < end and b > start for a, b in target.answer_offsets), 1)
+
+    def probability(self, value: float) -> float | None:
+        """The probability a value stands for, of the answer or of a token of it; None if it is none."""
+        target = self.explanation.target
+        if target.unit != "nats" and target.score != "mean_logprob":
+            return None
+        if target.score in ("logprob", "mean_logprob"):
+            return math.exp(min(value / max(self.tokens_apart, 1), 0.0))
+        if target.score in ("logit", "choice"):
+            return 1.0 / (1.0 + math.exp(-max(min(value, 700.0), -700.0)))
+        return None
 
     def cube(self, players: Interaction) -> dict[frozenset[int], float]:
         """The mean value of every subset of `players` kept; a fair coin decides on the others."""

@@ -49,7 +49,7 @@ def in_short(meaning: Meaning, size: int) -> str:
 def said(reading: Reading, players: Interaction, value: float) -> str:
     """The words next to a value in the explanation's index."""
     beside = aside(reading, players, value)
-    if beside and abs(value) < reading.floor():
+    if beside and abs(value) < reading.floor:
         return "next to nothing"
     return in_short(reading.meaning(players), len(players)) + beside
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
 from spexapi.explanation.evidence import MOST_NAMED, Evidence
-from spexapi.explanation.likelihood import probability, tokens_apart
 from spexapi.explanation.reading import Ablation, Reading
 from spexapi.narrative.wording import (
     explained,
@@ -82,9 +81,9 @@ class _Teller:
         self.players = self.explanation.players
 
     def tell(self) -> Story:
-        if self.evidence.total <= 2 * self.reading.floor():
+        if self.evidence.total <= 2 * self.reading.floor:
             return (
-                self.nothing_lifts() if self.evidence.total >= -2 * self.reading.floor() else self.all_lower()
+                self.nothing_lifts() if self.evidence.total >= -2 * self.reading.floor else self.all_lower()
             )
         core = self.evidence.smallest_enough()
         if core is None or not core or len(core) > MOST_NAMED:
@@ -148,7 +147,7 @@ class _Teller:
     def share_of(self, value: float) -> float:
         """How far a value is from nothing kept to everything kept; in probability where it is one."""
         values = (self.evidence.none, value, self.evidence.full)
-        chances = [probability(self.explanation, v) for v in values]
+        chances = [self.reading.probability(v) for v in values]
         none, here, full = values
         if chances[0] is not None and chances[0] != chances[2]:  # both may be certain
             none, here, full = (p or 0.0 for p in chances)
@@ -229,10 +228,10 @@ class _Teller:
         target = self.explanation.target
         if not self.answer:
             return (("The value comes from ", False), *what)
-        p = probability(self.explanation, self.evidence.full)
+        p = self.reading.probability(self.evidence.full)
         if target.generated:
             return ((f"The model said {quoted(self.answer, 48)} because of ", False), *what)
-        if p is not None and p < 0.5 and tokens_apart(self.explanation) == 1:
+        if p is not None and p < 0.5 and self.reading.tokens_apart == 1:
             start = (
                 f"The model finds {quoted(self.answer, 48)} only {percent(p)} likely; what speaks for it is "
             )
@@ -271,7 +270,7 @@ class _Teller:
         if bad:
             without = self.reading.value_without(bad)
             full = self.evidence.full
-            how = f"{valued(self.explanation, full)} would become {valued(self.explanation, without)}"
+            how = f"{valued(self.reading, full)} would become {valued(self.reading, without)}"
             plural = "pull" if len(bad) > 1 else "pulls"
             found.append(
                 f"{_capital(names(self.players, sorted(bad)))} {plural} the other way: without "

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
-from spexapi.explanation.likelihood import probability, tokens_apart
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
+    from spexapi.explanation.reading import Reading
+    from spexapi.explanation.values import Ablation
     from spexapi.games.base import Player
     from spexapi.sampling.usage import Usage
     from spexapi.trust.audit import Audit
@@ -94,13 +95,18 @@ def ranged(interval: tuple[float, float] | None) -> str:
     return f" ({signed(interval[0])} to {signed(interval[1])})"
 
 
-def valued(explanation: Explanation, value: float) -> str:
-    """A value for people: as a probability where it is one, else the number and its unit."""
-    p = probability(explanation, value)
+def valued(reading: Reading, value: float) -> str:
+    """A value for people: as a probability if it is one, else the number and its unit."""
+    p = reading.probability(value)
     if p is not None:
-        return percent(p) + (" a token" if tokens_apart(explanation) != 1 else "")
-    unit = explanation.target.unit
+        return percent(p) + (" a token" if reading.tokens_apart != 1 else "")
+    unit = reading.explanation.target.unit
     return signed(value).lstrip("+") + (f" {unit}" if unit else "")
+
+
+def ablated(reading: Reading, found: Ablation) -> str:
+    """The value of a mask for people; a prediction is called one."""
+    return valued(reading, found.value) + ("" if found.measured else ", predicted")
 
 
 def explained(explanation: Explanation) -> str:

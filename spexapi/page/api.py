@@ -124,7 +124,7 @@ async def _explained(
 
 def as_data(explanation: spexapi.Explanation, *, everything: bool = False) -> dict[str, Any]:
     """The result for programs: the words, and where it is wanted everything."""
-    shares = Reading.of(explanation).shares()
+    shares = Reading.of(explanation).shares
     order = sorted(range(explanation.n_players), key=lambda i: -abs(shares[i]))
     found: dict[str, Any] = {
         "story": tell(explanation).text,

@@ -69,7 +69,7 @@ def network(explanation: Explanation, *, dark: bool = False, most: int = 500) ->
                 hoverinfo="skip", name=title, showlegend=False,
             )  # fmt: skip
     _middles(figure, explanation, ranked, at)
-    shares = Reading.of(explanation).shares()
+    shares = Reading.of(explanation).shares
     biggest = max((abs(s) for s in shares), default=0.0) or 1.0
     figure.add_scatter(
         x=[p[0] for p in at], y=[p[1] for p in at], mode="markers+text" if n <= MOST_LABELS else "markers",

@@ -10,6 +10,7 @@ from spexapi.explanation.reading import Reading
 from spexapi.narrative.meaning import convention, in_full
 from spexapi.narrative.story import tell
 from spexapi.narrative.wording import (
+    ablated,
     how_checked,
     kind_plural,
     name,
@@ -97,9 +98,10 @@ def _ends(explanation: Explanation, console: Console) -> None:
     from rich.text import Text
 
     reading = Reading.of(explanation)
-    full, none = reading.value(reading.everyone), reading.value(())
-    kept = f"Everything kept: {valued(explanation, full)}; nothing kept: {valued(explanation, none)}"
-    console.print(Text(f"{kept} ({signed(full - none)} {explanation.target.unit})".replace(" )", ")"), "dim"))
+    full, none = reading.full, reading.none
+    kept = f"Everything kept: {ablated(reading, full)}; nothing kept: {ablated(reading, none)}"
+    by = f"{signed(full.value - none.value)} {explanation.target.unit}".rstrip()
+    console.print(Text(f"{kept} ({by})", "dim"))
     console.print()
 
 
@@ -107,7 +109,7 @@ def _players(explanation: Explanation, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shares = Reading.of(explanation).shares()
+    shares = Reading.of(explanation).shares
     strongest = sorted(range(len(shares)), key=lambda i: (-abs(shares[i]), i))[:MOST_PLAYERS]
     table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
     table.add_column(kind_plural(explanation).capitalize(), no_wrap=True, ratio=2)
@@ -159,14 +161,15 @@ def _pruned(explanation: Explanation, console: Console) -> None:
 
     if not explanation.pruned:
         return
-    everything = valued(explanation, explanation.value_of(kept=True))
+    reading = Reading.of(explanation)
+    everything = ablated(reading, reading.full)
     ends = f"(all {explanation.n_players:,}: {everything})"
     console.print()
     console.print(Text(f"With only the best k {kind_plural(explanation)} found {ends}"))
     table = Table("k", "predicted", "measured", "which", box=None)
     for each in explanation.pruned:
-        measured = valued(explanation, each.measured) if math.isfinite(each.measured) else "failed"
-        predicted = valued(explanation, each.optimum.predicted)
+        measured = valued(reading, each.measured) if math.isfinite(each.measured) else "failed"
+        predicted = valued(reading, each.optimum.predicted)
         which = one_line(", ".join(each.labels), 400)
         table.add_row(*map(Text, (f"{len(each.labels)}", predicted, measured, which)))
     console.print(table)

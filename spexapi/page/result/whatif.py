@@ -12,7 +12,6 @@ import numpy as np
 from spexapi.errors import InputError
 from spexapi.explanation.evidence import Evidence
 from spexapi.explanation.explanation import Explanation
-from spexapi.explanation.likelihood import probability
 from spexapi.explanation.reading import Reading
 from spexapi.fourier.optimize import Optimum, necessary_set, sufficient_set
 from spexapi.games.base import CanWrite, Game
@@ -41,7 +40,7 @@ SOLVER_SECONDS = 15.0
 def asking(held: SessionResult) -> str:
     """The boxes to tick off and the questions to put."""
     ex = held.shown
-    shares = Reading.of(ex).shares()
+    shares = Reading.of(ex).shares
     order = sorted(range(ex.n_players), key=lambda i: -abs(shares[i]))[:MOST_TICKS]
     ticks = "".join(_tick(ex, i) for i in sorted(order))
     hidden = ex.n_players - len(order)
@@ -94,7 +93,8 @@ class Answered:
         """Whether the prediction was off in a way the reader can see."""
         if self.confirmed is not False or self.measured is None:
             return False
-        return valued(ex, self.measured) != valued(ex, self.optimum.predicted)
+        reading = Reading.of(ex)
+        return valued(reading, self.measured) != valued(reading, self.optimum.predicted)
 
 
 async def answer(held: SessionResult, optimum: Optimum, site: Site, key: str) -> Answered:
@@ -144,9 +144,9 @@ def told(held: SessionResult, found: Answered) -> str:
         says = "The model still answers " if same else "The model now answers "
         lines += tag("p", says + tag("q", safe(found.text), dir="auto") + ".", class_="says")
     what = f"How likely is {quoted(explained(ex), 40)} then?" if _is_chance(ex) else "The value then:"
-    rows = [("predicted by the explanation", valued(ex, optimum.predicted))]
+    rows = [("predicted by the explanation", valued(Reading.of(ex), optimum.predicted))]
     if found.measured is not None:
-        rows.append(("measured on the model itself", valued(ex, found.measured)))
+        rows.append(("measured on the model itself", valued(Reading.of(ex), found.measured)))
     body = "".join(tag("div", tag("dt", safe(k)) + tag("dd", safe(v)), class_="fact") for k, v in rows)
     lines += tag("p", safe(what), class_="lede") + tag("dl", body, class_="facts")
     if found.off(ex):
@@ -158,7 +158,7 @@ def told(held: SessionResult, found: Answered) -> str:
 
 
 def _is_chance(ex: Explanation) -> bool:
-    return bool(explained(ex)) and probability(ex, 0.0) is not None
+    return bool(explained(ex)) and Reading.of(ex).probability(0.0) is not None
 
 
 def _title(held: SessionResult, found: Answered) -> str:

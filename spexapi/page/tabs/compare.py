@@ -167,7 +167,7 @@ def differences(a: Explanation, b: Explanation) -> str:
         return tag(
             "p", "A and B were not taken apart into the same units, so there is no table.", class_="about"
         )
-    shares = [Reading.of(ex).shares() for ex in (a, b)]
+    shares = [Reading.of(ex).shares for ex in (a, b)]
     order = sorted(range(a.n_players), key=lambda i: -abs(shares[0][i] - shares[1][i]))[:20]
     rows = [
         (

@@ -65,8 +65,9 @@ def head_map(ex: Explanation, kept: Collection[int] | None = None) -> str:
 
     Only for explanations of a HeadGame: the players' labels say where they stand.
     """
-    grid, shares = _Grid.of(ex.players), Reading.of(ex).shares()
-    scale = max(max(map(abs, shares)), 5 * Reading.of(ex).floor())
+    grid, reading = _Grid.of(ex.players), Reading.of(ex)
+    shares = reading.shares
+    scale = max(max(map(abs, shares)), 5 * reading.floor)
     found, _ = combinations_of(ex)
     cells = "".join(_cell(ex, grid, i, tone(shares[i], scale), shares[i], kept) for i in range(ex.n_players))
     letters = _letters(grid, found)

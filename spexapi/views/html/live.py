@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from spexapi.explanation.likelihood import probability, tokens_apart
 from spexapi.explanation.reading import Reading
+from spexapi.explanation.values import Ablation
 from spexapi.narrative.meaning import said
 from spexapi.narrative.wording import explained, kind_plural, name, names
 from spexapi.views.svg.arcs import combination_tone
@@ -26,19 +25,19 @@ def live(drawn: Drawn) -> str:
     all, none  measured values of everything and of nothing kept, null where the model was not asked
     likely  how a value becomes a probability: "exp" of the value over `apart`, "odds", or "" where it is none
     """
-    ex = drawn.explanation
+    ex, reading = drawn.explanation, Reading.of(drawn.explanation)
     data: dict[str, Any] = {
         "names": [name(ex.players, i) for i in range(ex.n_players)],
         "shares": [_short(share) for share in drawn.shares],
         "terms": [[list(s), float(c)] for s, c in ex.spectrum.coef.items()],
         "combos": combos(ex),
         "what": kind_plural(ex),
-        "all": _measured(ex, range(ex.n_players)),
-        "none": _measured(ex, ()),
+        "all": _measured(reading.full),
+        "none": _measured(reading.none),
         "unit": ex.target.unit,
         "answer": explained(ex),
-        "likely": _likely(ex),
-        "apart": max(tokens_apart(ex), 1),
+        "likely": _likely(reading),
+        "apart": max(reading.tokens_apart, 1),
         "span": list(ex.target.span) if ex.target.span else None,
         "spans": ex.observations.token_values is not None and bool(ex.target.answer_offsets),
     }
@@ -64,16 +63,15 @@ def combos(ex: Explanation, most: int = MOST) -> list[dict[str, Any]]:
     return found
 
 
-def _measured(ex: Explanation, kept: Iterable[int]) -> float | None:
-    """The value where only these are kept, if the model was asked that."""
-    found = Reading.of(ex).ablate(kept)
+def _measured(found: Ablation) -> float | None:
+    """The value, if the model was asked for it."""
     return found.value if found.measured else None
 
 
-def _likely(ex: Explanation) -> str:
-    if probability(ex, 0.0) is None:
+def _likely(reading: Reading) -> str:
+    if reading.probability(0.0) is None:
         return ""
-    return "exp" if ex.target.score in ("logprob", "mean_logprob") else "odds"
+    return "exp" if reading.explanation.target.score in ("logprob", "mean_logprob") else "odds"
 
 
 def _short(value: float) -> float:

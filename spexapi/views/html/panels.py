@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from spexapi.explanation.likelihood import probability, tokens_apart
+from spexapi.explanation.reading import Reading
 from spexapi.narrative.meaning import convention
 from spexapi.narrative.story import Step
 from spexapi.narrative.wording import (
@@ -38,15 +38,16 @@ def proof(drawn: Drawn) -> str:
     ex, steps = drawn.explanation, drawn.story.steps
     values = [s.ablation.value for s in steps]
     low, high = min(values), max(values)
-    likely = probability(ex, values[0]) is not None
+    reading = Reading.of(ex)
+    likely = reading.probability(values[0]) is not None
     title = f"How likely is {quoted(explained(ex), 40)}?" if likely else "What the value becomes"
-    apart = tokens_apart(ex)
+    apart = reading.tokens_apart
     what = (
         f"When only some {kind_plural(ex)} are left for the model{', on average a token' * (apart != 1)}:"
         if likely
         else "When only some players are kept:"
     )
-    lines = "".join(_step(ex, step, low, high) for step in steps)
+    lines = "".join(_step(reading, step, low, high) for step in steps)
     note = _where_from([s.ablation.measured for s in steps])
     return tag(
         "section",
@@ -64,14 +65,15 @@ def _where_from(measured: Sequence[bool]) -> str:
     return tag("p", f"≈ predicted by the explanation; {rest}.", class_="note")
 
 
-def _step(ex: Explanation, step: Step, low: float, high: float) -> str:
+def _step(reading: Reading, step: Step, low: float, high: float) -> str:
     value = step.ablation.value
-    share = probability(ex, value)
+    share = reading.probability(value)
     if share is None:
         share = (value - low) / (high - low) if high > low else 1.0
     about = "" if step.ablation.measured else "≈ "
-    title = f"{signed(value)} {ex.target.unit}".strip()
-    number = tag("span", safe(about + valued(ex, value).removesuffix(" a token")), class_="num", title=title)
+    title = f"{signed(value)} {reading.explanation.target.unit}".strip()
+    said = about + valued(reading, value).removesuffix(" a token")
+    number = tag("span", safe(said), class_="num", title=title)
     told = tag("dt", tag("bdi", safe(step.label))) + tag("dd", bar(max(share, 0.004)) + number)
     return tag("div", told, class_="step")
 

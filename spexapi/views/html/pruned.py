@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spexapi.explanation.likelihood import probability
+from spexapi.explanation.reading import Reading
 from spexapi.narrative.wording import kind_plural, valued
 from spexapi.views.html.safe import safe, tag
 from spexapi.views.svg.arcs import bar
@@ -35,18 +35,19 @@ def pruned_table(ex: Explanation, found: Sequence[Pruned], asked: int, chosen: i
     asked   held-out questions that accuracy was measured on, 0 if it was not
     chosen  the size whose line is marked
     """
-    lines = "".join(_line(ex, each, asked, len(each.labels) == chosen) for each in found)
-    likely = probability(ex, 0.0) is not None
+    reading = Reading.of(ex)
+    lines = "".join(_line(reading, each, asked, len(each.labels) == chosen) for each in found)
+    likely = reading.probability(0.0) is not None
     head = tag("th", "kept", scope="col") + tag("th", "the answer" if likely else "the value", scope="col")
     if asked:
         head += tag("th", "right on other questions", scope="col")
     return tag("table", tag("thead", tag("tr", head)) + tag("tbody", lines), class_="pruned")
 
 
-def _line(ex: Explanation, each: Pruned, asked: int, marked: bool) -> str:
-    cells = tag("th", f"{len(each.labels):,} of {ex.n_players:,}", scope="row")
+def _line(reading: Reading, each: Pruned, asked: int, marked: bool) -> str:
+    cells = tag("th", f"{len(each.labels):,} of {reading.n:,}", scope="row")
     if math.isfinite(each.measured):
-        cells += _cell(probability(ex, each.measured), valued(ex, each.measured))
+        cells += _cell(reading.probability(each.measured), valued(reading, each.measured))
     else:
         cells += _cell(None, "failed")
     if asked:

@@ -83,9 +83,9 @@ def _no_picture(player: int) -> str:
 
 def _ends(explanation: Explanation, sign: int, most: int) -> list[tuple[int, float]]:
     reading = Reading.of(explanation)
-    shares = [sign * share for share in reading.shares()]
+    shares = [sign * share for share in reading.shares]
     ranked = sorted(range(len(shares)), key=lambda i: -shares[i])[:most]
-    return [(i, sign * shares[i]) for i in ranked if shares[i] > 0.1 * reading.floor()]
+    return [(i, sign * shares[i]) for i in ranked if shares[i] > 0.1 * reading.floor]
 
 
 def _section(title: str, lede: str, cards: Sequence[str]) -> str:

@@ -39,7 +39,7 @@ def combinations_of(explanation: Explanation, most: int = len(LETTERS)) -> tuple
     """
     reading = Reading.of(explanation)
     ranked = [(s, v) for s, v in explanation.top(len(explanation.interactions)) if len(s) > 1]
-    bar = max(reading.floor(), WORTH * max((abs(v) for _, v in explanation.top(1)), default=0.0))
+    bar = max(reading.floor, WORTH * max((abs(v) for _, v in explanation.top(1)), default=0.0))
     worth = [(s, v) for s, v in ranked if abs(v) >= bar][:most]
     found = [
         Combination(letter, s, v, reading.meaning(s), aside(reading, s, v))
@@ -50,8 +50,8 @@ def combinations_of(explanation: Explanation, most: int = len(LETTERS)) -> tuple
 
 def draw(explanation: Explanation) -> Drawn:
     reading = Reading.of(explanation)
-    shares = reading.shares()
+    shares = reading.shares
     # small differences must not look dramatic: full colour is at least ten times what counts as a difference
-    scale = max(max((abs(s) for s in shares), default=0.0), 5 * reading.floor())
+    scale = max(max((abs(s) for s in shares), default=0.0), 5 * reading.floor)
     found, n_found = combinations_of(explanation)
     return Drawn(explanation, tell(explanation), shares, scale, found, n_found)
