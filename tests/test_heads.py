@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -261,6 +262,21 @@ def test_what_stands_on_a_game_works_unchanged(planted, tmp_path):
     assert dict(again.interactions) == pytest.approx(dict(found.interactions))
     for text in (found.to_html(), str(found)):
         assert "layer 0 head 1" in text
+
+
+def test_a_file_says_which_part_each_player_is_and_older_ones_say_it_in_the_label(planted, tmp_path):
+    found = spexapi.explain(planted, budget=256)
+    data = json.loads(found.to_json())
+    assert data["players"][6] == {
+        "label": "layer 1 head 2",
+        "kind": "head",
+        "text": "",
+        "component": {"layer": 1, "kind": "head", "index": 2},
+    }
+    for player in data["players"]:
+        del player["component"]
+    (tmp_path / "old.json").write_text(json.dumps(data))
+    assert spexapi.Explanation.from_json(tmp_path / "old.json").players == found.players
 
 
 def test_pruning_to_two_keeps_the_pair(planted):

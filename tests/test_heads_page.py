@@ -9,6 +9,7 @@ import pytest
 from page_server import address, browser, keep, page, visit
 
 import spexapi
+from spexapi.backends.huggingface.components import Component
 from spexapi.errors import InputError
 from spexapi.page.forms.heads_request import UNITS, heads_form, ready_questions
 from spexapi.page.forms.requests import ExplainOptions, Model
@@ -46,7 +47,7 @@ def test_the_last_layer_stands_on_top(layers):
 
 def test_reports_have_the_map(layers):
     assert 'class="headmap"' in layers.to_html()
-    odd = replace(layers, players=tuple(replace(p, label="<b>") for p in layers.players))
+    odd = replace(layers, players=tuple(replace(p, component=None) for p in layers.players))
     assert 'class="headmap"' not in odd.to_html()
 
 
@@ -57,11 +58,12 @@ def test_links_are_told_in_words(layers):
 
 
 def test_hostile_labels_stay_text():
-    game = spexapi.FunctionGame(lambda m: m.sum(axis=1), ["layer 0 head 0", "layer 0 head 1"])
-    found = spexapi.explain(game, budget=4)
-    assert "<script" not in head_map(found)
-    with pytest.raises(InputError, match="is not understood"):
-        head_map(spexapi.explain(spexapi.FunctionGame(lambda m: m.sum(axis=1), ["<script>", "b"]), budget=4))
+    players = [spexapi.Player("<script>", "head", component=Component(0, "head", i)) for i in range(2)]
+    found = head_map(spexapi.explain(spexapi.FunctionGame(lambda m: m.sum(axis=1), players), budget=4))
+    assert "&lt;script" in found
+    assert "<script" not in found
+    with pytest.raises(InputError, match="no parts of a model"):
+        head_map(spexapi.explain(spexapi.FunctionGame(lambda m: m.sum(axis=1), ["layer 0", "b"]), budget=4))
 
 
 def test_pruned_sizes_stand_in_a_table(layers):

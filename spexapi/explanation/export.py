@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from spexapi.backends.huggingface.components import Component, to_component
 from spexapi.errors import InputError
 from spexapi.explanation.pruned import Pruned
 from spexapi.explanation.recipe import Recipe
@@ -36,7 +38,7 @@ def dump(ex: Explanation, path: str | Path | None = None) -> str:
     """An explanation as JSON text (RFC 8259: NaN is null), written to `path` where one is given."""
     data: Json = {
         "schema_version": SCHEMA_VERSION,
-        "players": [asdict(p) for p in ex.players],
+        "players": [_player(p) for p in ex.players],
         "index": ex.index,
         "max_order": ex.max_order,
         "spectrum": _terms(ex.spectrum.coef),
@@ -76,7 +78,7 @@ def load(path: str | Path) -> Explanation:
     audit["r2_interval"] = tuple(audit["r2_interval"]) if audit["r2_interval"] else None
     audit["notes"] = tuple(audit["notes"])
     return Explanation(
-        players=tuple(Player(**p) for p in data["players"]),
+        players=tuple(_player_of(p, data["target"]["kind"]) for p in data["players"]),
         index=data["index"],
         max_order=data["max_order"],
         spectrum=Spectrum(n, _coef(data["spectrum"])),
@@ -115,6 +117,21 @@ def _checked(path: Path) -> Json:
             "give a file that to_json wrote"
         )
     return cast(Json, data)
+
+
+def _player(player: Player) -> Json:
+    """Without a component, which most players have not."""
+    return {name: value for name, value in asdict(player).items() if value is not None}
+
+
+def _player_of(data: Json, kind: str) -> Player:
+    """Files of version 0.1 say in the label alone which part of a model a player is."""
+    found = Player(**{name: value for name, value in data.items() if name != "component"})
+    if "component" in data:
+        return replace(found, component=Component(**data["component"]))
+    with suppress(InputError):
+        return replace(found, component=to_component(found.label) if kind == "heads" else None)
+    return found
 
 
 def _terms(

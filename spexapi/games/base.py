@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
+from spexapi.backends.huggingface.components import Component
 from spexapi.errors import InputError
 from spexapi.measurements import Bools, Measurements
 from spexapi.sampling.forecast import Forecast
@@ -17,12 +18,14 @@ class Player:
 
     label  short, for tables and plots
     kind   "document", "sentence", "word", "token", "line", "paragraph", "turn", "span", "player", ...
-    text   all of it, as it stands in the prompt; "" where the player is no text
+    text   all of it, as it stands in the prompt; "" if the player is no text
+    component  the part of the model that it is; None for all other players
     """
 
     label: str
     kind: str = "player"
     text: str = ""
+    component: Component | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from spexapi.backends.base import Reply, Request, Scoring, TooLong
-from spexapi.backends.huggingface.components import Component, Inventory, to_part
+from spexapi.backends.huggingface.components import Component, Inventory, to_component
 from spexapi.backends.huggingface.head_ablation import Ablated, local_model, parts_of
 from spexapi.errors import BackendError, InputError
 from spexapi.games._senders import Senders
@@ -74,7 +74,9 @@ class HeadGame:
         fill = filling(ablation, reference, [each.messages for each in self._posed])
         own = local_model(model, tokenizer)
         chosen = _chosen(parts_of(own), (unit,) if isinstance(unit, str) else tuple(unit), layers, parts)
-        self._players = tuple(Player(part.label, _KINDS.get(part.kind, part.kind)) for part in chosen)
+        self._players = tuple(
+            Player(part.label, _KINDS.get(part.kind, part.kind), component=part) for part in chosen
+        )
         at_least_two(self._players, "choose more layers, or unit='head'")
         self._filling = fill
         self._backend = Ablated(own, chosen, fill)
@@ -233,7 +235,7 @@ def _chosen(
         raise InputError(f"parts must be a list of names, got the text {parts!r}")
     if layers is not None:
         raise InputError("parts and layers are both given: the names of parts hold their layers already")
-    found = tuple(to_part(name) for name in parts)
+    found = tuple(to_component(name) for name in parts)
     for part in found:
         there.check(part)
     if twice := [part for part in found if found.count(part) > 1]:

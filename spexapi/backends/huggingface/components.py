@@ -95,7 +95,7 @@ class Inventory:
         )
 
 
-def to_part(text: str) -> Component:
+def to_component(text: str) -> Component:
     """ "layer 2 head 5" -> that part. Raises InputError with the forms that are known."""
     found = _WRITTEN.match(text.strip())
     if found is None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spexapi.backends.huggingface.components import Component, to_part
+from spexapi.backends.huggingface.components import Component
 from spexapi.errors import InputError
 from spexapi.explanation.reading import Reading
 from spexapi.narrative.wording import names, signed
@@ -35,7 +35,9 @@ class _Grid:
 
     @classmethod
     def of(cls, players: Sequence[Player]) -> _Grid:
-        parts = tuple(to_part(player.label) for player in players)
+        parts = tuple(player.component for player in players if player.component is not None)
+        if len(parts) < len(players):
+            raise InputError("a map of heads needs players of a HeadGame: these are no parts of a model")
         columns = tuple(dict.fromkeys(_column(p) for p in sorted(parts, key=lambda p: (_rank(p), p.index))))
         rows = tuple(sorted({p.layer for p in parts}, reverse=True))  # the last layer on top
         return cls(parts, columns, rows, min(_WIDEST, _WIDTH / len(columns)))
@@ -51,11 +53,8 @@ class _Grid:
 
 
 def map_of(ex: Explanation) -> str:
-    """head_map(), or nothing where the players' names say no places: a file made by hand."""
-    try:
-        return head_map(ex)
-    except InputError:
-        return ""
+    """head_map(), or "" if a player is no part of a model: in a file made by hand."""
+    return head_map(ex) if all(player.component for player in ex.players) else ""
 
 
 def head_map(ex: Explanation, kept: Collection[int] | None = None) -> str:
@@ -63,7 +62,7 @@ def head_map(ex: Explanation, kept: Collection[int] | None = None) -> str:
 
     kept  players with a frame, the others faded: what a pruned model still has; None: no difference is made
 
-    Only for explanations of a HeadGame: the players' labels say where they stand.
+    Raises InputError if the players are not those of a HeadGame, with the component that each one is.
     """
     grid, reading = _Grid.of(ex.players), Reading.of(ex)
     shares = reading.shares
