@@ -15,9 +15,9 @@ os.environ |= {
 
 from spexapi.page import site
 from spexapi.page.app import build, launch
-from spexapi.page.forms import requests
+from spexapi.page.requests import model
 
-site.PROVIDERS = requests.PROVIDERS = sys.argv[1]
+site.PROVIDERS = model.PROVIDERS = sys.argv[1]
 
 if __name__ == "__main__":
     launch(int(sys.argv[2]), demo=build(local_urls=True))

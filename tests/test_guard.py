@@ -10,7 +10,7 @@ from spexapi.errors import InputError
 
 pytest.importorskip("httpx2")
 
-from spexapi.page.runs import address_guard
+from spexapi.page import address_guard
 
 INSIDE = [
     "127.0.0.1",

@@ -11,8 +11,9 @@ from page_server import address, browser, keep, page, visit
 import spexapi
 from spexapi.backends.huggingface.components import Component
 from spexapi.errors import InputError
-from spexapi.page.forms.heads_request import UNITS, heads_form, ready_questions
-from spexapi.page.forms.requests import ExplainOptions, Model
+from spexapi.page.requests.heads import UNITS, HeadsRequest, ready_questions
+from spexapi.page.requests.model import Model
+from spexapi.page.requests.request import ExplainOptions
 from spexapi.page.result.downloads import command, python
 from spexapi.page.site import PUBLIC, Site
 from spexapi.views.html.heads import head_map
@@ -28,7 +29,7 @@ LAYERS = ExplainOptions("layer", budget=16)
 
 @pytest.fixture(scope="module")
 def layers():
-    return spexapi.explain(heads_form(PROMPT, "", how=LAYERS).game(Site()), budget=16)
+    return spexapi.explain(HeadsRequest(PROMPT, "", options=LAYERS).game(Site()), budget=16)
 
 
 def cells(html: str) -> list[str]:
@@ -67,7 +68,7 @@ def test_hostile_labels_stay_text():
 
 
 def test_pruned_sizes_stand_in_a_table(layers):
-    game = heads_form(PROMPT, "cellar", how=LAYERS).game(Site())
+    game = HeadsRequest(PROMPT, "cellar", options=LAYERS).game(Site())
     kept = spexapi.prune(game, layers, [4, 1])
     found = pruned_table(layers, kept, 0, chosen=1)
     assert ("4 of 4" in found, "1 of 4" in found.split('class="on"')[1]) == (True, True)
@@ -75,7 +76,7 @@ def test_pruned_sizes_stand_in_a_table(layers):
 
 
 def test_the_ready_questions_are_answered_by_the_whole_model():
-    game, asked = heads_form(PROMPT, "", how=LAYERS).other_questions(Site())
+    game, asked = HeadsRequest(PROMPT, "", options=LAYERS).other_questions(Site())
     assert asked == len(ready_questions()) == 8
     (whole,) = spexapi.explain(game, budget=16 * asked).observations.values[-1:]
     assert 0.0 <= whole <= 1.0
@@ -85,12 +86,15 @@ def test_the_ready_questions_are_answered_by_the_whole_model():
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        (heads_form("  ", "", how=LAYERS), "no prompt yet"),
-        (heads_form(PROMPT, "", how=ExplainOptions("word")), "what is taken out is"),
-        (heads_form(PROMPT, "", how=LAYERS, model=Model("openai", "gpt")), "lets nobody inside"),
-        (heads_form(PROMPT, "", how=LAYERS, model=Model("hf", "")), "Which model"),
-        (heads_form(PROMPT, "", how=ExplainOptions("layer", budget=5_000)), "more than this page takes"),
-        (heads_form("x" * 70_000, "", how=LAYERS), "characters of text"),
+        (HeadsRequest("  ", "", options=LAYERS), "no prompt yet"),
+        (HeadsRequest(PROMPT, "", options=ExplainOptions("word")), "what is taken out is"),
+        (HeadsRequest(PROMPT, "", options=LAYERS, model=Model("openai", "gpt")), "lets no one inside"),
+        (HeadsRequest(PROMPT, "", options=LAYERS, model=Model("hf", "")), "Which model"),
+        (
+            HeadsRequest(PROMPT, "", options=ExplainOptions("layer", budget=5_000)),
+            "more than this page takes",
+        ),
+        (HeadsRequest("x" * 70_000, "", options=LAYERS), "characters of text"),
     ],
 )
 def test_what_cannot_be_asked_is_told_to_the_visitor(form, said):
@@ -100,7 +104,7 @@ def test_what_cannot_be_asked_is_told_to_the_visitor(form, said):
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_the_code_does_the_same_run(unit):
-    form = heads_form(PROMPT, "cellar", how=ExplainOptions(unit, budget=64))
+    form = HeadsRequest(PROMPT, "cellar", options=ExplainOptions(unit, budget=64))
     told: dict[str, object] = {}
     exec(python(form).partition("explanation = ")[0], told)
     assert [p.label for p in told["game"].players] == [p.label for p in form.game(Site()).players]

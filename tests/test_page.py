@@ -24,24 +24,25 @@ from spexapi.measurements import exact_values
 
 pytest.importorskip("gradio")
 
-from spexapi.page.forms.requests import (
-    Chat,
-    ExplainOptions,
-    Inside,
-    Model,
-    Rag,
-    RunRequest,
-    documents_of,
-    turns_of,
-)
-from spexapi.page.forms.uploads import documents_from, explanation_from
-from spexapi.page.result import whatif
+from spexapi.page.forms.boxes import documents_of, turns_of
+from spexapi.page.requests.model import Model
+from spexapi.page.requests.request import ExplainOptions, Words
+from spexapi.page.requests.text import Chat, Inside, Rag, TextRequest
+from spexapi.page.requests.uploads import documents_from, explanation_from
+from spexapi.page.result import selections, what_if
+from spexapi.page.result.comparison import differences
 from spexapi.page.result.downloads import as_file, command, python
-from spexapi.page.result.held import SessionResult, rest, top
-from spexapi.page.result.panel import banner, panel, plainly, running, working
-from spexapi.page.runs.run_loop import Progress, StopFlags, ask, shared_out
+from spexapi.page.result.panel import panel
+from spexapi.page.result.run_view import RunView
+from spexapi.page.result.shown import rest, top
+from spexapi.page.result.status import banner, progress_line, status_line
+from spexapi.page.runs.failures import plainly
+from spexapi.page.runs.planned_run import planned
+from spexapi.page.runs.run_loop import Progress, updates
+from spexapi.page.runs.session_result import SessionResult
+from spexapi.page.runs.stop_flags import StopFlags
 from spexapi.page.site import PUBLIC, Limits, Site
-from spexapi.page.tabs.compare import differences
+from spexapi.views.html.checked import checked
 from spexapi.views.html.gauge import gauge
 
 PAIR = (
@@ -70,7 +71,7 @@ def test_a_space_offers_only_the_models_its_owner_names():
     space = Site.here({"SPACE_ID": "me/page", "SPEXAPI_BACKENDS": "embedded, hf:x/y"})
     assert space.kinds == ("embedded", "hf")
     with pytest.raises(spexapi.InputError, match="this page runs embedded, hf:x/y only"):
-        RunRequest(Rag("q?", PAIR), Model("hf", "somebody/large")).game(space)
+        TextRequest(Rag("q?", PAIR), Model("hf", "somebody/large")).game(space)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_a_space_offers_only_the_models_its_owner_names():
 def test_what_cannot_be_asked_is_answered_in_plain_words(asks, message):
     site = Site(("embedded",), PUBLIC, local_urls=False)
     with pytest.raises(spexapi.InputError, match=message):
-        RunRequest(asks, how=ExplainOptions("word")).game(site)
+        TextRequest(asks, options=ExplainOptions("word")).game(site)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_what_cannot_be_asked_is_answered_in_plain_words(asks, message):
 )
 def test_a_model_without_a_name_is_asked_for_one_of_its_kind(where, like):
     with pytest.raises(spexapi.InputError, match=f"Which model.*“{like}"):
-        RunRequest(Rag("q?", PAIR), Model(where)).game(HOME, "key")
+        TextRequest(Rag("q?", PAIR), Model(where)).game(HOME, "key")
 
 
 def test_a_page_at_home_pays_for_nothing_twice_and_a_shared_one_keeps_nothing(
@@ -107,7 +108,7 @@ def test_a_page_at_home_pays_for_nothing_twice_and_a_shared_one_keeps_nothing(
     assert Site.here({}).keeps
     assert not Site.here({"SPACE_ID": "me/page"}).keeps
     model = Model("openai", "table", openai_server.base_url)
-    form = RunRequest(Rag("Where is the key?", PAIR, "the cellar"), model, ExplainOptions(budget=16))
+    form = TextRequest(Rag("Where is the key?", PAIR, "the cellar"), model, ExplainOptions(budget=16))
 
     def calls(site: Site) -> tuple[int, int]:
         before = openai_server.counts()["calls"]
@@ -125,13 +126,13 @@ def test_a_hosted_model_on_a_public_page_needs_the_visitors_own_key(monkeypatch)
     monkeypatch.setenv("OPENAI_API_KEY", "the owner's")
     site = Site(("openai",), PUBLIC, local_urls=False)
     with pytest.raises(spexapi.InputError, match="needs a key"):
-        RunRequest(Rag("q?", PAIR), Model("openai", "small")).game(site)
+        TextRequest(Rag("q?", PAIR), Model("openai", "small")).game(site)
     with pytest.raises(spexapi.InputError, match="own field"):
-        RunRequest(Rag("q?", PAIR), Model("openai", "small", "https://me:secret@x.org/v1")).game(site, "k")
+        TextRequest(Rag("q?", PAIR), Model("openai", "small", "https://me:secret@x.org/v1")).game(site, "k")
 
 
 def test_the_inside_of_a_unit_is_sentences_then_words():
-    form = RunRequest(Rag("q?", ("One two. Three four.", "Five.")), how=ExplainOptions("document"))
+    form = TextRequest(Rag("q?", ("One two. Three four.", "Five.")), options=ExplainOptions("document"))
     inside = form.within(0)
     assert inside.inside == Inside(0, 0, 20, "sentence")
     words = inside.within(1)
@@ -146,10 +147,12 @@ def test_the_inside_of_a_unit_is_sentences_then_words():
 
 def test_places_are_in_the_order_of_the_players():
     for form in (
-        RunRequest(Rag("q?", ("One two. Three four.", "Five six.")), how=ExplainOptions("sentence")),
-        RunRequest(Chat((("system", "Be brief."), ("user", "One two. Three."))), how=ExplainOptions("word")),
+        TextRequest(Rag("q?", ("One two. Three four.", "Five six.")), options=ExplainOptions("sentence")),
+        TextRequest(
+            Chat((("system", "Be brief."), ("user", "One two. Three."))), options=ExplainOptions("word")
+        ),
     ):
-        texts = [form.texts[part][a:b] for part, a, b in form.places()]
+        texts = [form.prompt.texts[part][a:b] for part, a, b in form.places()]
         assert texts == [player.text for player in form.game(HOME).players]
 
 
@@ -176,13 +179,13 @@ SOME = ExplainOptions(budget=64)
 
 def test_a_run_ends_with_the_final_explanation():
     async def run():
-        return [update async for update in ask(Numbers(), SOME, Event())]
+        return [update async for update in updates(Numbers(), SOME, Event())]
 
-    updates = asyncio.run(run())
+    seen = asyncio.run(run())
 
-    assert not updates[-1].stopped
-    assert updates[-1].top(1)[0][0] == (0, 1)
-    assert any(isinstance(update, Progress) for update in updates)
+    assert not seen[-1].stopped
+    assert seen[-1].top(1)[0][0] == (0, 1)
+    assert any(isinstance(update, Progress) for update in seen)
 
 
 @pytest.mark.parametrize("leaves", [False, True])
@@ -190,15 +193,15 @@ def test_a_visitor_who_stops_or_leaves_ends_the_measuring(leaves):
     numbers, stop = Numbers(0.02), Event()
 
     async def run():
-        updates = ask(numbers, SOME, stop)
-        while not (last := await anext(updates)).done:
+        running = updates(numbers, SOME, stop)
+        while not (last := await anext(running)).done:
             pass
         if leaves:
-            await updates.aclose()
+            await running.aclose()
             await asyncio.sleep(0.6)
         else:
             stop.set()
-            *_, last = [update async for update in updates]
+            *_, last = [update async for update in running]
         return last
 
     last = asyncio.run(run())
@@ -211,10 +214,40 @@ def test_two_runs_can_stand_under_one_flag():
     stop = Event()
 
     async def run():
-        return [[u async for u in ask(Numbers(), SOME, stop)][-1] for _ in range(2)]
+        return [[u async for u in updates(Numbers(), SOME, stop)][-1] for _ in range(2)]
 
     assert [ex.stopped for ex in asyncio.run(run())] == [False, False]
     assert not stop.is_set()
+
+
+def shares(game: spexapi.FunctionGame, options: ExplainOptions) -> tuple[int, int]:
+    """The budget to explain from, and what is set aside for the checks."""
+    run = planned(game, options)
+    return run.plan.budget, run.kept
+
+
+def test_the_plan_of_the_forecast_is_the_plan_that_runs():
+    asked = []
+
+    def value(masks):
+        asked.extend(map(tuple, masks.tolist()))
+        return masks[:, 0] * 1.0
+
+    def make():
+        return spexapi.FunctionGame(value, players=12, batch=16)
+
+    options = ExplainOptions(budget=128, engine="proxyspex", seed=3)
+    shown = planned(make(), options)
+    assert asked == []
+
+    async def run():
+        return [update async for update in updates(make, options, Event())]
+
+    seen = asyncio.run(run())
+
+    masks = [tuple(mask) for mask in shown.plan.masks.tolist()]
+    assert asked[: len(masks)] == masks
+    assert {update.kept for update in seen if isinstance(update, Progress)} == {shown.kept}
 
 
 def test_the_strongest_combinations_are_measured_within_the_budget():
@@ -228,16 +261,16 @@ def test_the_strongest_combinations_are_measured_within_the_budget():
     def make():
         return spexapi.FunctionGame(value, players=12, batch=16)
 
-    how = ExplainOptions(budget=128)
+    options = ExplainOptions(budget=128)
 
     async def run():
-        return [update async for update in ask(make, how, Event())]
+        return [update async for update in updates(make, options, Event())]
 
-    updates = asyncio.run(run())
-    last = updates[-1]
+    seen = asyncio.run(run())
+    last = seen[-1]
 
-    assert shared_out(make(), how) == (96, 32)
-    assert any(isinstance(update, Progress) and update.checking for update in updates)
+    assert shares(make(), options) == (96, 32)
+    assert any(isinstance(update, Progress) and update.checking for update in seen)
     assert (0, 1) in last.verification.interactions
     assert last.verification.verdict((0, 1)) is True
     assert all(len(players) > 1 for players in last.verification.interactions)
@@ -248,8 +281,8 @@ def test_the_strongest_combinations_are_measured_within_the_budget():
 def test_nothing_is_set_aside_where_all_selections_are_tried_or_the_engine_needs_them_all():
     six = spexapi.FunctionGame(lambda masks: masks[:, 0] * 1.0, players=6)
     sixty = spexapi.FunctionGame(lambda masks: masks[:, 0] * 1.0, players=60)
-    assert shared_out(six, ExplainOptions(budget=64)) == (64, 0)
-    assert shared_out(sixty, ExplainOptions(budget=64)) == (64, 0)  # 48 are too few for 60 players
+    assert shares(six, ExplainOptions(budget=64)) == (64, 0)
+    assert shares(sixty, ExplainOptions(budget=64)) == (64, 0)  # 48 are too few for 60 players
 
 
 def test_snapshots_carry_how_much_they_explain():
@@ -257,7 +290,7 @@ def test_snapshots_carry_how_much_they_explain():
         make = lambda: spexapi.FunctionGame(lambda m: m[:, 0] * 1.0 + m[:, 3], players=10, batch=8)  # noqa: E731
         return [
             u
-            async for u in ask(make, ExplainOptions(budget=128), Event())
+            async for u in updates(make, ExplainOptions(budget=128), Event())
             if isinstance(u, spexapi.Explanation)
         ]
 
@@ -266,12 +299,10 @@ def test_snapshots_carry_how_much_they_explain():
 
     assert snapshots[-1].audit.r2 > 0.9
     assert (
-        "So far it explains"
-        in Page(top(SessionResult(None, snapshots[-1], snapshots[-1]), measuring=True)).text
+        "So far it explains" in Page(top(SessionResult(None, snapshots[-1], snapshots[-1], done=False))).text
     )
     assert (
-        "Stopped early"
-        not in Page(top(SessionResult(None, snapshots[-1], snapshots[-1]), measuring=True)).text
+        "Stopped early" not in Page(top(SessionResult(None, snapshots[-1], snapshots[-1], done=False))).text
     )
     assert not last.stopped
 
@@ -280,7 +311,7 @@ def test_a_run_ends_when_its_time_is_over():
     numbers = Numbers(0.25)
 
     async def run():  # a second, for a busy machine that begins late
-        return [update async for update in ask(numbers, SOME, Event(), seconds=1.0)]
+        return [update async for update in updates(numbers, SOME, Event(), seconds=1.0)]
 
     assert asyncio.run(run())[-1].stopped
     assert numbers.asked < 64
@@ -306,7 +337,7 @@ def test_calls_in_flight_are_given_up_and_what_was_measured_is_explained(monkeyp
         return masks[:, 0] * masks[:, 1] * 1.0
 
     async def run():
-        return [u async for u in ask(lambda: Stuck(value, players=6, batch=4), SOME, stop)]
+        return [u async for u in updates(lambda: Stuck(value, players=6, batch=4), SOME, stop)]
 
     last = asyncio.run(asyncio.wait_for(run(), 20))[-1]
 
@@ -324,7 +355,7 @@ def test_a_model_that_never_gets_ready_can_be_left():
     stop.set()
 
     async def run():
-        return [u async for u in ask(lambda: Never(len, players=6), SOME, stop)]
+        return [u async for u in updates(lambda: Never(len, players=6), SOME, stop)]
 
     assert asyncio.run(asyncio.wait_for(run(), 20)) == []
 
@@ -332,8 +363,8 @@ def test_a_model_that_never_gets_ready_can_be_left():
 def test_one_visitor_does_not_stop_another_and_a_new_run_ends_the_older():
     stops = StopFlags()
     mine, yours = stops.begin("me"), stops.begin("you")
-    stops.ask("me")
-    stops.ask("nobody")
+    stops.stop("me")
+    stops.stop("nobody")
     assert mine.is_set()
     assert not yours.is_set()
     assert not stops.begin("you").is_set()
@@ -360,7 +391,7 @@ def test_what_is_compared_is_named_by_its_text():
 
 
 def test_progress_says_rate_and_money():
-    said = Page(working(None, Progress(60, 120, 2.0, 0.5))).text
+    said = Page(progress_line(Progress(60, 120, 2.0, 0.5), Words(""))).text
     assert "asked 60 of 120 times · 30 a second · about $0.5000" in said
 
 
@@ -374,21 +405,21 @@ def hostile() -> SessionResult:
     tokens = np.stack([ex.observations.values] * 2, axis=1) / 2
     seen = exact_values(ex.observations.masks, ex.observations.values, token_values=tokens)
     ex = replace(ex, observations=seen, target=replace(ex.target, answer_offsets=((0, 5), (5, 40))))
-    return SessionResult(RunRequest(Rag(HOSTILE[0], HOSTILE)), ex, ex, HOSTILE[0])
+    return SessionResult(TextRequest(Rag(HOSTILE[0], HOSTILE)), ex, ex, HOSTILE[0])
 
 
 def test_hostile_text_stays_text_in_every_part_of_the_page():
     held = hostile()
-    inside = SessionResult(held.form, held.whole, held.whole, HOSTILE[1], held)
-    found = whatif.Answered(whatif.smallest(held.whole), -0.1, True, HOSTILE[0])
+    inside = SessionResult(held.request, held.whole, held.whole, HOSTILE[1], held)
+    found = selections.Answered(selections.smallest(held.whole), -0.1, True, HOSTILE[0])
     parts = {
         "top": top(inside),
         "rest": rest(held),
-        "what if": whatif.asking(held),
-        "told": whatif.told(held, found),
+        "what if": what_if.form(held),
+        "told": what_if.told(held, found),
         "compared": differences(held.whole, held.whole),
         "banner": banner(HOSTILE[1]),
-        "status": working(HOSTILE[0]),
+        "status": status_line(HOSTILE[0]),
         "svg": json.loads(as_file("svg", held.whole))["text"],
     }
     from spexapi.views.html.table import table
@@ -453,7 +484,7 @@ def test_what_no_effect_would_pass_too_confirms_nothing():
 
 
 def test_a_budget_that_is_too_small_is_told_without_our_words():
-    form = RunRequest(Rag("q?", ("one two three four five six",)), how=ExplainOptions("word", 4))
+    form = TextRequest(Rag("q?", ("one two three four five six",)), options=ExplainOptions("word", 4))
     with pytest.raises(spexapi.BudgetError) as refused:
         spexapi.explain(form.game(HOME), budget=4, engine="proxyspex")
     said = plainly(refused.value)
@@ -486,28 +517,28 @@ def test_a_selection_is_measured_on_the_model_which_answers_anew(monkeypatch):
 
     backend = FakeBackend(log_p, writes="the attic")
     monkeypatch.setattr(spexapi, "open_backend", lambda name: backend)
-    form = RunRequest(Rag("Where is the key?", PAIR, "the cellar"), how=ExplainOptions(budget=16))
+    form = TextRequest(Rag("Where is the key?", PAIR, "the cellar"), options=ExplainOptions(budget=16))
     ex = spexapi.explain(form.game(HOME), budget=16)
     held = SessionResult(form, ex, ex)
 
-    found = asyncio.run(whatif.answer(held, whatif.chosen(ex, [1, 2, 3, "x", 99]), HOME, ""))
-    enough = asyncio.run(whatif.answer(held, whatif.smallest(ex), HOME, ""))
-    fewest = whatif.fewest(ex)
+    found = asyncio.run(selections.answer(held, selections.chosen(ex, [1, 2, 3, "x", 99]), HOME, ""))
+    enough = asyncio.run(selections.answer(held, selections.smallest(ex), HOME, ""))
+    fewest = selections.fewest(ex)
 
     assert found.measured == pytest.approx(-6.0)
-    assert "The model now answers" in whatif.told(held, found)
-    assert "the attic" in whatif.told(held, found)
+    assert "The model now answers" in what_if.told(held, found)
+    assert "the attic" in what_if.told(held, found)
     assert enough.optimum.players == (0, 2)
     assert enough.measured == pytest.approx(-0.1)
     assert fewest.players in ((0,), (2,))
-    said = Page(asyncio.run(whatif.verified(held, HOME, ""))).text
+    said = Page(checked(asyncio.run(selections.verified(held, HOME, "")))).text
     assert "documents 1 and 3" in said
     assert "The strongest interaction was confirmed" in said
 
 
 def test_an_explanation_from_a_file_asks_no_model():
-    held = replace(hostile(), form=None)
-    assert "Ask the model" not in whatif.asking(held)
+    held = replace(hostile(), request=None)
+    assert "Ask the model" not in what_if.form(held)
     with pytest.raises(spexapi.InputError, match="came from a file"):
         held.inside(0)
 
@@ -610,10 +641,10 @@ def a_pdf(*pages: str) -> bytes:
 
 def test_the_code_of_a_run_holds_texts_as_texts(tmp_path):
     nasty = "'); import os; os.system('x') #\n$(touch owned) `touch owned`\nEND"
-    form = RunRequest(
+    form = TextRequest(
         Rag(nasty, (nasty, "b"), nasty),
         Model("openai", "m", "https://x.org/v1"),
-        ExplainOptions(options=("a",)),
+        ExplainOptions(choices=("a",)),
     )
     calls = [n for n in ast.walk(ast.parse(python(form))) if isinstance(n, ast.Call)]
     game = next(c for c in calls if getattr(c.func, "attr", "") == "RagGame")
@@ -657,15 +688,15 @@ def test_the_page_is_made_of_files_that_ship():
 KEYS = (*PAIR, "Mary is in the garden.", "The ring is in the bag.", "Anna is here.", "Tom has the map.")
 
 
-def on_the_page(form: RunRequest, site: Site = HOME) -> list[dict[str, object]]:
+def on_the_page(form: TextRequest, site: Site = HOME) -> list[dict[str, object]]:
     """What changes on the page in a run, by the names of the components."""
     import gradio as gr
 
     async def run():
         with gr.Blocks():
             here = panel("nothing yet", "")
-        names = {id(getattr(here, name)): name for name in ("held", "status", "result", "more")}
-        changes = running(form, "sk-x", None, "everything", here, site, StopFlags(), None)
+        names = {id(getattr(here, name)): name for name in ("session", "status", "result", "more")}
+        changes = RunView(site, StopFlags(), here).run(form, "sk-x", None)
         return [{names.get(id(c), "other"): v for c, v in change.items()} async for change in changes]
 
     return asyncio.run(run())
@@ -678,7 +709,7 @@ def test_what_was_measured_before_the_endpoint_refused_is_shown(openai_server, s
     pair = {"base": -4.5, "rules": [[["key", "cellar"], 4.4]]}
     openai_server.set(quota=80, latency=0.01, table=pair)
     model = Model("openai", "table", openai_server.base_url)
-    form = RunRequest(Rag("Where is it?", KEYS, "the cellar"), model, ExplainOptions(budget=128))
+    form = TextRequest(Rag("Where is it?", KEYS, "the cellar"), model, ExplainOptions(budget=128))
 
     last = on_the_page(form, site)[-1]
     said = Page(last["result"]).text
@@ -686,24 +717,24 @@ def test_what_was_measured_before_the_endpoint_refused_is_shown(openai_server, s
     assert "The run broke off." in said
     assert "the quota is used up: add credit, or use another key" in said
     assert goes_on in said
-    assert f"{last['held'].whole.cost.calls} model calls" in said
-    assert 70 < last["held"].whole.cost.calls < 96  # more than in the last snapshot
+    assert f"{last['session'].whole.cost.calls} model calls" in said
+    assert 70 < last["session"].whole.cost.calls < 96  # more than in the last snapshot
     assert "documents 1 and 3" in said
     assert "Stopped early" not in said  # told once
     assert last["status"] == ""
     assert last["more"]["visible"]  # the downloads
     assert "sk-x" not in str(last)
-    report = json.loads(as_file("report", last["held"].shown))["text"]
+    report = json.loads(as_file("report", last["session"].shown))["text"]
     assert "The reason: " in Page(report).text
-    assert "partial result" in Page(top(last["held"].in_index("fsii"))).text
+    assert "partial result" in Page(top(last["session"].in_index("fsii"))).text
 
 
 def test_an_endpoint_that_refuses_at_once_leaves_nothing_but_the_reason(openai_server):
     openai_server.set(key="another")
     model = Model("openai", "table", openai_server.base_url)
     last = on_the_page(
-        RunRequest(Rag("Where is the key?", KEYS, "the cellar"), model, ExplainOptions(budget=128))
+        TextRequest(Rag("Where is the key?", KEYS, "the cellar"), model, ExplainOptions(budget=128))
     )[-1]
     assert "the key is wrong" in Page(last["status"]).text
-    assert last["held"] is None
+    assert last["session"] is None
     assert last["result"] == "nothing yet"

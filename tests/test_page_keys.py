@@ -17,11 +17,13 @@ from spexapi.backends.base import Message, Request
 
 pytest.importorskip("gradio")
 
-from spexapi.page.forms.requests import ExplainOptions, Model, Rag, RunRequest
-from spexapi.page.result.held import SessionResult
-from spexapi.page.runs import zero_gpu
+from spexapi.page import zero_gpu
+from spexapi.page.requests.model import Model
+from spexapi.page.requests.request import ExplainOptions
+from spexapi.page.requests.text import Rag, TextRequest
 from spexapi.page.runs.keys import key_for, key_of
-from spexapi.page.runs.visits import HOUR, Quota, Visitor
+from spexapi.page.runs.quota import HOUR, Quota, Visitor
+from spexapi.page.runs.session_result import SessionResult
 from spexapi.page.site import PROVIDERS, PUBLIC, Site
 
 LOGIN = SimpleNamespace(token="hf_login", scope="inference-api", expires_at=0)
@@ -49,7 +51,7 @@ def test_a_login_goes_to_inference_providers_and_nowhere_else(model, typed, logi
 
 def held(model: Model) -> SessionResult:
     ex = sample.documents(sample.and_of_two)
-    return SessionResult(RunRequest(Rag("q?", PAIR), model), ex, ex)
+    return SessionResult(TextRequest(Rag("q?", PAIR), model), ex, ex)
 
 
 @pytest.mark.parametrize(
@@ -65,14 +67,14 @@ def held(model: Model) -> SessionResult:
     ],
 )
 def test_a_key_goes_only_to_the_address_it_was_typed_for(model, where, base_url, key):
-    assert key_for(held(model), where, base_url, "typed", LOGIN) == key
-    assert key_for(replace(held(model), form=None), where, base_url, "typed", LOGIN) == ""
+    assert key_for(held(model), where, base_url, "typed", login=LOGIN) == key
+    assert key_for(replace(held(model), request=None), where, base_url, "typed", login=LOGIN) == ""
 
 
 def test_inference_providers_need_a_login_on_a_space_and_the_environment_serves_at_home(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_owner")
     space = Site.here({"SPACE_ID": "me/page", "SYSTEM": "spaces", "OAUTH_CLIENT_ID": "x"})
-    form = RunRequest(Rag("q?", PAIR), Model("providers", "org/m"))
+    form = TextRequest(Rag("q?", PAIR), Model("providers", "org/m"))
     opened = []
     monkeypatch.setattr(spexapi, "open_backend", lambda *a, **k: opened.append((a, k)) or FakeBackend())
 
@@ -130,7 +132,7 @@ def test_a_visitor_asks_so_many_times_an_hour_and_what_was_not_asked_does_not_co
     now[0] = HOUR + 1
     with found.run(ME, 100):
         pass
-    assert len(found._known) == 2  # nobody who left is kept
+    assert len(found) == 2  # nobody who left is kept
 
 
 def test_a_program_that_renames_itself_meets_the_limit_of_its_address():
@@ -226,7 +228,7 @@ def test_a_quota_that_ends_keeps_what_was_measured(spaces, monkeypatch):
     backend = FakeBackend(log_p)
     monkeypatch.setattr(spexapi, "open_backend", lambda spec, **_: backend)
     texts = tuple(f"The thing {i} is in the box." for i in range(12))
-    game = RunRequest(Rag("Where?", texts, "here"), Model("hf", "org/m"), ExplainOptions(budget=256)).game(
+    game = TextRequest(Rag("Where?", texts, "here"), Model("hf", "org/m"), ExplainOptions(budget=256)).game(
         ZERO
     )
     ex = spexapi.explain(game, budget=256)

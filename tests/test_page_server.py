@@ -19,9 +19,12 @@ import spexapi
 
 pytest.importorskip("gradio")
 
-from spexapi.page.forms.requests import Chat, ExplainOptions, Model, Rag, RunRequest
+from spexapi.page.requests.model import Model
+from spexapi.page.requests.request import ExplainOptions
+from spexapi.page.requests.text import Chat, Rag, TextRequest
 from spexapi.page.result.downloads import command, python
-from spexapi.page.runs.run_loop import ask
+from spexapi.page.runs.run_loop import results
+from spexapi.page.runs.session_result import SessionResult
 from spexapi.page.site import Site
 
 pytestmark = pytest.mark.slow
@@ -186,22 +189,18 @@ TURNS = (
 )
 
 
-def shown_and_run(form: RunRequest, key: str, folder: Path, **env: str) -> list[spexapi.Explanation]:
+def shown_and_run(form: TextRequest, key: str, folder: Path, **env: str) -> list[spexapi.Explanation]:
     """The explanation of the page, of the Python code it shows, and of the command it shows."""
 
-    async def run() -> tuple[spexapi.Explanation, int]:
-        last, kept = None, 0
-        async for update in ask(lambda: form.game(Site(), key), form.how, Event()):
-            if isinstance(update, spexapi.Explanation):
-                last = update
-            else:
-                kept = update.kept
-        return last, kept
+    async def run() -> SessionResult:
+        found = [update async for update in results(form, key, Site(), Event())]
+        return found[-1]
 
-    on_page, kept = asyncio.run(run())
+    on_page = asyncio.run(run())
+    assert on_page.ended == ""
     environ = os.environ | {"HF_HUB_OFFLINE": "1", "SPEXAPI_STORE": "off"} | env
-    script = python(form, kept) + "explanation.to_json('python.json')\n"
-    line = command(form, kept).rstrip() + " --json command.json --quiet\n"
+    script = python(form, on_page.kept) + "explanation.to_json('python.json')\n"
+    line = command(form, on_page.kept).rstrip() + " --json command.json --quiet\n"
     path = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
     for asked in ([sys.executable, "-c", script], ["bash", "-ec", line]):
         done = subprocess.run(
@@ -209,20 +208,20 @@ def shown_and_run(form: RunRequest, key: str, folder: Path, **env: str) -> list[
         )
         assert done.returncode == 0, done.stdout + done.stderr
     found = [spexapi.Explanation.from_json(folder / f"{name}.json") for name in ("python", "command")]
-    return [on_page, *found]
+    return [on_page.whole, *found]
 
 
 @pytest.mark.parametrize(
     "form",
     [
-        RunRequest(Rag(QUESTION, DOCUMENTS), how=ExplainOptions(budget=64)),
-        RunRequest(
-            Rag(QUESTION, DOCUMENTS[:4], "attic"), how=ExplainOptions("word", 48, index="fsii", seed=3)
+        TextRequest(Rag(QUESTION, DOCUMENTS), options=ExplainOptions(budget=64)),
+        TextRequest(
+            Rag(QUESTION, DOCUMENTS[:4], "attic"), options=ExplainOptions("word", 48, index="fsii", seed=3)
         ),
-        RunRequest(Chat(TURNS), how=ExplainOptions("word", 64, engine="proxyspex")),
-        RunRequest(
+        TextRequest(Chat(TURNS), options=ExplainOptions("word", 64, engine="proxyspex")),
+        TextRequest(
             Rag(QUESTION, DOCUMENTS[:4]),
-            how=ExplainOptions("document", 16, score="choice", options=("attic", "hall")),
+            options=ExplainOptions("document", 16, score="choice", choices=("attic", "hall")),
         ),
     ],
     ids=["documents", "words", "chat", "choice"],
@@ -240,7 +239,7 @@ def test_the_code_that_is_shown_gives_the_same_explanation(form, tmp_path):
 
 def test_the_code_of_a_hosted_run_has_its_address_and_no_key(openai_server, tmp_path):
     model = Model("openai", "table", openai_server.base_url)
-    form = RunRequest(Rag("Where is the key?", DOCUMENTS, "the cellar"), model, ExplainOptions(budget=64))
+    form = TextRequest(Rag("Where is the key?", DOCUMENTS, "the cellar"), model, ExplainOptions(budget=64))
     on_page, by_python, by_command = shown_and_run(form, "sk-x1", tmp_path, OPENAI_API_KEY="sk-x2")
 
     for code in (python(form), command(form)):
@@ -251,7 +250,7 @@ def test_the_code_of_a_hosted_run_has_its_address_and_no_key(openai_server, tmp_
 
 
 def test_the_code_for_inference_providers_reads_the_token_from_the_environment():
-    form = RunRequest(Rag("q?", DOCUMENTS), Model("providers", "org/m", max_cost=1.5))
+    form = TextRequest(Rag("q?", DOCUMENTS), Model("providers", "org/m", max_cost=1.5))
     assert "terms=spexapi.Terms(max_cost=1.5)" in python(form)
     assert "--max-cost 1.5" in command(form)
     assert "base_url='https://router.huggingface.co/v1', key_env='HF_TOKEN'" in python(form)

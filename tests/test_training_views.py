@@ -17,8 +17,10 @@ from spexapi.views.html.training import REDUNDANT, TOGETHER, digit, gallery, har
 
 pytest.importorskip("gradio")
 
-from spexapi.page.forms.requests import ExplainOptions
-from spexapi.page.forms.training_request import Study, columns_of, digits, digits_game, picture
+from spexapi.page.requests.digits import digits, digits_game
+from spexapi.page.requests.request import ExplainOptions
+from spexapi.page.requests.training import TrainingRequest, columns_of
+from spexapi.page.runs.forecast import forecast_of
 from spexapi.page.site import PUBLIC, Limits, Site
 
 
@@ -72,8 +74,10 @@ def test_a_picture_has_a_cell_for_each_dark_pixel():
 
 
 def study(**given):
-    how = ExplainOptions("example", 100, "auto", "fbii", 0)
-    return Study(**{"path": "", "label": "", "learner": "knn", "groups": "rows", "how": how, **given})
+    options = ExplainOptions("example", 100, "auto", "fbii", 0)
+    return TrainingRequest(
+        **{"path": "", "label": "", "learner": "knn", "groups": "rows", "options": options, **given}
+    )
 
 
 def test_the_ready_example_has_three_wrong_labels_and_finds_them():
@@ -86,8 +90,8 @@ def test_the_ready_example_has_three_wrong_labels_and_finds_them():
     assert len(wrong) == 3
     ex = spexapi.explain(digits_game("knn"), budget=400, max_order=2)
     assert {i for i, _ in harmful(ex, 3)} == wrong
-    assert picture(study(), 0).startswith("<svg")
-    assert picture(study(path="rows.csv"), 0) == ""
+    assert study().picture(0).startswith("<svg")
+    assert study(path="rows.csv").picture(0) == ""
 
 
 def test_a_file_is_checked_before_it_is_read(tmp_path):
@@ -102,7 +106,7 @@ def test_a_file_is_checked_before_it_is_read(tmp_path):
         ({"path": str(path), "label": "kind", "groups": "all"}, "taken away"),
         ({"path": str(tmp_path / "x.exe"), "label": "kind"}, "files here are"),
         ({"learner": "oracle"}, "unknown learner"),
-        ({"how": ExplainOptions("example", 10**6)}, "than this page takes"),
+        ({"options": ExplainOptions("example", 10**6)}, "than this page takes"),
     ):
         with pytest.raises(InputError, match=said):
             study(**given).game(site)
@@ -113,11 +117,13 @@ def test_a_file_is_checked_before_it_is_read(tmp_path):
 
 
 def test_a_forecast_says_how_many_models_and_how_long():
-    said = asyncio.run(study().forecast(Site()))
+    said = asyncio.run(forecast_of(study(), Site(), ""))
     assert "40 examples · 100 models to train" in said
     assert " s each, about " in said
     with patch("spexapi.games.training.sklearn.FitOn.__call__", side_effect=AssertionError):
-        assert "200 models" in asyncio.run(study(how=ExplainOptions("example", 200)).forecast(Site()))
+        assert "200 models" in asyncio.run(
+            forecast_of(study(options=ExplainOptions("example", 200)), Site(), "")
+        )
 
 
 def test_retrainings_of_a_page_at_home_are_kept_too(tmp_path, monkeypatch):

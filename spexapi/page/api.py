@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Event
-from typing import Any, cast
+from typing import Any
 
 import gradio
 
@@ -14,19 +14,33 @@ from spexapi.errors import InputError, SpexError
 from spexapi.explanation.reading import Reading
 from spexapi.narrative.story import tell
 from spexapi.narrative.wording import name, trust
-from spexapi.page.forms.requests import Chat, ExplainOptions, Model, Rag, RunRequest
-from spexapi.page.runs.run_loop import ask
-from spexapi.page.runs.visits import Quota, Visitor
+from spexapi.page.components import gr
+from spexapi.page.requests.model import Model
+from spexapi.page.requests.request import ExplainOptions, RunRequest
+from spexapi.page.requests.text import Chat, Rag, TextRequest
+from spexapi.page.runs.quota import Quota, Visitor
+from spexapi.page.runs.run_loop import results
+from spexapi.page.runs.session_result import SessionResult
 from spexapi.page.site import Site
 from spexapi.views.html.live import combos
 
-gr = cast("Any", gradio)  # its stubs leave most types unknown
 
-
-def endpoints(site: Site, visits: Quota) -> None:
+def endpoints(site: Site, quota: Quota) -> None:
     """Names them inside the page's Blocks."""
+    found = Endpoints(site, quota)
+    for function in (found.explain_rag, found.explain_prompt):
+        gr.api(function, api_name=function.__name__, concurrency_limit=4, concurrency_id="model")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The functions; programs and agents read their docstrings."""
+
+    site: Site
+    quota: Quota
 
     async def explain_rag(
+        self,
         question: str,
         documents: list[str],
         answer: str = "",
@@ -34,7 +48,7 @@ def endpoints(site: Site, visits: Quota) -> None:
         budget: int = 128,
         model: str = "embedded",
         everything: bool = False,
-        request: gradio.Request | None = None,
+        caller: gradio.Request | None = None,
     ) -> dict[str, Any]:
         """Find out which documents, alone or in combination, made a language model give its answer.
 
@@ -57,19 +71,19 @@ def endpoints(site: Site, visits: Quota) -> None:
             story: one sentence; answer; r2; combinations and parts, strongest first, each with its meaning
             and value.
         """
-        asks = Rag(question, tuple(documents), answer)
-        return await _explained(
-            RunRequest(asks, _model(model), ExplainOptions(unit, budget)), everything, site, visits, request
-        )
+        rag = Rag(question, tuple(documents), answer)
+        request = TextRequest(rag, _model(model), ExplainOptions(unit, budget))
+        return as_data(await self._explained(request, caller), everything=everything)
 
     async def explain_prompt(
+        self,
         prompt: str,
         answer: str = "",
         unit: str = "word",
         budget: int = 128,
         model: str = "embedded",
         everything: bool = False,
-        request: gradio.Request | None = None,
+        caller: gradio.Request | None = None,
     ) -> dict[str, Any]:
         """Find out which words of a prompt, alone or in combination, made a model answer as it did.
 
@@ -84,17 +98,27 @@ def endpoints(site: Site, visits: Quota) -> None:
         Returns:
             As explain_rag.
         """
-        asks = Chat((("user", prompt),), answer)
-        return await _explained(
-            RunRequest(asks, _model(model), ExplainOptions(unit, budget)), everything, site, visits, request
-        )
+        chat = Chat((("user", prompt),), answer)
+        request = TextRequest(chat, _model(model), ExplainOptions(unit, budget))
+        return as_data(await self._explained(request, caller), everything=everything)
 
-    for function in (explain_rag, explain_prompt):
-        _offer(function)
-
-
-def _offer(function: Callable[..., Any]) -> None:
-    gr.api(function, api_name=function.__name__, concurrency_limit=4, concurrency_id="model")
+    async def _explained(self, request: RunRequest, caller: object) -> spexapi.Explanation:
+        """The explanation. Raises gradio.Error for any SpexError, also for one in the middle of the run."""
+        last: SessionResult | None = None
+        try:
+            request.check(self.site.limits)
+            with self.quota.run(Visitor.of(caller), request.options.budget) as counted:
+                async for update in results(request, "", self.site, Event()):
+                    if isinstance(update, SessionResult):
+                        last = update
+                if last is None:
+                    raise InputError("the run was stopped before anything was measured")
+                counted.calls = last.whole.cost.calls
+        except SpexError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        if last.ended:
+            raise gr.Error(last.ended, print_exception=False)
+        return last.whole
 
 
 def _model(spec: str) -> Model:
@@ -104,29 +128,11 @@ def _model(spec: str) -> Model:
     return Model(where, name)
 
 
-async def _explained(
-    form: RunRequest, everything: bool, site: Site, visits: Quota, request: Any
-) -> dict[str, Any]:
-    last: spexapi.Explanation | None = None
-    try:
-        site.limits.check(form.texts, form.how.budget)
-        with visits.run(Visitor.of(request), form.how.budget) as bill:
-            async for update in ask(lambda: form.game(site), form.how, Event(), site.limits.seconds):
-                if isinstance(update, spexapi.Explanation):
-                    last = update
-            if last is None:
-                raise InputError("the run was stopped before anything was measured")
-            bill.calls = last.cost.calls
-    except SpexError as error:
-        raise gr.Error(str(error), print_exception=False) from error
-    return as_data(last, everything=everything)
-
-
-def as_data(explanation: spexapi.Explanation, *, everything: bool = False) -> dict[str, Any]:
-    """The result for programs: the words, and where it is wanted everything."""
+def as_data(explanation: spexapi.Explanation, *, everything: bool = False) -> dict[str, object]:
+    """The result for programs: the words, and everything if that is wanted."""
     shares = Reading.of(explanation).shares
     order = sorted(range(explanation.n_players), key=lambda i: -abs(shares[i]))
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "story": tell(explanation).text,
         "answer": explanation.target.answer,
         "trust": trust(explanation),

@@ -266,7 +266,7 @@ window.spex = (() => {
     ready();
     watch("value", () => { ready(); arrive(results); });
   }
-  function asking(element, props, trigger, watch) {
+  function whatIf(element, props, trigger, watch) {
     watch("value", () => reset(column(element)));
   }
   function outcome(element, props, trigger, watch) {
@@ -307,5 +307,5 @@ window.spex = (() => {
     // the page was too short to bring an empty result to the top
     if (innerWidth < 700) requestAnimationFrame(() => results.scrollIntoView());
   }
-  return { boxes, result, asking, outcome, file, show, dark: () => document.body.classList.contains("dark") };
+  return { boxes, result, whatIf, outcome, file, show, dark: () => document.body.classList.contains("dark") };
 })();

@@ -9,7 +9,7 @@ from typing import Any
 import spexapi
 from spexapi.backends.base import Backend
 from spexapi.errors import InputError
-from spexapi.page.runs.address_guard import check_address, public_client
+from spexapi.page.address_guard import check_address, public_client
 
 OPENAI = "https://api.openai.com/v1"
 PROVIDERS = "https://router.huggingface.co/v1"  # Hugging Face Inference Providers
@@ -112,7 +112,7 @@ class Site:
         """A model in this process, or on the GPU that is lent to it."""
         if not self.zero:
             return spexapi.open_backend(spec)
-        from spexapi.page.runs.zero_gpu import on_lent_gpu
+        from spexapi.page.zero_gpu import on_lent_gpu
 
         return on_lent_gpu(spec)
 

@@ -36,7 +36,8 @@ class Forecast:
         """In words, on one line."""
         parts = [f"{self.calls:,} calls"]
         if self.tokens_in is not None:
-            parts.append(f"about {self.tokens_in:,} tokens read and {self.tokens_out or 0:,} written")
+            written = f" and {self.tokens_out:,} written" if self.tokens_out else ""
+            parts.append(f"about {self.tokens_in:,} tokens read{written}")
         if self.seconds is not None:
             parts.append(f"{self.seconds / 60:,.1f} minutes at these limits")
         if self.paid:

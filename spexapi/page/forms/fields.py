@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
-
-import gradio
 
 from spexapi.engines.registry import known_engines
-from spexapi.page.forms.requests import NAMES, ExplainOptions, Model, options_of
-from spexapi.page.runs.keys import kept_nowhere
+from spexapi.page.components import Component, Value, gr
+from spexapi.page.forms.key_field import key_field
+from spexapi.page.requests.model import EXAMPLES, Model
+from spexapi.page.requests.request import ExplainOptions
 from spexapi.page.site import Site
-
-gr = cast("Any", gradio)  # its stubs leave most types unknown
 
 INDICES = [
     ("FBII: faithful Banzhaf (default)", "fbii"),
@@ -40,39 +37,40 @@ SCORES = [
 
 @dataclass(frozen=True, slots=True)
 class ModelFields:
-    """Which model: kind, name, address, key. The key is passed with each event and stays nowhere."""
+    """Which model: kind, name, address, cap on the cost, and the key, which is part of no request."""
 
-    where: Any
-    name: Any
-    base_url: Any
-    max_cost: Any
-    key: Any
-
-    @property
-    def all(self) -> list[Any]:
-        return [self.where, self.name, self.base_url, self.max_cost, self.key]
+    where: Component
+    name: Component
+    base_url: Component
+    max_cost: Component
+    key: Component
 
     @property
-    def place(self) -> list[Any]:
-        """What tells whether a key is for the address of an explanation, and the key."""
+    def all(self) -> list[Component]:
+        """Without the key."""
+        return [self.where, self.name, self.base_url, self.max_cost]
+
+    @property
+    def place(self) -> list[Component]:
+        """The key, after what tells which address it is typed for."""
         return [self.where, self.base_url, self.key]
 
 
 @dataclass(frozen=True, slots=True)
-class HowFields:
+class OptionFields:
     """Unit, budget, and what stands under Advanced."""
 
-    unit: Any
-    budget: Any
-    engine: Any
-    index: Any
-    seed: Any
-    score: Any
-    options: Any
+    unit: Component
+    budget: Component
+    engine: Component
+    index: Component
+    seed: Component
+    score: Component
+    choices: Component
 
     @property
-    def all(self) -> list[Any]:
-        return [self.unit, self.budget, self.engine, self.index, self.seed, self.score, self.options]
+    def all(self) -> list[Component]:
+        return [self.unit, self.budget, self.engine, self.index, self.seed, self.score, self.choices]
 
 
 def model_fields(site: Site) -> ModelFields:
@@ -87,11 +85,11 @@ def model_fields(site: Site) -> ModelFields:
         None, label="At most (US dollars)", info="0 or empty: no cap.", minimum=0, visible=False
     )
     with gr.Column(visible=False) as keys:
-        key = kept_nowhere(gr.Textbox(label="Key", type="password", info=_keys_info(site), max_lines=1))
+        key = key_field(_key_info(site))
 
-    def needs(kind: str) -> list[Any]:
+    def needs(kind: str) -> list[object]:
         paid = gr.update(visible=kind in ("openai", "providers"))
-        named = gr.update(visible=kind != "embedded", placeholder=NAMES.get(kind, ""))
+        named = gr.update(visible=kind != "embedded", placeholder=EXAMPLES.get(kind, ""))
         return [named, gr.update(visible=kind == "openai"), paid, paid]
 
     shown = [name, base_url, max_cost, keys]
@@ -99,7 +97,7 @@ def model_fields(site: Site) -> ModelFields:
     return ModelFields(where, name, base_url, max_cost, key)
 
 
-def _keys_info(site: Site) -> str:
+def _key_info(site: Site) -> str:
     info = "For this run only; it is not kept."
     if "providers" in site.kinds:
         info += " For Inference Providers a Hugging Face token"
@@ -107,29 +105,49 @@ def _keys_info(site: Site) -> str:
     return info
 
 
-def how_fields(site: Site, units: Sequence[tuple[str, str]]) -> HowFields:
+def option_fields(site: Site, units: Sequence[tuple[str, str]], budget: int = 128) -> OptionFields:
     """What is taken away and how often; the rest folded away."""
     unit = gr.Radio(list(units), value=units[0][1], label="Take away")
-    budget = gr.Slider(
+    calls = gr.Slider(
         16,
         min(1024, site.limits.budget),
-        value=128,
+        value=min(budget, site.limits.budget),
         step=16,
         label="Budget",
         info="How many times the model may be asked; more is surer.",
     )
     with gr.Accordion("Advanced", open=False):
-        engine = gr.Dropdown(list(known_engines()), value="auto", label="Engine")
+        engine = engine_field()
         index = gr.Dropdown(INDICES, value="fbii", label="How combinations are counted")
         score = gr.Dropdown(SCORES, value="", label="Score")
-        options = gr.Textbox(
+        choices = gr.Textbox(
             label="Answers to choose between",
             info="One a line; for the score “choice”.",
             lines=2,
             max_lines=8,
         )
-        seed = gr.Number(0, label="Seed", precision=0)
-    return HowFields(unit, budget, engine, index, seed, score, options)
+        seed = seed_field()
+    return OptionFields(unit, calls, engine, index, seed, score, choices)
+
+
+def engine_field() -> Component:
+    return gr.Dropdown(list(known_engines()), value="auto", label="Engine")
+
+
+def seed_field() -> Component:
+    return gr.Number(0, label="Seed", precision=0)
+
+
+def answer_field() -> Component:
+    return gr.Textbox(
+        label="Answer to explain", placeholder="empty: the model writes it", lines=1, max_lines=4
+    )
+
+
+def model_and_options(values: Sequence[Value]) -> tuple[Model, ExplainOptions]:
+    """What was chosen, from the values of OptionFields.all and then ModelFields.all."""
+    *options, where, name, base_url, max_cost = values
+    return model_of(where, name, base_url, max_cost), options_of(*options)
 
 
 def model_of(where: str, name: str, base_url: str, max_cost: float | None) -> Model:
@@ -139,8 +157,9 @@ def model_of(where: str, name: str, base_url: str, max_cost: float | None) -> Mo
     return Model(where, name or "", (base_url or "").strip(), max_cost or None)
 
 
-def how_of(
-    unit: str, budget: float, engine: str, index: str, seed: float, score: str, options: str
+def options_of(
+    unit: str, budget: float, engine: str, index: str, seed: float, score: str, choices: str
 ) -> ExplainOptions:
-    """How it shall be explained."""
-    return ExplainOptions(unit, int(budget), engine, index, int(seed or 0), score, options_of(options or ""))
+    """How it shall be explained; choices: one a line."""
+    lines = tuple(line.strip() for line in (choices or "").splitlines() if line.strip())
+    return ExplainOptions(unit, int(budget), engine, index, int(seed or 0), score, lines)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
-
-import gradio
 
 from spexapi.explanation.explanation import Explanation
-from spexapi.page.forms.heads_request import HeadsForm
-from spexapi.page.forms.requests import Rag, RunRequest
-from spexapi.page.result.held import SessionResult
-from spexapi.page.runs.run_loop import CHECKED
-from spexapi.views.code import Made, as_command, as_python
+from spexapi.page.components import QUIET, Changes, Component, gr, html
+from spexapi.page.requests.request import RunRequest
+from spexapi.page.requests.training import training_code
+from spexapi.page.runs.planned_run import CHECKED
+from spexapi.page.runs.session_result import SessionResult
+from spexapi.views.code import Arguments, as_command, as_python
 from spexapi.views.html.table import to_csv
 from spexapi.views.svg.picture import picture
-
-gr = cast("Any", gradio)  # its stubs leave most types unknown
 
 FILES = {
     "report": ("Report (HTML)", "report.html", "text/html"),
@@ -31,38 +28,36 @@ _numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class Downloads:
     """Buttons, the place a file passes through, and the code."""
 
-    buttons: dict[str, Any]
-    file: Any
-    code: Any
-    shown: Any
-    python: Any
-    command: Any
+    buttons: dict[str, Component]
+    file: Component
+    code: Component
+    shown: Component
+    python: Component
+    command: Component
 
     @property
-    def all(self) -> list[Any]:
+    def all(self) -> list[Component]:
         return [self.shown]
 
-    def reset(self) -> dict[Any, Any]:
+    def reset(self) -> Changes:
         """Code of an older run is not shown any more."""
         return {self.shown: gr.update(visible=False)}
 
-    def wire(self, held: Any) -> None:
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    def wire(self, session: Component) -> None:
+        """Makes a file, or the code, of the result that the session holds."""
         for kind, button in self.buttons.items():
-            button.click(_giver(kind), held, self.file, **quiet)
+            button.click(_giver(kind), session, self.file, **QUIET)
 
-        def show(held: SessionResult | None) -> Any:
-            if held is None or held.form is None:
-                return gr.update(visible=True), *_without_form(held)
-            return gr.update(visible=True), python(held.form, held.kept), command(held.form, held.kept)
+        def show(result: SessionResult | None) -> tuple[object, str, str]:
+            return gr.update(visible=True), *code_of(result)
 
-        self.code.click(show, held, [self.shown, self.python, self.command], **quiet)
+        self.code.click(show, session, [self.shown, self.python, self.command], **QUIET)
 
 
-def keeping(name: str) -> Keeping:
+def downloads(name: str) -> Downloads:
     """The components."""
     with gr.Accordion("Keep it", open=True, elem_id=f"{name}keep"):
         with gr.Row(elem_classes="try"):
@@ -71,8 +66,7 @@ def keeping(name: str) -> Keeping:
                 for kind, (label, _, _) in FILES.items()
             }
             code = gr.Button("Show as code", size="sm", elem_id=f"{name}code")
-        file = gr.HTML(
-            "",
+        file = html(
             html_template="<i hidden></i>",
             js_on_load="spex.file(element, props, trigger, watch)",
             elem_classes="nothing",
@@ -80,24 +74,12 @@ def keeping(name: str) -> Keeping:
         with gr.Column(visible=False) as shown:
             python_code = gr.Code(label="Python", language="python", interactive=False)
             command_line = gr.Code(label="Command line", language="shell", interactive=False)
-    return Keeping(buttons, file, code, shown, python_code, command_line)
+    return Downloads(buttons, file, code, shown, python_code, command_line)
 
 
-def _without_form(held: SessionResult | None) -> tuple[str, str]:
-    """Program and command for an explanation of training data, or from a file."""
-    if held is None or held.shown.target.kind != "training":
-        said = "# This came from a file: it does not say what was asked of which documents.\n"
-        return said, said
-    budget, seed = held.shown.recipe.budget, held.shown.seed
-    game = "game = spexapi.TrainingGame.of_estimator(estimator, X, y, X_test, y_test)\n"
-    run = f"explanation = spexapi.explain(game, budget={budget}, max_order=2, seed={seed})\n"
-    flags = f"--data FILE.csv --label COLUMN --budget {budget} --seed {seed}\n"
-    return f"import spexapi\n\n{game}{run}", f"spexapi training {flags}"
-
-
-def _giver(kind: str) -> Any:
-    def give(held: SessionResult | None) -> Any:
-        return "" if held is None else as_file(kind, held.shown)
+def _giver(kind: str) -> Callable[[SessionResult | None], str]:
+    def give(result: SessionResult | None) -> str:
+        return "" if result is None else as_file(kind, result.shown)
 
     return give
 
@@ -114,61 +96,35 @@ def as_file(kind: str, explanation: Explanation) -> str:
     return json.dumps({"name": name, "type": mime, "text": text, "number": next(_numbers)})
 
 
-def python(form: RunRequest, kept: int = 0) -> str:
+def code_of(result: SessionResult | None) -> tuple[str, str]:
+    """The run of a result as a program and as a command."""
+    if result is not None and result.request is not None:
+        return python(result.request, result.kept), command(result.request, result.kept)
+    if result is None or result.shown.target.kind != "training":
+        said = "# This came from a file: it does not say what was asked of which documents.\n"
+        return said, said
+    code, budget, seed = training_code(), result.shown.recipe.budget, result.shown.seed
+    return (
+        as_python(code, {"budget": budget, "max_order": 2, "seed": seed}),
+        as_command(code, [("budget", budget), ("seed", seed)]),
+    )
+
+
+def python(request: RunRequest, kept: int = 0) -> str:
     """The run as a program. kept: masks of the budget that checked the strongest combinations."""
-    if isinstance(form, HeadsForm):
-        return form.python(kept)
-    how, asks = form.how, form.asks
-    run = {"engine": how.engine, "budget": how.budget - kept, "index": how.index, "seed": how.seed}
-    check = {"k": CHECKED, "budget": kept} if kept else None
-    arguments: list[tuple[str, object]] = []
-    if isinstance(asks, Rag):
-        arguments += [("question", asks.question), ("documents", list(asks.documents))]
-    else:
-        arguments.append(("prompt", [{"role": role, "content": text} for role, text in asks.turns]))
-    if asks.answer.strip():
-        arguments.append(("answer", asks.answer.strip()))
-    arguments.append(("unit", None if form.inside else how.unit))
-    if form.inside:
-        arguments.append(("spans", form.places()))
-    if how.score:
-        arguments.append(("score", how.score))
-    if how.options:
-        arguments.append(("options", list(how.options)))
-    if form.model.max_cost:
-        arguments.append(("terms", Made("Terms", {"max_cost": form.model.max_cost})))
-    game = "RagGame" if isinstance(asks, Rag) else "PromptGame"
-    return as_python(game, form.model.spec, arguments, run, form.model.opening, check)
+    options = request.options
+    run = {
+        "engine": options.engine,
+        "budget": options.budget - kept,
+        "index": options.index,
+        "seed": options.seed,
+    }
+    return as_python(request.code(), run, {"k": CHECKED, "budget": kept} if kept else None)
 
 
-def command(form: RunRequest, kept: int = 0) -> str:
-    """The run as a command; documents and turns in a file made beside it. kept: as in python()."""
-    if isinstance(form, HeadsForm):
-        return form.command(kept)
-    how, asks = form.how, form.asks
-    verb, file = ("rag", "documents.jsonl") if isinstance(asks, Rag) else ("prompt", "prompt.json")
-    flags: list[tuple[str, object]] = [("backend", form.model.spec)]
-    flags += [(name.replace("_", "-"), value) for name, value in form.model.opening.items()]
-    if isinstance(asks, Rag):
-        flags += [("question", asks.question), ("documents", file)]
-        lines = [json.dumps({"text": text}, ensure_ascii=False) for text in asks.documents]
-    else:
-        flags.append(("file", file))
-        turns = [{"role": role, "content": text} for role, text in asks.turns]
-        lines = [json.dumps(turns, ensure_ascii=False)]
-    flags += [("answer", asks.answer.strip()), ("unit", how.unit), ("score", how.score)]
-    flags += [("option", option) for option in how.options]
-    flags += [("engine", how.engine), ("budget", how.budget), ("index", how.index), ("seed", how.seed)]
-    flags += [("verify", CHECKED if kept else None), ("max-cost", form.model.max_cost)]
-    end = _ending(lines)
-    note = "# looking inside one part needs the Python program\n" if form.inside else ""
-    written = "\n".join(lines)
-    return f"{note}cat > {file} <<'{end}'\n{written}\n{end}\n" + as_command(verb, flags)
-
-
-def _ending(lines: list[str]) -> str:
-    """A line that ends the file in the shell and is none of its lines."""
-    word = "END"
-    while word in lines:
-        word += "_"
-    return word
+def command(request: RunRequest, kept: int = 0) -> str:
+    """The run as a command. kept: as in python()."""
+    options = request.options
+    run: Arguments = [("engine", options.engine), ("budget", options.budget), ("index", options.index)]
+    run += [("seed", options.seed), ("verify", CHECKED if kept else None)]
+    return as_command(request.code(), run)

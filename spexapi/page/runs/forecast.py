@@ -2,48 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 
-from spexapi.page.forms.requests import Model, RunRequest
-from spexapi.page.runs.run_loop import shared_out
+from spexapi.page.requests.request import RunRequest
+from spexapi.page.runs.planned_run import planned
 from spexapi.page.site import Site
-from spexapi.plan import preview
+from spexapi.plan import priced
 from spexapi.sampling.forecast import Forecast
 from spexapi.sampling.usage import Usage
 
 _MOST = 200
-_paces: dict[tuple[str, str], float] = {}  # calls a second of models this process asked before, newest last
 
 
-def forecast_of(form: RunRequest, site: Site, key: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds that a call takes, as it was tried out or seen in a run."""
+
+    seconds: float
+    tried: bool = False
+
+    def said(self, calls: int) -> str:
+        """How long so many calls take, in words."""
+        if self.tried:
+            return f"{self.seconds:.2g} s each, about {spelled(calls * self.seconds)}"
+        return f"about {spelled(calls * self.seconds)} at the pace of the last run"
+
+
+_paces: dict[Hashable, Pace] = {}  # by RunRequest.speed_of, newest last; nothing of what was asked
+
+
+async def forecast_of(request: RunRequest, site: Site, key: str) -> str:
     """The sentence. Raises InputError for what cannot be asked."""
-    game, how = form.game(site, key), form.how
-    masks, kept = shared_out(game, how)
-    plan = preview(game, engine=how.engine, budget=masks, seed=how.seed)
-    calls = plan.calls + kept
-    parts = [f"{plan.n_players:,} {how.unit}s"]
-    line = f"{calls:,} calls" if plan.forecast is None else _more(plan.forecast, calls).line
-    parts.append(line.replace(" read and 0 written", " read"))
-    if pace := _paces.get(_place(form.model)):
-        parts.append(f"about {spelled(calls / pace)} at the pace of the last run")
-    checks = f". {kept} of the calls check the strongest combinations on the model itself." if kept else ""
+    game = await asyncio.to_thread(request.game, site, key)  # the first one loads libraries too
+    run = planned(game, request.options)
+    expected = priced(run.plan).forecast
+    parts = [f"{run.plan.n_players:,} {request.options.unit}s"]
+    if expected is None:
+        parts.append(f"{run.calls:,} {request.words.calls}")
+    else:
+        parts.append(_scaled(expected, run.calls).line)
+    if pace := await _pace(request, site):
+        parts.append(pace.said(run.calls))
+    checks = f". {run.kept} {request.words.checking}" if run.kept else ""
     return " · ".join(parts) + checks
 
 
-def learn(model: Model, cost: Usage) -> None:
-    """Keeps the pace of a model for later forecasts; nothing of what was asked."""
+async def _pace(request: RunRequest, site: Site) -> Pace | None:
+    if request.speed_of not in _paces and (seconds := await request.trial(site)):
+        _keep(request, Pace(seconds, tried=True))
+    return _paces.get(request.speed_of)
+
+
+def learn(request: RunRequest, cost: Usage) -> None:
+    """Keeps the pace of a run for later forecasts."""
     if cost.calls and cost.seconds > 0:
-        _paces.pop(_place(model), None)
-        _paces[_place(model)] = cost.calls / cost.seconds
-        while len(_paces) > _MOST:
-            del _paces[next(iter(_paces))]
+        _keep(request, Pace(cost.seconds / cost.calls))
 
 
-def _place(model: Model) -> tuple[str, str]:
-    return model.spec, model.address
+def _keep(request: RunRequest, pace: Pace) -> None:
+    _paces.pop(request.speed_of, None)
+    _paces[request.speed_of] = pace
+    while len(_paces) > _MOST:
+        del _paces[next(iter(_paces))]
 
 
-def _more(expected: Forecast, calls: int) -> Forecast:
+def _scaled(expected: Forecast, calls: int) -> Forecast:
     """The same for more calls of the same kind."""
     times = calls / max(expected.calls, 1)
     return replace(

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
 from threading import Event
-from typing import Any, cast
-
-import numpy as np
 
 import spexapi
-from spexapi.errors import BackendError, BudgetError, NothingMeasured
-from spexapi.games.base import CanHalt, Game, Target, traits_of
-from spexapi.measurements import Bools, Measurements, exact_values
-from spexapi.page.forms.requests import ExplainOptions
-from spexapi.page.runs.visits import Quota, Run, Visitor
-from spexapi.plan import plan
-from spexapi.verification.budget import ameasured, set_aside
+from spexapi.errors import BackendError, NothingMeasured
+from spexapi.games.base import Game, traits_of
+from spexapi.page.requests.request import ExplainOptions, RunRequest
+from spexapi.page.runs.cancellable import CancellableGame
+from spexapi.page.runs.failures import how_to_go_on
+from spexapi.page.runs.forecast import learn
+from spexapi.page.runs.planned_run import CHECKED, planned
+from spexapi.page.runs.session_result import SessionResult
+from spexapi.page.site import Site
+from spexapi.verification.budget import ameasured
 from spexapi.views.svg.drawing import combinations_of
 
-PATIENCE = 1.0  # seconds that calls in flight may take to end by themselves once a run is stopped
-CHECKED = 5  # of the strongest combinations are taken apart on the model itself after a run
-_FEW = 32  # calls for that where the engine left some and none were set aside
+PATIENCE = 1.0  # seconds that calls in flight may take to end by themselves after a run is stopped
+_FEW = 32  # calls for the checks if the engine left some and none were set aside
 _LOOK = 0.2  # seconds between looks at the stop flag
 
 
@@ -49,55 +48,48 @@ class Progress:
         return self.done / self.seconds if self.seconds > 0 else 0.0
 
 
-@dataclass(slots=True)
-class StopFlags:
-    """A flag for the run of each visitor, one run a visitor: raised where it shall end.
-
-    visits  what each has asked so far
-    """
-
-    visits: Quota = field(default_factory=Quota)
-    _flags: dict[str, Event] = field(default_factory=dict[str, Event])
-
-    def begin(self, visitor: str) -> Event:
-        """The flag of a new run; an older one of this visitor ends."""
-        self.ask(visitor)
-        self._flags[visitor] = Event()
-        return self._flags[visitor]
-
-    @contextmanager
-    def run(self, request: Any, calls: int) -> Generator[tuple[Event, Run]]:
-        """The flag and the bill of a new run on the page. Raises InputError where it is one too many."""
-        visitor = Visitor.of(request)
-        flag = self.begin(visitor.session)
-        with self.visits.run(visitor, calls) as bill:
-            yield flag, bill
-
-    def ask(self, visitor: str) -> None:
-        """Ends the run of this visitor, if there is one."""
-        if flag := self._flags.pop(visitor, None):
-            flag.set()
-
-
 Update = Progress | spexapi.Explanation
 
 
-def shared_out(game: Game, how: ExplainOptions) -> tuple[int, int]:
-    """The budget as masks to explain from and masks to check the strongest combinations with.
+async def results(
+    request: RunRequest,
+    key: str,
+    site: Site,
+    stop: Event,
+    *,
+    title: str = "everything",
+    above: SessionResult | None = None,
+) -> AsyncIterator[Progress | SessionResult]:
+    """Progress, and results that sharpen; the last result is `done`. No result if stopped before any.
 
-    None are set aside where all selections can be tried, or where the engine needs the whole budget.
+    title, above  of the results
+
+    Raises any error that came before the first result. One that came later is told in the last result.
     """
-    kept = set_aside(game, CHECKED, how.budget, how.index, None)
-    if kept:
-        try:
-            plan(game, engine=how.engine, budget=how.budget - kept, index=how.index, seed=how.seed)
-        except BudgetError:
-            kept = 0
-    return how.budget - kept, kept
+    last: SessionResult | None = None
+    kept = 0
+    try:
+        async for update in updates(
+            lambda: request.game(site, key), request.options, stop, site.limits.seconds
+        ):
+            if isinstance(update, Progress):
+                kept = update.kept
+                yield update
+            else:
+                last = SessionResult(request, update, update, title, above, kept, done=False)
+                yield last
+    except Exception as error:  # told next to what was measured by then
+        if last is None:
+            raise
+        last = replace(last, ended=how_to_go_on(error, site))
+    if last is not None:
+        if not last.ended:
+            learn(request, last.whole.cost)
+        yield replace(last, done=True)
 
 
-async def ask(
-    make: Callable[[], Game], how: ExplainOptions, stop: Event, seconds: float = 3600.0
+async def updates(
+    make: Callable[[], Game], options: ExplainOptions, stop: Event, seconds: float = 3600.0
 ) -> AsyncIterator[Update]:
     """Progress and ever sharper explanations; the last one is final, its strongest combinations checked.
 
@@ -105,21 +97,15 @@ async def ask(
     stop     ends the measuring; calls still in flight after PATIENCE are cancelled
     seconds  after which the run stops itself
 
-    Ends the measuring when the visitor leaves. Raises SpexError; where the model's side failed on the way,
-    the explanation of what was measured by then comes before the error.
+    Ends the measuring when the visitor leaves. Raises SpexError; if the model's side failed on the way, the
+    explanation of what was measured by then comes before the error.
     """
-    run = _Run(make, how, stop)
+    run = _Run(make, options, stop)
     task = asyncio.create_task(run.work())
-
-    def ended(task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            task.exception()  # looked at even where nobody waits any more, else asyncio complains
-        run.updates.put_nowait(None)
-
-    task.add_done_callback(ended)
+    task.add_done_callback(run.ended)
     watch = asyncio.create_task(run.watch(time.monotonic() + seconds, task))
-    watching.add(watch)  # asyncio itself keeps only a weak hold on it
-    watch.add_done_callback(watching.discard)
+    _watching.add(watch)  # asyncio itself keeps only a weak reference to it
+    watch.add_done_callback(_watching.discard)
     try:
         while (update := await run.updates.get()) is not None:
             if run.updates.empty() or isinstance(update, spexapi.Explanation):
@@ -132,111 +118,73 @@ async def ask(
             yield error.partial
         raise
     finally:
-        run.left = True  # where the page went away, nothing more is asked
+        run.left = True  # the page may have gone away: nothing more is asked
 
 
-watching: set[asyncio.Task[None]] = set()
+_watching: set[asyncio.Task[None]] = set()
 
 
 class _Run:
-    """One run in a task of its own, and whoever sees to it that it ends."""
+    """One run: `work` in a task of its own, and `watch`, which makes sure that it ends."""
 
-    def __init__(self, make: Callable[[], Game], how: ExplainOptions, stop: Event) -> None:
-        self.make, self.how, self.stop = make, how, stop
+    def __init__(self, make: Callable[[], Game], options: ExplainOptions, stop: Event) -> None:
+        self.make, self.options, self.stop = make, options, stop
         self.updates: asyncio.Queue[Update | None] = asyncio.Queue()
-        self.game: _Seen | None = None
+        self.cancellable: CancellableGame | None = None
         self.left = False  # the flag itself is the visitor's: another run may stand under it
+        self.kept = 0
+        self.started = time.monotonic()
 
     def over(self) -> bool:
         return self.left or self.stop.is_set()
 
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """Closes the queue when the work has ended."""
+        if not task.cancelled():
+            task.exception()  # asyncio complains about an error that no one has looked at
+        self.updates.put_nowait(None)
+
     async def work(self) -> None:
-        self.game = _Seen(await asyncio.to_thread(self.make))
-        game = cast("Game", self.game)
-        started = time.monotonic()
-
-        def report(done: int, planned: int) -> None:
-            nonlocal started
-            if done == 0:
-                started = time.monotonic()  # the model is loaded and the answer written by now
-            spent = time.monotonic() - started
-            self.updates.put_nowait(Progress(done, planned, spent, game.spent.price, kept=kept))
-
-        budget, kept = await asyncio.to_thread(shared_out, game, self.how)
+        self.cancellable = CancellableGame(await asyncio.to_thread(self.make))
+        game = self.cancellable.as_game
+        run = await asyncio.to_thread(planned, game, self.options)
+        self.kept = run.kept
         last: spexapi.Explanation | None = None
         stream = spexapi.astream(
-            game,
-            engine=self.how.engine,
-            budget=budget,
-            index=self.how.index,
-            seed=self.how.seed,
-            on_progress=report,
+            run.plan,
+            on_progress=lambda done, planned: self._report(game, done, planned),
             should_stop=self.over,
             audited=True,
         )
         async for last in stream:
             self.updates.put_nowait(last)
         if last is not None and not (last.stopped or last.audit.method == "exact" or self.over()):
-            spent = time.monotonic() - started
             seen = len(last.observations)
-            self.updates.put_nowait(Progress(seen, seen, spent, game.spent.price, True, kept))
-            await self._check(game, last, kept)
+            self._report(game, seen, seen, checking=True)
+            await self._check(game, last)
 
-    async def _check(self, game: Game, ex: spexapi.Explanation, kept: int) -> None:
-        """The strongest combinations, or parts where there are none, measured on the model in the budget."""
+    def _report(self, game: Game, done: int, planned: int, *, checking: bool = False) -> None:
+        if done == 0:
+            self.started = time.monotonic()  # the model is loaded and the answer written by now
+        seconds = time.monotonic() - self.started
+        self.updates.put_nowait(Progress(done, planned, seconds, game.spent.price, checking, self.kept))
+
+    async def _check(self, game: Game, ex: spexapi.Explanation) -> None:
+        """The strongest combinations, or parts if there are none, measured on the model in the budget."""
         drawn = [combination.players for combination in combinations_of(ex)[0]]
-        allowed = min(self.how.budget, ex.cost.calls + (kept or _FEW))
+        allowed = min(self.options.budget, ex.cost.calls + (self.kept or _FEW))
         found, _ = await ameasured(game, ex, CHECKED, allowed, drawn)
         if found.verification is not None and not self.over():
             self.updates.put_nowait(found)
 
     async def watch(self, deadline: float, task: asyncio.Task[None]) -> None:
-        """Raises the flag when the time is over; cancels calls that are still in flight some time after."""
+        """Raises the flag when the time is over; cancels calls that are still in flight after PATIENCE."""
         while not self.over() and not task.done():
             if time.monotonic() > deadline:
                 self.stop.set()
             await asyncio.sleep(_LOOK)
         await asyncio.sleep(PATIENCE)
-        if self.game is None or self.game.preparing:
+        if self.cancellable is None or self.cancellable.preparing:
             task.cancel()
-        elif traits_of(cast("Game", self.game)).concurrency > 1:  # a batch in this process ends by itself
-            self.game.cut()
-
-
-class _Seen:
-    """A game whose calls in flight can be given up: their masks come back without a value."""
-
-    def __init__(self, game: Game) -> None:
-        self._game, self.preparing = game, False
-        self._calls: set[asyncio.Future[Measurements]] = set()
-        self._given_up = False
-        if isinstance(game, CanHalt):
-            self.halt = game.halt
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._game, name)
-
-    async def prepare(self) -> Target:
-        self.preparing = True
-        try:
-            return await self._game.prepare()
-        finally:
-            self.preparing = False
-
-    async def measure(self, masks: Bools) -> Measurements:
-        call = asyncio.ensure_future(self._game.measure(masks))
-        self._calls.add(call)
-        try:
-            return await call
-        except asyncio.CancelledError:
-            if not self._given_up:
-                raise
-            return exact_values(masks, np.full(len(masks), np.nan), reason=["given up"] * len(masks))
-        finally:
-            self._calls.discard(call)
-
-    def cut(self) -> None:
-        """Gives up what is in flight."""
-        self._given_up = True
-        for call in self._calls:
-            call.cancel()
+        elif traits_of(self.cancellable.as_game).concurrency > 1:  # a batch in this process ends by itself
+            self.cancellable.cut()

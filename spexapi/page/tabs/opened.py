@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
-import gradio
-
-from spexapi.page.forms.fields import ModelFields
-from spexapi.page.forms.uploads import explanation_from
-from spexapi.page.result.alive import alive
-from spexapi.page.result.held import SessionResult
-from spexapi.page.result.panel import QUIET, failed, panel
-from spexapi.page.runs.run_loop import StopFlags
+from spexapi.page.components import QUIET, Changes, gr
+from spexapi.page.requests.uploads import explanation_from
+from spexapi.page.result.interactions import wire_result
+from spexapi.page.result.panel import panel
+from spexapi.page.result.run_view import RunView
+from spexapi.page.result.status import failed
+from spexapi.page.runs.session_result import SessionResult
+from spexapi.page.runs.stop_flags import StopFlags
 from spexapi.page.site import Site
 from spexapi.views.html.safe import tag
-
-gr = cast("Any", gradio)  # its stubs leave most types unknown
 
 EMPTY = tag(
     "div",
@@ -29,16 +25,14 @@ def opened_tab(site: Site, stops: StopFlags) -> None:
     """One button and a result."""
     upload = gr.UploadButton("Open explanation.json", file_types=[".json"], elem_id="o-open")
     with gr.Column(elem_classes="results"):
-        here = panel(EMPTY, "o-")
-    unused = gr.Textbox("", visible=False)
+        shown = panel(EMPTY, "o-")
 
-    def opened(path: str) -> Any:
+    def opened(path: str) -> Changes:
         try:
             found = explanation_from(path, site.limits)
-            return {here.status: ""} | here.show(SessionResult(None, found, found))
+            return {shown.status: "", **shown.show(SessionResult(None, found, found))}
         except Exception as error:  # shown as a banner, logged if it is none of ours
-            return {here.status: failed(error)}
+            return {shown.status: failed(error)}
 
-    upload.upload(opened, upload, here.all, **QUIET)
-    fields = ModelFields(unused, unused, unused, unused, unused)
-    alive(here, fields, site, stops, lambda asking: {}, [])
+    upload.upload(opened, upload, shown.all, **QUIET)
+    wire_result(RunView(site, stops, shown), [])

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
-import gradio
-
-from spexapi.page.forms.boxes import boxes
-from spexapi.page.forms.fields import how_fields, how_of, model_fields, model_of
-from spexapi.page.forms.requests import CHAT_UNITS, Chat, RunRequest, turns_of
-from spexapi.page.result.panel import Panel, panel
-from spexapi.page.runs.run_loop import StopFlags
-from spexapi.page.runs.wiring import Buttons, forecasts, wire
+from spexapi.page.components import Component, Value, gr, html
+from spexapi.page.forms.boxes import boxes, turns_of
+from spexapi.page.forms.fields import answer_field, model_and_options, model_fields, option_fields
+from spexapi.page.requests.text import CHAT_UNITS, Chat, TextRequest
+from spexapi.page.result.panel import panel
+from spexapi.page.runs.stop_flags import StopFlags
 from spexapi.page.site import Site
+from spexapi.page.tabs.wiring import Form, run_buttons, wire
 from spexapi.views.html.safe import tag
-
-gr = cast("Any", gradio)  # its stubs leave most types unknown
 
 FIRST = """Documents:
 
@@ -30,31 +25,24 @@ EMPTY = tag(
 )
 
 
-def prompt_tab(demo: Any, site: Site, stops: StopFlags) -> Panel:
+def prompt_tab(demo: Component, site: Site, stops: StopFlags) -> None:
     """The form on the left, the result on the right."""
     with gr.Row():
         with gr.Column(scale=5, min_width=300):
             turns = boxes([{"role": "user", "text": FIRST}], "Turn", "turns", roles=True)
-            with gr.Row():
-                run = gr.Button("Explain", variant="primary", elem_id="p-run")
-                stop = gr.Button("Stop", interactive=False, elem_id="p-stop")
-            forecast = gr.HTML("", elem_id="p-forecast", apply_default_css=False)
-            answer = gr.Textbox(
-                label="Answer to explain", placeholder="empty: the model writes it", lines=1, max_lines=4
-            )
+            run, stop = run_buttons("p-")
+            forecast = html("p-forecast")
+            answer = answer_field()
             names = ("Turns", "Sentences", "Words")
-            how = how_fields(site, list(zip(names, CHAT_UNITS, strict=True))[::-1])
+            options = option_fields(site, list(zip(names, CHAT_UNITS, strict=True))[::-1])
             model = model_fields(site)
         with gr.Column(scale=7, min_width=300, elem_classes="results"):
-            here = panel(EMPTY, "p-")
-    fields = [turns, answer, *how.all, *model.all]
-    wire(Buttons(run, stop, "p-status"), fields, form_of, model, here, site, stops)
-    forecasts(demo, fields, form_of, forecast, site)
-    return here
+            shown = panel(EMPTY, "p-")
+    fields = [turns, answer, *options.all, *model.all]
+    form = Form("p-", run, stop, forecast, fields, request_of, model)
+    wire(demo, form, shown, site, stops)
 
 
-def form_of(turns: Any, answer: str, *rest: Any) -> tuple[RunRequest, str]:
-    """The form from the values of the fields, and the key, which is no part of it."""
-    *how, where, name, base_url, max_cost, key = rest
-    asks = Chat(turns_of(turns), answer or "")
-    return RunRequest(asks, model_of(where, name, base_url, max_cost), how_of(*how)), key or ""
+def request_of(turns: object, answer: str, *rest: Value) -> TextRequest:
+    """The request from the values of the fields."""
+    return TextRequest(Chat(turns_of(turns), answer or ""), *model_and_options(rest))

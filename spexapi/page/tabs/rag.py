@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from dataclasses import dataclass
 
-import gradio
-
-from spexapi.page.forms.boxes import boxes
-from spexapi.page.forms.fields import HowFields, how_fields, how_of, model_fields, model_of
-from spexapi.page.forms.requests import UNITS, Rag, RunRequest, documents_of
-from spexapi.page.forms.uploads import KINDS, documents_from
-from spexapi.page.result.panel import QUIET, Panel, failed, panel
-from spexapi.page.runs.run_loop import StopFlags
-from spexapi.page.runs.wiring import Buttons, forecasts, wire
+from spexapi.page.components import QUIET, Component, Value, gr, html
+from spexapi.page.forms.boxes import boxes, documents_of
+from spexapi.page.forms.fields import answer_field, model_and_options, model_fields, option_fields
+from spexapi.page.requests.text import UNITS, Rag, TextRequest
+from spexapi.page.requests.uploads import KINDS, documents_from
+from spexapi.page.result.panel import Panel, panel
+from spexapi.page.result.status import failed
+from spexapi.page.runs.stop_flags import StopFlags
 from spexapi.page.site import Site
 from spexapi.page.tabs.examples import EXAMPLES, Example
+from spexapi.page.tabs.wiring import Form, run_buttons, wire
 from spexapi.views.html.safe import safe, tag
-
-gr = cast("Any", gradio)  # its stubs leave most types unknown
 
 EMPTY = tag(
     "div",
@@ -28,71 +26,73 @@ EMPTY = tag(
 )
 
 
-def rag_tab(demo: Any, site: Site, stops: StopFlags) -> tuple[list[Any], Panel]:
-    """The form on the left, the result on the right. Returns the form's fields and the panel."""
+def rag_tab(demo: Component, site: Site, stops: StopFlags) -> Form[TextRequest]:
+    """The form on the left, the result on the right."""
     with gr.Row():
         with gr.Column(scale=5, min_width=300):
-            tries, about = _gallery()
+            gallery = _gallery()
             first = EXAMPLES[0]
             question = gr.Textbox(first.question, label="Question", lines=1, max_lines=4, elem_id="question")
             documents = boxes(first.documents, "Document", "documents")
             upload = gr.UploadButton(
                 "Open a file of documents", file_types=list(KINDS), size="sm", elem_id="upload"
             )
-            with gr.Row(elem_id="actions"):
-                run = gr.Button("Explain", variant="primary", elem_id="run")
-                stop = gr.Button("Stop", interactive=False, elem_id="stop")
-            forecast = gr.HTML("", elem_id="forecast", apply_default_css=False)
-            answer = gr.Textbox(
-                label="Answer to explain", placeholder="empty: the model writes it", lines=1, max_lines=4
-            )
-            how = how_fields(site, list(zip(("Documents", "Sentences", "Words"), UNITS, strict=True)))
+            run, stop = run_buttons("", "actions")
+            forecast = html("forecast")
+            answer = answer_field()
+            options = option_fields(site, list(zip(("Documents", "Sentences", "Words"), UNITS, strict=True)))
             model = model_fields(site)
         with gr.Column(scale=7, min_width=300, elem_classes="results"):
-            here = panel(EMPTY, "")
-    fields = [question, documents, answer, *how.all, *model.all]
-    wire(Buttons(run, stop, "status"), fields, form_of, model, here, site, stops)
-    _fills(tries, about, fields, how, here)
-    for own in (question.input, upload.upload):  # what an example is about is not about these
-        own(None, None, about, js="() => ''", **QUIET)
-    _opens(upload, documents, here, site)
-    forecasts(demo, fields, form_of, forecast, site)
-    return fields, here
+            shown = panel(EMPTY, "")
+    fields = [question, documents, answer, *options.all, *model.all]
+    form = Form("", run, stop, forecast, fields, request_of, model)
+    wire(demo, form, shown, site, stops)
+    gallery.fill([question, documents, answer, options.unit])
+    for own in (question.input, upload.upload):  # what is said about an example is not about these
+        own(None, None, gallery.about, js="() => ''", **QUIET)
+    _wire_upload(upload, documents, shown, site)
+    return form
 
 
-def form_of(question: str, documents: Any, answer: str, *rest: Any) -> tuple[RunRequest, str]:
-    """The form from the values of the fields, and the key, which is no part of it."""
-    *how, where, name, base_url, max_cost, key = rest
-    asks = Rag(question or "", documents_of(documents), answer or "")
-    return RunRequest(asks, model_of(where, name, base_url, max_cost), how_of(*how)), key or ""
+def request_of(question: str, documents: object, answer: str, *rest: Value) -> TextRequest:
+    """The request from the values of the fields."""
+    prompt = Rag(question or "", documents_of(documents), answer or "")
+    return TextRequest(prompt, *model_and_options(rest))
 
 
-def _gallery() -> tuple[list[Any], Any]:
-    gr.HTML("Examples", elem_classes="try-label", apply_default_css=False, padding=False)
+@dataclass(frozen=True, slots=True)
+class _Gallery:
+    """A button for each example, and what to look for in the one that was chosen."""
+
+    buttons: list[Component]
+    about: Component
+
+    def fill(self, fields: list[Component]) -> None:
+        """A click fills in question, documents, answer and unit."""
+        for button, example in zip(self.buttons, EXAMPLES, strict=True):
+
+            def fill(example: Example = example) -> tuple[object, ...]:
+                return example.question, list(example.documents), "", UNITS[0], _about(example)
+
+            button.click(fill, None, [*fields, self.about], queue=False, api_visibility="private")
+
+
+def _gallery() -> _Gallery:
+    html(None, "Examples", elem_classes="try-label", padding=False)
     with gr.Row(elem_classes="try"):
-        tries = [gr.Button(example.name, size="sm", variant="secondary") for example in EXAMPLES]
-    about = gr.HTML(_about(EXAMPLES[0]), elem_id="about", apply_default_css=False, padding=False)
-    return tries, about
+        buttons = [gr.Button(example.name, size="sm", variant="secondary") for example in EXAMPLES]
+    return _Gallery(buttons, html("about", _about(EXAMPLES[0]), padding=False))
 
 
 def _about(example: Example) -> str:
     return tag("p", safe(example.about), class_="about")
 
 
-def _fills(tries: list[Any], about: Any, fields: list[Any], how: HowFields, here: Panel) -> None:
-    for button, example in zip(tries, EXAMPLES, strict=True):
-
-        def fill(example: Example = example) -> Any:
-            return example.question, list(example.documents), "", UNITS[0], _about(example)
-
-        button.click(fill, None, [*fields[:3], how.unit, about], queue=False, api_visibility="private")
-
-
-def _opens(upload: Any, documents: Any, here: Panel, site: Site) -> None:
-    def opened(path: str) -> Any:
+def _wire_upload(upload: Component, documents: Component, shown: Panel, site: Site) -> None:
+    def opened(path: str) -> tuple[object, str]:
         try:
             return documents_from(path, site.limits), ""
         except Exception as error:  # shown as a banner, logged if it is none of ours
             return gr.skip(), failed(error)
 
-    upload.upload(opened, upload, [documents, here.status], **QUIET)
+    upload.upload(opened, upload, [documents, shown.status], **QUIET)

@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from spexapi.errors import InputError
 
 HOUR = 3_600.0  # seconds
-BEHIND_ONE_ADDRESS = 8  # visitors who may share one: a school, an office
+SHARING = 8  # visitors who may share one address: a school, an office
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +21,15 @@ class Visitor:
     address: str = ""
 
     @classmethod
-    def of(cls, request: Any) -> Visitor:
-        """From gradio's request; calls without one are all of one visitor."""
-        client = getattr(request, "client", None)
-        return cls(
-            str(getattr(request, "session_hash", None) or ""), str(getattr(client, "host", None) or "")
-        )
+    def of(cls, caller: object) -> Visitor:
+        """From Gradio's request; calls without one are all of one visitor."""
+        client = getattr(caller, "client", None)
+        return cls(str(getattr(caller, "session_hash", None) or ""), str(getattr(client, "host", None) or ""))
 
 
 @dataclass(slots=True)
-class Run:
-    """One run: when it began, the questions it may ask or has asked, and whether it goes on."""
+class CountedRun:
+    """A run in the quota: when it began, the calls it may make or has made, and whether it goes on."""
 
     began: float
     calls: int
@@ -43,29 +40,35 @@ class Run:
 class Quota:
     """The runs of the last hour by visitor, in the memory of this process.
 
-    runs   at once in one session; calls: within an hour. An address has BEHIND_ONE_ADDRESS times as many: a
-           program can call itself anew each time
+    runs   at once in one session
+    calls  within an hour in one session
     clock  seconds
+
+    An address has SHARING times as many: a program can give itself a new session each time.
     """
 
     runs: int = 16
     calls: int = 1_000_000
     clock: Callable[[], float] = time.monotonic
-    _known: dict[str, list[Run]] = field(default_factory=dict[str, list[Run]])
+    _known: dict[str, list[CountedRun]] = field(default_factory=dict[str, list[CountedRun]])
+
+    def __len__(self) -> int:
+        """How many sessions and addresses are known."""
+        return len(self._known)
 
     @contextmanager
-    def run(self, visitor: Visitor, calls: int) -> Generator[Run]:
-        """A run of at most so many calls; who knows how many it took writes them into it.
+    def run(self, visitor: Visitor, calls: int) -> Generator[CountedRun]:
+        """Counts a run of up to `calls` calls. Write the calls it made into it when they are known.
 
         Raises InputError in words for the visitor.
         """
         self._forget()
-        accounts = {f"address {visitor.address}": BEHIND_ONE_ADDRESS}
+        accounts = {f"address {visitor.address}": SHARING}
         if visitor.session:
             accounts[f"session {visitor.session}"] = 1
         for account, times in accounts.items():
             self._admit(self._known.get(account, []), times, calls)
-        run = Run(self.clock(), calls)
+        run = CountedRun(self.clock(), calls)
         for account in accounts:
             self._known.setdefault(account, []).append(run)
         try:
@@ -73,7 +76,7 @@ class Quota:
         finally:
             run.going = False
 
-    def _admit(self, runs: list[Run], times: int, calls: int) -> None:
+    def _admit(self, runs: list[CountedRun], times: int, calls: int) -> None:
         if sum(run.going for run in runs) >= self.runs * times:
             raise InputError(
                 f"{self.runs * times} runs of yours are going on, as many as this page allows at once. Wait"
@@ -89,7 +92,7 @@ class Quota:
             )
 
     def _forget(self) -> None:
-        """Runs that ended, and began more than an hour ago."""
+        """Drops runs that ended, and began more than an hour ago."""
         old = self.clock() - HOUR
         for account, runs in list(self._known.items()):
             kept = [run for run in runs if run.going or run.began > old]

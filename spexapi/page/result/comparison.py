@@ -1,0 +1,73 @@
+"""Two explanations of the same players in a table: what each part and each combination does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spexapi.explanation.explanation import Explanation
+from spexapi.explanation.reading import Reading
+from spexapi.narrative.meaning import said
+from spexapi.narrative.wording import name, names, one_line, signed
+from spexapi.views.html.safe import safe, tag
+from spexapi.views.svg.drawing import combinations_of
+
+_PLAYERS, _COMBINATIONS = 20, 12  # rows
+
+
+def differences(a: Explanation, b: Explanation) -> str:
+    """What the players and the combinations do in A and in B, the largest differences first."""
+    if tuple(p.text for p in a.players) != tuple(p.text for p in b.players):
+        return tag(
+            "p", "A and B were not taken apart into the same units, so there is no table.", class_="about"
+        )
+    body = tag("h3", "Where they differ") + tag("p", safe(_lede(a, b)), class_="lede")
+    body += _players(a, b) + _combinations(a, b)
+    return tag("div", tag("section", body), class_="spex")
+
+
+def _lede(a: Explanation, b: Explanation) -> str:
+    """The two answers, the unit of the numbers, and whether one is a partial result."""
+    same = a.target.answer.strip() == b.target.answer.strip()
+    answers = (
+        f"Both answer “{a.target.answer}”."
+        if same
+        else f"A answers “{a.target.answer}”, B answers “{b.target.answer}”."
+    )
+    unit = f"in {a.target.unit}" if a.target.unit else "by value"
+    lede = f"{answers} What each part adds to the answer, {unit}. The largest differences come first."
+    if cut := [letter for letter, ex in zip("AB", (a, b), strict=True) if ex.stopped]:
+        lede += f" {' and '.join(cut)} {'are partial results' if len(cut) > 1 else 'is a partial result'}."
+    return lede
+
+
+def _players(a: Explanation, b: Explanation) -> str:
+    of_a, of_b = (Reading.of(ex).shares() for ex in (a, b))
+    order = sorted(range(a.n_players), key=lambda i: -abs(of_a[i] - of_b[i]))[:_PLAYERS]
+    rows = [(_with_text(a, i), signed(of_a[i]), signed(of_b[i]), signed(of_b[i] - of_a[i])) for i in order]
+    return _table(("Part", "A", "B", "B less A"), rows)
+
+
+def _with_text(ex: Explanation, i: int) -> str:
+    """A player by its name and its text, for which the pictures side by side have no room."""
+    own, text = name(ex.players, i), one_line(ex.players[i].text, 60)
+    return own if not text or one_line(text, 28) in own else f"{own}: {text}"
+
+
+def _combinations(a: Explanation, b: Explanation) -> str:
+    both = [(ex, Reading.of(ex), {c.players for c in combinations_of(ex)[0]}) for ex in (a, b)]
+    strong = dict.fromkeys(c.players for ex in (a, b) for c in combinations_of(ex)[0])
+    rows: list[tuple[str, ...]] = []
+    for players in strong:
+        cells = (
+            f"{said(reading, players, value) if players in own else 'next to nothing'} ({signed(value)})"
+            for ex, reading, own in both
+            for value in [ex.interactions.get(players, 0.0)]
+        )
+        rows.append((names(a.players, players), *cells))
+    return _table(("Combination", "A", "B"), rows[:_COMBINATIONS]) if rows else ""
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = tag("thead", tag("tr", "".join(tag("th", safe(t), scope="col") for t in titles)))
+    lines = "".join(tag("tr", "".join(tag("td", tag("bdi", safe(c))) for c in row)) for row in rows)
+    return tag("div", tag("table", head + tag("tbody", lines), class_="numbers"), class_="scroll", tabindex=0)
