@@ -41,7 +41,7 @@ def _lede(a: Explanation, b: Explanation) -> str:
 
 
 def _players(a: Explanation, b: Explanation) -> str:
-    of_a, of_b = (Reading.of(ex).shares() for ex in (a, b))
+    of_a, of_b = (Reading.of(ex).shares for ex in (a, b))
     order = sorted(range(a.n_players), key=lambda i: -abs(of_a[i] - of_b[i]))[:_PLAYERS]
     rows = [(_with_text(a, i), signed(of_a[i]), signed(of_b[i]), signed(of_b[i] - of_a[i])) for i in order]
     return _table(("Part", "A", "B", "B less A"), rows)

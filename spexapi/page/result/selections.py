@@ -38,11 +38,11 @@ class Answered:
     text: str = ""
     holds: bool | None = None
 
-    def off(self, ex: Explanation) -> bool:
+    def off(self, reading: Reading) -> bool:
         """Whether the prediction was off in a way the reader can see."""
         if self.confirmed is not False or self.measured is None:
             return False
-        return valued(ex, self.measured) != valued(ex, self.optimum.predicted)
+        return valued(reading, self.measured) != valued(reading, self.optimum.predicted)
 
 
 async def answer(result: SessionResult, optimum: Optimum, site: Site, key: str) -> Answered:

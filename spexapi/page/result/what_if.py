@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from spexapi.explanation.explanation import Explanation
-from spexapi.explanation.likelihood import probability
 from spexapi.explanation.reading import Reading
 from spexapi.narrative.wording import (
     explained,
@@ -27,7 +26,7 @@ MOST_TICKS = 60
 def form(result: SessionResult) -> str:
     """The boxes to tick off and the questions to put."""
     ex = result.shown
-    shares = Reading.of(ex).shares()
+    shares = Reading.of(ex).shares
     order = sorted(range(ex.n_players), key=lambda i: -abs(shares[i]))[:MOST_TICKS]
     ticks = "".join(_tick(ex, i) for i in sorted(order))
     hidden = ex.n_players - len(order)
@@ -65,27 +64,25 @@ def _tick(ex: Explanation, i: int) -> str:
 def told(result: SessionResult, found: Answered) -> str:
     """What a selection does, predicted and in truth."""
     ex, optimum = result.shown, found.optimum
+    reading = Reading.of(ex)
     lines = tag("p", tag("b", safe(_title(ex, found))))
     if found.text:
         same = found.text.strip() == ex.target.answer.strip()
         says = "The model still answers " if same else "The model now answers "
         lines += tag("p", says + tag("q", safe(found.text), dir="auto") + ".", class_="says")
-    what = f"How likely is {quoted(explained(ex), 40)} then?" if _is_chance(ex) else "The value then:"
-    rows = [("predicted by the explanation", valued(ex, optimum.predicted))]
+    chance = explained(ex) and reading.probability(0.0) is not None
+    what = f"How likely is {quoted(explained(ex), 40)} then?" if chance else "The value then:"
+    rows = [("predicted by the explanation", valued(reading, optimum.predicted))]
     if found.measured is not None:
-        rows.append(("measured on the model itself", valued(ex, found.measured)))
+        rows.append(("measured on the model itself", valued(reading, found.measured)))
     body = "".join(tag("div", tag("dt", safe(k)) + tag("dd", safe(v)), class_="fact") for k, v in rows)
     lines += tag("p", safe(what), class_="lede") + tag("dl", body, class_="facts")
-    if found.off(ex):
+    if found.off(reading):
         lines += tag("p", "The prediction was off by more than chance would explain.", class_="warning")
     if optimum.proof != "optimal":
         lines += tag("p", "The search ended early: a smaller set may exist.", class_="note")
     kept = " ".join(str(i) for i in np.flatnonzero(optimum.mask).tolist())
     return tag("div", tag("section", lines, role="status", data_kept=kept), class_="spex told")
-
-
-def _is_chance(ex: Explanation) -> bool:
-    return bool(explained(ex)) and probability(ex, 0.0) is not None
 
 
 def _title(ex: Explanation, found: Answered) -> str:
