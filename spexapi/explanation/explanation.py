@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import index as whole
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 
 from spexapi.engines.base import Design, Engine, Fit
 from spexapi.engines.registry import find_engine
 from spexapi.errors import InputError
+from spexapi.explanation.equality import same
 from spexapi.explanation.pruned import Pruned
 from spexapi.explanation.recipe import Recipe, options_of, rebuilt
 from spexapi.explanation.values import MaskValues
@@ -35,7 +37,7 @@ Path_ = str | Path
 Cost = Usage  # the older name
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Explanation:
     """Which combinations of players drive the value, with a measure of how far to trust it.
 
@@ -68,10 +70,10 @@ class Explanation:
     notes: tuple[str, ...] = ()
     stopped: bool = False
     stopped_by: str = ""
-    fitted_by: Engine | None = field(default=None, repr=False)
-    verification: Verification | None = field(default=None, repr=False)
-    pruned: tuple[Pruned, ...] = field(default=(), repr=False)
-    estimates: Estimates | None = field(default=None, repr=False)
+    fitted_by: Engine | None = field(default=None, compare=False)
+    verification: Verification | None = None
+    pruned: tuple[Pruned, ...] = ()
+    estimates: Estimates | None = None
 
     @property
     def engine(self) -> str:
@@ -105,6 +107,44 @@ class Explanation:
         """The value with every player kept, or none: the mean of its measurements, else the prediction."""
         known = MaskValues(self.observations, self.spectrum)
         return known.at(range(self.n_players) if kept else ()).value
+
+    def __getitem__(self, players: int | Iterable[int]) -> float:
+        """The value of an interaction, its players in any order; 0 if it is not among `interactions`."""
+        return self.interactions.get(self._interaction(players), 0.0)
+
+    def __contains__(self, players: object) -> bool:
+        try:
+            return self._interaction(players) in self.interactions
+        except InputError:
+            return False
+
+    def __iter__(self) -> Iterator[Interaction]:
+        return iter(self.interactions)
+
+    def __len__(self) -> int:
+        return len(self.interactions)
+
+    def __bool__(self) -> bool:
+        return True  # with no interaction it is an explanation still
+
+    def __eq__(self, other: object) -> bool:
+        return same(self, other) if isinstance(other, Explanation) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.players, self.index, self.max_order, self.backend, self.seed, len(self)))
+
+    def _interaction(self, players: object) -> Interaction:
+        given: list[object] = [players]
+        if isinstance(players, Iterable) and not isinstance(players, str | bytes):
+            given = list(cast("Iterable[object]", players))
+        numbers = sorted(whole(i) for i in given if isinstance(i, SupportsIndex) and not isinstance(i, bool))
+        known = len(set(numbers)) == len(given) and all(0 <= i < self.n_players for i in numbers)
+        if not known:
+            raise InputError(
+                f"{players!r} is no interaction: the players are numbered 0 to {self.n_players - 1}, "
+                "and each can be named once, such as ex[0, 1]"
+            )
+        return tuple(numbers)
 
     def in_index(self, index: str, max_order: int | None = None) -> Explanation:
         """The same explanation, read in another index."""
@@ -200,6 +240,11 @@ class Explanation:
         from spexapi.views.terminal import plain
 
         return plain(self)
+
+    def __repr__(self) -> str:
+        from spexapi.views.terminal import in_a_line
+
+        return in_a_line(self)
 
 
 def read(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from spexapi.explanation.explanation import Explanation
+    from spexapi.trust.audit import Audit
 
 WIDTH = 80
 MOST_PLAYERS = 12
@@ -173,3 +174,28 @@ def _pruned(explanation: Explanation, console: Console) -> None:
         which = one_line(", ".join(each.labels), 400)
         table.add_row(*map(Text, (f"{len(each.labels)}", predicted, measured, which)))
     console.print(table)
+
+
+def in_a_line(explanation: Explanation) -> str:
+    """The explanation for a debugger or a log: how large, how sure, what it took, what is strongest."""
+    facts = [f"{explanation.n_players:,} players", explanation.index, _r2(explanation.audit)]
+    facts += [explanation.engine, f"{explanation.cost.calls:,} calls"]
+    if explanation.stopped:
+        facts.append("stopped early")
+    strongest = [(s, v) for s, v in explanation.top(1) if v]
+    found = "no effect found"
+    for players, value in strongest:
+        called = [name(explanation.players, i) for i in players[:4]]
+        called += [f"{len(players) - 4} more"] * (len(players) > 4)
+        found = f"strongest: {' + '.join(called)} {signed(value)}"
+    return f"Explanation({', '.join(facts)}; {found})"
+
+
+def _r2(audit: Audit) -> str:
+    """R² with its interval in few signs."""
+    if (known := level(audit)) in ("exact", "none"):
+        return "exact" if known == "exact" else "no R²"
+    if audit.r2_interval is None:
+        return f"R² {audit.r2:.2f}"
+    low, high = audit.r2_interval
+    return f"R² {audit.r2:.2f} ({low:.2f}{'-' if low >= 0 else ' to '}{high:.2f})"
