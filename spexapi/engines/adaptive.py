@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
-from spexapi.engines._given import next_masks
 from spexapi.engines._looks import Look, gained, look, looks, usable
-from spexapi.engines.base import Design, Fit
+from spexapi.engines.base import Design, Fit, next_masks
 from spexapi.engines.exact import MOST_PLAYERS, Exact
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.errors import BudgetError, InputError
@@ -102,7 +101,7 @@ class Adaptive:
         """Whether to end at these masks, and the sentence about it; fit is ProxySPEX's of them."""
         ends = rounds(design)
         guesses = np.full(len(seen), np.nan) if fit.out_of_fold is None else fit.out_of_fold
-        rng = np.random.default_rng([_seed(design), len(seen)])
+        rng = np.random.default_rng([design.seed, len(seen)])
         now = look(seen, guesses, (1 - self.confidence) / len(ends), rng)
         if now is not None and now.low >= self.target_r2 * now.ceiling > 0:
             return True, f"enough at {len(seen):,} masks: {self._said(now)}"
@@ -144,8 +143,3 @@ def rounds(design: Design) -> list[int]:
     most = len(design.masks)
     ends = looks(design.n_players, most)
     return [*(end for end in ends if end <= most - design.reserve), most] if design.exact else ends
-
-
-def _seed(design: Design) -> int:
-    given = design.settings.get("seed")
-    return given if isinstance(given, int) else 0

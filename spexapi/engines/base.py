@@ -38,6 +38,12 @@ class Design:
     settings: Mapping[str, object] = field(default_factory=dict[str, object])
     notes: tuple[str, ...] = ()
 
+    @property
+    def seed(self) -> int:
+        """settings["seed"], 0 if there is none: the seed of what a fit draws."""
+        seed = self.settings.get("seed")
+        return seed if isinstance(seed, int) else 0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
@@ -90,3 +96,8 @@ class Engine(Protocol):
         could not be used is said in the notes. Raises NothingMeasured where no value is finite.
         """
         ...
+
+
+def next_masks(design: Design, seen: Measurements, remaining: int) -> Bools:
+    """The planned masks that were not measured yet, in order: what a one-shot engine proposes."""
+    return design.masks[len(seen) : len(seen) + max(0, remaining)]

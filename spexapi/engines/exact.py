@@ -9,9 +9,11 @@ from math import comb, sqrt
 import numpy as np
 from numpy.random import Generator
 
+from spexapi.engines._fit_data import nothing_measured
 from spexapi.engines.base import Design, Fit
-from spexapi.errors import BudgetError, NothingMeasured
+from spexapi.errors import BudgetError
 from spexapi.fourier.masks import all_masks, codes
+from spexapi.fourier.repeats import each_mask_once
 from spexapi.fourier.ridge import Ridge, ridge
 from spexapi.fourier.spectrum import Interaction, Spectrum, parities
 from spexapi.fourier.walsh_hadamard import walsh_hadamard
@@ -58,12 +60,13 @@ class Exact:
     def fit(self, design: Design, seen: Measurements) -> Fit:
         """The transform where every mask has a value; else an estimate from those that have."""
         n = design.n_players
-        mean, variance, count = _by_mask(seen, 2**n)
-        known = count > 0
-        if not known.any():
-            raise NothingMeasured(f"none of {len(seen)} measurements gave a value: {_reasons(seen)}")
-        if not known.all():
-            return _estimate(n, mean, known, seen.n_failed)
+        once, _ = each_mask_once(seen)
+        if not len(once):
+            raise nothing_measured(seen)
+        if len(once) < 2**n:
+            return _estimate(once, seen.n_failed)
+        mean, variance = np.empty(2**n), once.variance
+        mean[codes(once.masks)] = once.values
         rounding = _ZERO * float(np.abs(mean).max())
         walsh_hadamard(mean)
         mean /= 2**n
@@ -75,17 +78,6 @@ class Exact:
         return Fit(
             spectrum, intervals, notes=("every mask was measured, with the sampling noise of the values",)
         )
-
-
-def _by_mask(seen: Measurements, size: int) -> tuple[Floats, Floats, Floats]:
-    """(mean, variance, count), each (size,), of the finite values of each mask; mean 0 where it has none."""
-    ok = seen.ok
-    where = codes(seen.masks[ok])
-    count = np.bincount(where, minlength=size).astype(np.float64)
-    times = np.maximum(count, 1.0)
-    mean = np.bincount(where, seen.values[ok], minlength=size) / times
-    variance = np.bincount(where, seen.variance[ok], minlength=size) / times**2
-    return mean, variance, count
 
 
 def _sparse(n: int, coef: Floats, rounding: float) -> Spectrum:
@@ -101,9 +93,9 @@ def _sparse(n: int, coef: Floats, rounding: float) -> Spectrum:
     return Spectrum(n, dict(zip(keys, coef[places].tolist(), strict=True)))
 
 
-def _estimate(n: int, mean: Floats, known: Bools, n_failed: int) -> Fit:
+def _estimate(once: Measurements, n_failed: int) -> Fit:
     """Ridge on all interactions up to the order with the smallest leave-one-out error."""
-    masks, values = all_masks(n)[known], mean[known]
+    n, masks, values = once.n_players, once.masks, once.values
     support = _low_order(n, 0)
     best, order = ridge(parities(masks, support), values, constant=0), 0
     for k in range(1, n + 1):
@@ -127,7 +119,3 @@ def _low_order(n: int, order: int) -> list[Interaction]:
 
 def _error(found: Ridge, values: Floats) -> float:
     return float(((found.left_out - values) ** 2).mean())
-
-
-def _reasons(seen: Measurements) -> str:
-    return "; ".join(sorted({r for r in seen.reason if r})[:3]) or "no mask was measured"

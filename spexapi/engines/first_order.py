@@ -7,15 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
+from spexapi.engines._additive import additive_fit, design_weights, need_budget
 from spexapi.engines._draws import distinct_draws, subsets_of_sizes
-from spexapi.engines._given import Given, additive, given, next_masks, weights_of
+from spexapi.engines._fit_data import FitData
 from spexapi.engines._lasso import lasso
-from spexapi.engines.base import Design, Fit
-from spexapi.errors import BudgetError, InputError, NothingMeasured
+from spexapi.engines.base import Design, Fit, next_masks
+from spexapi.errors import InputError, NothingMeasured
 from spexapi.fourier.masks import uniform_masks
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import parities
-from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.measurements import Bools, Measurements
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +46,26 @@ class LeaveOneOut:
 
         A player whose removal has no value gets the effect 0, and the notes say how many do.
         """
-        n, use = design.n_players, given(seen)
-        removed = n - use.masks.sum(axis=1)
+        n, data = design.n_players, FitData.of(seen)
+        removed = n - data.masks.sum(axis=1)
         if not (removed == 0).any():
             raise NothingMeasured(
                 "the mask that keeps all players has no value, and leave-one-out measures every effect"
                 " against it: measure it, or choose another engine"
             )
-        if not use.scale:
-            return use.constant()
-        full = use.values[removed == 0][0]
+        if not data.scale:
+            return data.constant()
+        full = data.values[removed == 0][0]
         alone = np.flatnonzero(removed == 1)
-        players = (~use.masks[alone]).argmax(axis=1)
+        players = (~data.masks[alone]).argmax(axis=1)
         effects = np.zeros(n)
-        effects[players] = full - use.values[alone]
-        notes = use.notes
+        effects[players] = full - data.values[alone]
+        notes: list[str] = []
         if len(alone) < n:
-            notes = (*notes, f"{n - len(alone)} of {n} players were not measured: their effect stands as 0")
+            notes.append(f"{n - len(alone)} of {n} players were not measured: their effect stands as 0")
         if (unused := int((removed > 1).sum())) > 0:
-            notes = (*notes, f"{unused} masks remove several players and were not used")
-        base = float(use.in_units(full - effects.sum()))
-        return Fit(additive(n, base, use.scale * effects), notes=notes)
+            notes.append(f"{unused} masks remove several players and were not used")
+        return additive_fit(data, float(full - effects.sum()), effects, *notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +108,17 @@ class Lime:
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
         """Weighted ridge. Masks of another design count once each."""
-        n, use = design.n_players, given(seen)
-        if not use.scale:
-            return use.constant()
-        times = weights_of(design, use.masks)
-        distance = 100 * (1 - np.sqrt(use.masks.sum(axis=1) / n))
+        n, data = design.n_players, FitData.of(seen)
+        if not data.scale:
+            return data.constant()
+        times = design_weights(design, data.masks)
+        distance = 100 * (1 - np.sqrt(data.masks.sum(axis=1) / n))
         weights = np.exp(-(distance**2) / (2 * self.width**2)) * (1.0 if times is None else times)
         weights = np.maximum(weights, 1e-300)
-        columns = parities(use.masks, [(), *((i,) for i in range(n))])
+        columns = parities(data.masks, [(), *((i,) for i in range(n))])
         # an effect is -2 times its coefficient: a penalty of 1 on effects is 4 on coefficients
-        found = ridge(columns, use.values, constant=0, penalty=4.0, weights=weights)
-        return _linear(use, -2 * found.coef[1:], float(found.coef[0] + found.coef[1:].sum()))
+        found = ridge(columns, data.values, constant=0, penalty=4.0, weights=weights)
+        return additive_fit(data, float(found.coef[0] + found.coef[1:].sum()), -2 * found.coef[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,31 +152,14 @@ class ContextCite:
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
         """Lasso on which players are kept; weak effects are 0."""
-        use = given(seen)
-        if not use.scale:
-            return use.constant()
-        base, effects = lasso(use.masks.astype(np.float64), use.values, np.array([self.penalty]))
+        data = FitData.of(seen)
+        if not data.scale:
+            return data.constant()
+        base, effects = lasso(data.masks.astype(np.float64), data.values, np.array([self.penalty]))
         left = int(np.count_nonzero(effects))
         note = f"the lasso left {left} of {design.n_players} players with an effect"
-        return _linear(use, effects[:, 0], float(base[0]), note)
-
-
-def need_budget(who: str, n_players: int, budget: int, least: int) -> None:
-    """Raises InputError for fewer than 2 players, BudgetError with the number below `least`."""
-    if n_players < 2:
-        raise InputError(f"there is nothing to compare with fewer than 2 players, got {n_players}")
-    if budget < least:
-        raise BudgetError(
-            f"a budget of {budget} measurements is too small for {who} on {n_players} players: raise it to"
-            f" {least} or more, or make fewer, larger players"
-        )
+        return additive_fit(data, float(base[0]), effects[:, 0], note)
 
 
 def _few(n: int) -> int:
     return n + 2 if n > 2 else 4
-
-
-def _linear(use: Given, effects: Floats, base: float, *notes: str) -> Fit:
-    """From standardised effects to a fit in the game's own unit."""
-    spectrum = additive(use.masks.shape[1], float(use.in_units(np.array(base))), use.scale * effects)
-    return Fit(spectrum, notes=(*use.notes, *notes))

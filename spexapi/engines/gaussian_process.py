@@ -9,8 +9,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.engines._observed import FitData, imputed, observed
-from spexapi.engines.base import Design, Fit
+from spexapi.engines._fit_data import FitData, impute_censored
+from spexapi.engines.base import Design, Fit, next_masks
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.engines.resampling import FOLDS, folds, predict_out_of_fold
 from spexapi.engines.stack.gp_kernel import Process, condition, scales_of, spreads
@@ -50,7 +50,7 @@ class GaussianProcess:
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
         """The planned masks that were not measured yet, in order."""
-        return ProxySPEX().propose(design, seen, remaining)
+        return next_masks(design, seen, remaining)
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
         """The posterior's largest coefficients with their 90% intervals; time O(m³).
@@ -58,22 +58,21 @@ class GaussianProcess:
         Out of fold, the rates are estimated again: leave-one-out at rates that saw the row would promise too
         much at few masks. More than 2,000 masks are a random 2,000 of them, which is said.
         """
-        settled = design.settings.get("seed")
-        seed = settled if isinstance(settled, int) else 0
-        given, row = _at_most(observed(seen), seed)
-        if not given.scale:
-            return given.constant()
+        seed = design.seed
+        data, row = _at_most(FitData.of(seen), seed)
+        if not data.scale:
+            return data.constant()
         with one_thread():
-            given = imputed(given, lambda certain: _quick(certain, seed))
-            process = _process(given, seed)
+            data = impute_censored(data, lambda certain: _quick(certain, seed))
+            process = _process(data, seed)
             support, coef, prior, left = largest(process, _SETS)
-            fold = folds(len(given.values), np.random.default_rng(seed))
+            fold = folds(len(data.values), np.random.default_rng(seed))
             rest = [np.flatnonzero(fold != k) for k in range(min(FOLDS, len(fold)))]
-            parts = [largest(_process(given.take(rows), seed), _SETS) for rows in rest]
+            parts = [largest(_process(data.take(rows), seed), _SETS) for rows in rest]
             spread = spreads(process, support, prior)
-        without = tuple(given.spectrum(dict(zip(s, c.tolist(), strict=True))) for s, c, _, _ in parts)
-        spectrum = given.spectrum(dict(zip(support, coef.tolist(), strict=True)))
-        half = given.scale * NORMAL_95 * spread
+        without = tuple(data.spectrum(dict(zip(s, c.tolist(), strict=True))) for s, c, _, _ in parts)
+        spectrum = data.spectrum(dict(zip(support, coef.tolist(), strict=True)))
+        half = data.scale * NORMAL_95 * spread
         of_rows = np.where(row >= 0, fold[row], -1)
         return Fit(
             spectrum,
@@ -82,15 +81,15 @@ class GaussianProcess:
                 for s, h in zip(support, half.tolist(), strict=True)
             },
             out_of_fold=predict_out_of_fold(without, of_rows, seen.masks),
-            notes=(*given.notes, *_notes(process, len(support), left)),
+            notes=(*data.notes, *_notes(process, len(support), left)),
             fold=of_rows,
             fold_spectra=without,
         )
 
 
-def _process(given: FitData, seed: int) -> Process:
-    (scales,) = scales_of(given.masks, given.values, given.variance, _SPREAD, seed)
-    return condition(given.masks, given.values, given.variance, scales)
+def _process(data: FitData, seed: int) -> Process:
+    (scales,) = scales_of(data.masks, data.values, data.variance, _SPREAD, seed)
+    return condition(data.masks, data.values, data.variance, scales)
 
 
 def _quick(certain: FitData, seed: int) -> tuple[Mapping[Interaction, float], float]:
@@ -100,16 +99,16 @@ def _quick(certain: FitData, seed: int) -> tuple[Mapping[Interaction, float], fl
     return dict(zip(support, coef.tolist(), strict=True)), error
 
 
-def _at_most(given: FitData, seed: int) -> tuple[FitData, NDArray[np.intp]]:
+def _at_most(data: FitData, seed: int) -> tuple[FitData, NDArray[np.intp]]:
     """2,000 of the masks at most; and for each row of the measurements which of these it is, or -1."""
-    count = len(given.values)
+    count = len(data.values)
     if count <= MOST_MASKS:
-        return given, given.group
+        return data, data.group
     drawn = np.sort(np.random.default_rng([seed, count]).permutation(count)[:MOST_MASKS])
     place = np.full(count + 1, -1)
     place[drawn] = np.arange(MOST_MASKS)
     note = f"of {count:,} masks a random {MOST_MASKS:,} were used: proxyspex takes them all"
-    return replace(given.take(drawn), notes=(*given.notes, note)), place[given.group]
+    return replace(data.take(drawn), notes=(*data.notes, note)), place[data.group]
 
 
 def _notes(process: Process, count: int, left: float) -> list[str]:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from spexapi.engines._additive import additive_fit, design_weights, need_budget
 from spexapi.engines._draws import distinct_draws, subsets_of_sizes
-from spexapi.engines._given import Given, additive, given, next_masks, weights_of
-from spexapi.engines.base import Design, Fit
-from spexapi.engines.first_order import need_budget
+from spexapi.engines._fit_data import FitData
+from spexapi.engines.base import Design, Fit, next_masks
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import parities
 from spexapi.measurements import Bools, Floats, Measurements
@@ -52,52 +52,47 @@ class KernelShap:
 
         Where all kept or none kept has no value, the sum is left free and the notes say so.
         """
-        n, use = design.n_players, given(seen)
-        if not use.scale:
-            return use.constant()
-        kept = use.masks.sum(axis=1)
-        weights = weights_of(design, use.masks)
+        n, data = design.n_players, FitData.of(seen)
+        if not data.scale:
+            return data.constant()
+        kept = data.masks.sum(axis=1)
+        weights = design_weights(design, data.masks)
         if weights is None:
             weights = _kernel(n, kept)
         inner = (kept > 0) & (kept < n)
         if (kept == 0).any() and (kept == n).any():
-            base = float(use.values[kept == 0][0])
-            total = float(use.values[kept == n][0]) - base
-            return _constrained(use, inner, weights, base, total)
-        return _free(use, inner, weights)
+            base = float(data.values[kept == 0][0])
+            total = float(data.values[kept == n][0]) - base
+            return _constrained(data, inner, weights, base, total)
+        return _free(data, inner, weights)
 
 
-def _constrained(use: Given, inner: Bools, weights: Floats, base: float, total: float) -> Fit:
+def _constrained(data: FitData, inner: Bools, weights: Floats, base: float, total: float) -> Fit:
     """Effects that add up to `total`: an equal share of it, and a part that adds up to 0."""
-    masks: Floats = use.masks[inner].astype(np.float64)
-    n, notes = masks.shape[1], use.notes
+    masks: Floats = data.masks[inner].astype(np.float64)
+    n, notes = masks.shape[1], list[str]()
     share: Floats = masks.mean(axis=1)
     root: Floats = np.sqrt(weights[inner])
     # rows that add up to 0: so does the shortest solution
     rows = (masks - share[:, None]) * root[:, None]
-    target = (use.values[inner] - base - share * total) * root
+    target = (data.values[inner] - base - share * total) * root
     lstsq: Any = np.linalg.lstsq  # its parts have no types
     apart, _, rank, _ = lstsq(rows, target, rcond=None)
     if rank < n - 1:
-        notes = (*notes, f"the masks tell {rank + 1} of {n} effects apart: more are needed for the rest")
-    spectrum = additive(n, float(use.in_units(np.array(base))), use.scale * (total / n + apart))
-    return Fit(spectrum, notes=notes)
+        notes.append(f"the masks tell {rank + 1} of {n} effects apart: more are needed for the rest")
+    return additive_fit(data, base, total / n + apart, *notes)
 
 
-def _free(use: Given, inner: Bools, weights: Floats) -> Fit:
+def _free(data: FitData, inner: Bools, weights: Floats) -> Fit:
     """Without the two ends, the constant is fitted as well."""
-    n = len(use.masks[0])
+    n = len(data.masks[0])
     note = "all kept or none kept has no value, so the effects do not add up to their difference"
     if not inner.any():
-        return Fit(
-            additive(n, use.centre, np.zeros(n)), notes=(*use.notes, note, "nothing else was measured")
-        )
-    columns = parities(use.masks[inner], [(), *((i,) for i in range(n))])
+        return additive_fit(data, 0.0, np.zeros(n), note, "nothing else was measured")
+    columns = parities(data.masks[inner], [(), *((i,) for i in range(n))])
     weighed = np.maximum(weights[inner], 1e-300)
-    found = ridge(columns, use.values[inner], constant=0, weights=weighed / weighed.max())
-    base = use.in_units(found.coef[0] + found.coef[1:].sum())
-    effects: Floats = (-2 * use.scale) * found.coef[1:]
-    return Fit(additive(n, float(base), effects), notes=(*use.notes, note))
+    found = ridge(columns, data.values[inner], constant=0, weights=weighed / weighed.max())
+    return additive_fit(data, float(found.coef[0] + found.coef[1:].sum()), -2 * found.coef[1:], note)
 
 
 def _kernel(n: int, kept: NDArray[np.intp]) -> Floats:

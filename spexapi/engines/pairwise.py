@@ -10,15 +10,15 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.engines._given import given, next_masks
+from spexapi.engines._additive import need_budget
+from spexapi.engines._fit_data import FitData, bounds_unused
 from spexapi.engines._lasso import lasso, path_of
-from spexapi.engines.base import Design, Fit
-from spexapi.engines.first_order import need_budget
+from spexapi.engines.base import Design, Fit, next_masks
 from spexapi.engines.resampling import FOLDS, folds
 from spexapi.errors import InputError
 from spexapi.fourier.masks import uniform_masks
 from spexapi.fourier.ridge import ridge
-from spexapi.fourier.spectrum import Spectrum, parities
+from spexapi.fourier.spectrum import parities
 from spexapi.measurements import Bools, Floats, Measurements
 
 MOST_PLAYERS = 200  # 20,101 terms; a fit then takes a few seconds
@@ -57,19 +57,16 @@ class Pairwise:
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
         """Time O(m s min(m, s)) for s terms, six times over, and the lasso's."""
-        n, use = design.n_players, given(seen)
-        if not use.scale:
-            return use.constant()
+        n, data = design.n_players, FitData.of(seen)
+        if not data.scale:
+            return data.constant()
         support = [s for size in (1, 2) for s in combinations(range(n), size)]
-        columns = parities(use.masks, support)
-        seed = design.settings.get("seed")
-        rng = np.random.default_rng(seed if isinstance(seed, int) else 0)
-        coef, how = _better(columns, use.values, rng)
-        found = dict(zip([(), *support], (use.scale * coef).tolist(), strict=True))
-        found[()] += use.centre
+        columns = parities(data.masks, support)
+        coef, how = _better(columns, data.values, np.random.default_rng(design.seed))
+        found = dict(zip([(), *support], coef.tolist(), strict=True))
         kept = {s: value for s, value in found.items() if not s or value != 0.0}
-        note = f"{how} on {len(support)} players and pairs from {len(use.values)} masks"
-        return Fit(Spectrum(n, kept), notes=(*use.notes, note))
+        note = f"{how} on {len(support)} players and pairs from {len(data.values)} masks"
+        return Fit(data.spectrum(kept), notes=(*data.notes, *bounds_unused(data), note))
 
 
 def _better(columns: NDArray[Any], values: Floats, rng: Generator) -> tuple[Floats, str]:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.engines._observed import FitData, as_they_stand, imputed, observed, weights_of
-from spexapi.engines.base import Design, Fit
+from spexapi.engines._fit_data import FitData, bounds_unused, impute_censored, precision_weights
+from spexapi.engines.base import Design, Fit, next_masks
 from spexapi.engines.resampling import folds, predict_out_of_fold
 from spexapi.engines.stack.base_learners import BaseLearner, first_order, fit_base_learners
 from spexapi.engines.stack.gp_learners import MOST_MASKS, one_thread, process_members
@@ -63,7 +63,7 @@ class ProxySPEX:
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
         """The planned masks that were not measured yet, in order."""
-        return design.masks[len(seen) : len(seen) + max(0, remaining)]
+        return next_masks(design, seen, remaining)
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
         """The combined spectrum with its out-of-fold predictions; time mostly trees, O(m n) of them.
@@ -72,62 +72,60 @@ class ProxySPEX:
         replaced by what the others predict within their bounds. Fewer than 8 masks give single players, one a
         constant.
         """
-        given = observed(seen)
-        if not given.scale:
-            return given.constant()
-        if len(given.values) < _FEWEST_FOR_TREES:
-            member = first_order(given.masks, given.values)
+        data = FitData.of(seen)
+        if not data.scale:
+            return data.constant()
+        if len(data.values) < _FEWEST_FOR_TREES:
+            member = first_order(data.masks, data.values)
             found = dict(zip(member.support, member.coef[:, 0].tolist(), strict=True))
-            note = f"{len(given.values)} values are enough for single players only, not for interactions"
-            return Fit(given.spectrum(found), notes=(*given.notes, note))
-        settled = design.settings.get("seed")
-        seed = settled if isinstance(settled, int) else 0
+            note = f"{len(data.values)} values are enough for single players only, not for interactions"
+            return Fit(data.spectrum(found), notes=(*data.notes, note))
         if self.published:
-            rng = np.random.default_rng(seed)
-            spectrum, growth = published(given.masks, given.values, rng)
+            rng = np.random.default_rng(design.seed)
+            spectrum, growth = published(data.masks, data.values, rng)
             chosen = f"{growth.trees} trees of depth {growth.depth}, rate {growth.rate}"
-            notes = (*given.notes, *as_they_stand(given), f"the published recipe chose {chosen}")
-            return Fit(given.spectrum(spectrum.coef), notes=notes)
-        return _combined(given, seen, seed)
+            notes = (*data.notes, *bounds_unused(data), f"the published recipe chose {chosen}")
+            return Fit(data.spectrum(spectrum.coef), notes=notes)
+        return _combined(data, seen, design.seed)
 
 
-def _combined(given: FitData, seen: Measurements, seed: int) -> Fit:
+def _combined(data: FitData, seen: Measurements, seed: int) -> Fit:
     def quick(certain: FitData) -> tuple[Mapping[Interaction, float], float]:
         found = _stacked(certain, folds(len(certain.values), np.random.default_rng(seed)), seed)
         return found.coef, float(np.mean((found.out_of_fold - certain.values) ** 2))
 
     with one_thread():
-        given = imputed(given, quick)
-        fold = folds(len(given.values), np.random.default_rng(seed))
-        found = _stacked(given, fold, seed)
-    without = tuple(truncate(given.spectrum(coef), _ENERGY) for coef in found.without)
-    of_rows = given.rows(fold)
+        data = impute_censored(data, quick)
+        fold = folds(len(data.values), np.random.default_rng(seed))
+        found = _stacked(data, fold, seed)
+    without = tuple(truncate(data.spectrum(coef), _ENERGY) for coef in found.without)
+    of_rows = data.rows(fold)
     return Fit(
-        truncate(given.spectrum(found.coef), _ENERGY),
+        truncate(data.spectrum(found.coef), _ENERGY),
         out_of_fold=predict_out_of_fold(without, of_rows, seen.masks),
-        notes=(*given.notes, _what_carried(found.shares, len(given.values))),
+        notes=(*data.notes, _what_carried(found.shares, len(data.values))),
         fold=of_rows,
         fold_spectra=without,
     )
 
 
-def _stacked(given: FitData, fold: NDArray[np.intp], seed: int) -> Stack:
-    weights = weights_of(given)
-    process = len(given.values) <= MOST_MASKS
-    order = highest_order(given.masks.shape[1], len(given.values))
-    halves = Halves.of(given.masks, order) if order > 1 else None
+def _stacked(data: FitData, fold: NDArray[np.intp], seed: int) -> Stack:
+    weights = precision_weights(data)
+    process = len(data.values) <= MOST_MASKS
+    order = highest_order(data.masks.shape[1], len(data.values))
+    halves = Halves.of(data.masks, order) if order > 1 else None
 
     def fit(rows: NDArray[np.intp]) -> list[BaseLearner]:
-        masks, values = given.masks[rows], given.values[rows]
+        masks, values = data.masks[rows], data.values[rows]
         counts = None if weights is None else weights[rows]
         members = fit_base_learners(masks, values, seed, counts)
         if halves is not None:
             members.append(pursuit_member(halves, rows, values, counts))
         if process:
-            members += process_members(masks, values, given.variance[rows], seed)
+            members += process_members(masks, values, data.variance[rows], seed)
         return members
 
-    return stack(given.masks, given.values, fit, fold, weights)
+    return stack(data.masks, data.values, fit, fold, weights)
 
 
 def _what_carried(shares: list[tuple[str, float]], count: int) -> str:

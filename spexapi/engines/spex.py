@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.engines.base import Design, Fit
+from spexapi.engines._fit_data import FitData, bounds_unused
+from spexapi.engines.base import Design, Fit, next_masks
 from spexapi.engines.codes.bch import bch
 from spexapi.engines.codes.peeling import Hashing, peel
 from spexapi.engines.codes.refit import size
@@ -17,8 +17,8 @@ from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.engines.stack.matching_pursuit import Halves, highest_order, pursue
 from spexapi.errors import BudgetError, InputError
 from spexapi.fourier.masks import uniform_masks, unique_rows
-from spexapi.fourier.spectrum import Interaction, Spectrum, truncate
-from spexapi.measurements import Bools, Floats, Measurements, is_constant
+from spexapi.fourier.spectrum import Interaction, truncate
+from spexapi.measurements import Bools, Floats, Measurements
 
 _FEWEST_BITS = 3  # of a bin's number: 8 bins a group, as in the published SPEX
 _LOWEST_ORDER = 2
@@ -106,7 +106,7 @@ class SPEX:
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
         """The planned masks that were not measured yet, in order; failed ones not again."""
-        return design.masks[len(seen) : len(seen) + max(0, remaining)]
+        return next_masks(design, seen, remaining)
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
         """Terms by decoding and peeling, their sizes by ridge on all masks; tenths of a second to a few.
@@ -115,30 +115,28 @@ class SPEX:
         groups have values enough is fitted by ProxySPEX on what there is. The predictions out of fold are
         those of uniform masks only: no choice of terms saw them.
         """
-        masks, values, row = _means(seen)
-        hashing = _hashing(design)
-        centre, scale = _spread(values)
-        if not scale:
-            return ProxySPEX().fit(design, seen)
+        data, hashing = FitData.of(seen), _hashing(design)
+        if not data.scale:
+            return data.constant()
+        masks, row = data.masks, data.group
         inside, there = _look_up(hashing.masks(), masks)
         kept = masks.sum(axis=1)
         apart = ~there & (kept > 0) & (kept < design.n_players)
-        standard = (values - centre) / scale
-        asked = np.where(inside >= 0, standard[inside], np.nan).reshape(len(hashing.matrices), -1)
+        asked = np.where(inside >= 0, data.values[inside], np.nan).reshape(len(hashing.matrices), -1)
         share = np.isfinite(asked).mean(axis=1)
         groups = np.flatnonzero(share >= _COMPLETE)
         if len(groups) < 2:
             return _without_codes(design, seen, (row >= 0) & apart[row], f"{len(groups)} of {len(share)}")
-        notes = _gaps(seen, int(np.isnan(asked).sum()), len(groups), len(share))
+        notes = _gaps(seen, data, int(np.isnan(asked).sum()), len(groups), len(share))
         part = Hashing(hashing.matrices[groups], hashing.shift, hashing.code)
-        most, order = max(64, len(values) // 4), min(self.order, design.n_players)
+        most, order = max(64, len(masks) // 4), min(self.order, design.n_players)
         terms = _terms(part, asked[groups].ravel(), most, order)
-        notes.append(f"{len(terms) - 1} terms stand out of the noise in {len(values):,} masks")
-        sized = size(terms, masks, standard, apart, seed=_seed(design), combined=self.combined)
-        spectrum = truncate(_in_units(design.n_players, sized.coef, centre, scale), _ENERGY)
+        notes.append(f"{len(terms) - 1} terms stand out of the noise in {len(masks):,} masks")
+        sized = size(terms, masks, data.values, apart, seed=design.seed, combined=self.combined)
+        spectrum = truncate(data.spectrum(sized.coef), _ENERGY)
         if sized.out_of_fold is None:
             return Fit(spectrum, notes=(*notes, sized.note))
-        out_of_fold = np.where(row >= 0, centre + scale * sized.out_of_fold[row], np.nan)
+        out_of_fold = np.where(row >= 0, data.centre + data.scale * sized.out_of_fold[row], np.nan)
         return Fit(spectrum, out_of_fold=out_of_fold, notes=(*notes, sized.note))
 
     def _check(self, n_players: int) -> None:
@@ -174,27 +172,6 @@ def _not_among(masks: Bools, others: Bools) -> Bools:
     return masks[~np.isin(group[len(others) :], group[: len(others)])]
 
 
-def _means(seen: Measurements) -> tuple[Bools, Floats, NDArray[np.intp]]:
-    """Different masks (m, n) that have a value, the mean of each, and which of them each row is, -1: none."""
-    ok = np.flatnonzero(seen.ok)
-    first, group = unique_rows(seen.masks[ok])
-    row = np.full(len(seen), -1)
-    row[ok] = group
-    values = np.bincount(group, weights=seen.values[ok]) / np.bincount(group)
-    return seen.masks[ok[first]], values, row
-
-
-def _spread(values: Floats) -> tuple[float, float]:
-    """Mean and standard deviation; 0 where all are the same. Values of 1e200 have no squares."""
-    if len(values) < 2:
-        return 0.0, 0.0
-    centre = float(values.mean())
-    widest = float(np.abs(values - centre).max())
-    if is_constant(values):
-        return centre, 0.0
-    return centre, widest * float(((values - centre) / widest).std())
-
-
 def _without_codes(design: Design, seen: Measurements, apart: Bools, complete: str) -> Fit:
     """What ProxySPEX finds; it is judged on uniform masks only, since blocks of masks resemble each other."""
     found = ProxySPEX().fit(design, seen)
@@ -221,11 +198,6 @@ def _terms(hashing: Hashing, values: Floats, most: int, order: int) -> list[Inte
     return pursue(halves, np.arange(len(first)), values[known[first]], terms)
 
 
-def _seed(design: Design) -> int:
-    given = design.settings.get("seed")
-    return given if isinstance(given, int) else 0
-
-
 def _hashing(design: Design) -> Hashing:
     """Raises InputError where the design is another engine's."""
     given = design.settings
@@ -244,12 +216,11 @@ def _look_up(asked: Bools, masks: Bools) -> tuple[NDArray[np.intp], Bools]:
     return inside, np.isin(where, inside)
 
 
-def _gaps(seen: Measurements, missing: int, complete: int, groups: int) -> list[str]:
+def _gaps(seen: Measurements, data: FitData, missing: int, complete: int, groups: int) -> list[str]:
     notes: list[str] = []
     if seen.n_failed:
         notes.append(f"{seen.n_failed} of {len(seen)} measurements failed")
-    if bounded := int((seen.ok & (seen.lower < seen.upper)).sum()):
-        notes.append(f"{bounded} values are known within bounds only and were taken as they stand")
+    notes += bounds_unused(data)
     if missing:
         notes.append(
             f"{missing} masks of the transform have no value: they count as what the fit without them says"
@@ -257,10 +228,3 @@ def _gaps(seen: Measurements, missing: int, complete: int, groups: int) -> list[
     if complete < groups:
         notes.append(f"{complete} of {groups} groups of masks are complete enough to decode")
     return notes
-
-
-def _in_units(n: int, coef: Mapping[Interaction, float], centre: float, scale: float) -> Spectrum:
-    """From standardised values back to the game's own."""
-    scaled = {s: scale * value for s, value in coef.items()}
-    scaled[()] = centre + scaled.get((), 0.0)
-    return Spectrum(n, scaled)

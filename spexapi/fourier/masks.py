@@ -136,7 +136,9 @@ def _not_in(drawn: Bools, known: Bools, distinct: bool) -> Bools:
     return drawn[fresh]
 
 
-def _keys(masks: Bools) -> NDArray[np.void]:
-    """(m,) one opaque value a row, equal where the rows are."""
+def _keys(masks: Bools) -> NDArray[np.void] | Words:
+    """(m,) one opaque value for each row, equal for equal rows."""
     words = pack(masks) if masks.shape[1] else np.zeros((len(masks), 1), dtype=np.uint64)
+    if words.shape[1] == 1:
+        return words[:, 0]
     return words.view(np.dtype((np.void, words.shape[1] * 8))).reshape(-1)

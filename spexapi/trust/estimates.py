@@ -11,10 +11,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from spexapi.engines.resampling import FEWEST
-from spexapi.fourier.masks import unique_rows
 from spexapi.fourier.parity import blocks
+from spexapi.fourier.repeats import each_mask_once
 from spexapi.fourier.spectrum import Interaction, Spectrum, parities
-from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.measurements import Floats, Measurements
 from spexapi.trust.cross_fitting import CrossFits, cross_fit_sure_terms
 from spexapi.trust.shrinkage import Shrinkage, shrink
 
@@ -38,18 +38,6 @@ class Estimates:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
-    """Different masks, and what is known of each; fold -1 where it is no draw or in no fold."""
-
-    masks: Bools
-    values: Floats
-    lower: Floats
-    upper: Floats
-    variance: Floats
-    fold: NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Judged:
     """Residuals of fits that did not see their rows, as weights for parities.
 
@@ -67,10 +55,8 @@ class _Judged:
 
 def exact_estimates(seen: Measurements, spectrum: Spectrum) -> Estimates:
     """Where every mask was measured: the spectrum itself, with the sampling noise of the values."""
-    first, group = unique_rows(seen.masks[seen.ok])
-    count = np.bincount(group)
-    noise = np.bincount(group, seen.variance[seen.ok]) / count**2
-    return Estimates(spectrum, float(noise.sum()) / len(first) ** 2)
+    once, _ = each_mask_once(seen)
+    return Estimates(spectrum, float(once.variance.sum()) / len(once) ** 2)
 
 
 def estimate(
@@ -95,20 +81,20 @@ def estimate(
     learning", definition 3.1; Cochran (1977), "Sampling techniques", section 2.6, for the finite number of
     masks.
     """
-    rows = _distinct(seen, again)
-    judged = _judge(rows, again)
+    once, fold = _distinct(seen, again)
+    judged = _judge(once, fold, again)
     known = np.isfinite(judged.residual)
     if int(known.sum()) < FEWEST:
         return None
     support = list(dict.fromkeys([*reported.coef, *also]))
     pull = np.zeros(len(support))
-    for part in blocks(len(rows.masks), len(support)):
-        pull += judged.pull[part] @ parities(rows.masks[part], support, np.float64)
+    for part in blocks(len(once.masks), len(support)):
+        pull += judged.pull[part] @ parities(once.masks[part], support, np.float64)
     without = np.array([[found.coef.get(s, 0.0) for s in support] for found in judged.without])
     centre = without.mean(axis=0) + pull
-    noise, count = rows.variance, int(known.sum())
+    noise, count = once.variance, int(known.sum())
     squares = judged.residual[known] ** 2 - noise[known]
-    share = max(0.0, 1 - len(rows.masks) / 2.0 ** min(reported.n_players, 1000))  # of all masks, not measured
+    share = max(0.0, 1 - len(once.masks) / 2.0 ** min(reported.n_players, 1000))  # of all masks, not measured
     variance = max(0.0, float(squares.mean())) * share / count + float((judged.weight**2 * noise).sum())
     coef = dict(zip(support, centre.tolist(), strict=True))
     believed = shrink(coef, variance, reported)
@@ -144,31 +130,28 @@ def _above_0(value: float, error: float) -> float:
     return max(0.0, value + error * float(np.exp(-(z**2) / 2 - log_below)) / (2 * np.pi) ** 0.5)
 
 
-def _distinct(seen: Measurements, again: CrossFits) -> _Rows:
-    ok = np.flatnonzero(seen.ok)
-    first, group = unique_rows(seen.masks[ok])
-    count = np.bincount(group)
-    masks, fold = seen.masks[ok][first], again.fold[ok][first].copy()
-    kept = masks.sum(axis=1)
-    fold[(kept == 0) | (kept == masks.shape[1])] = -1  # in every design, so no draw
-    values, lower, upper, noise = (
-        np.bincount(group, part[ok]) / count for part in (seen.values, seen.lower, seen.upper, seen.variance)
-    )
-    return _Rows(masks, values, lower, upper, noise / count, fold)
+def _distinct(seen: Measurements, again: CrossFits) -> tuple[Measurements, NDArray[np.intp]]:
+    """Each mask once, and its fold: -1 if it is no draw (all kept, none kept) or in no fold."""
+    once, row = each_mask_once(seen)
+    fold = np.full(len(once), -1)
+    fold[row[row >= 0]] = again.fold[row >= 0]
+    kept = once.masks.sum(axis=1)
+    fold[(kept == 0) | (kept == once.n_players)] = -1
+    return once, fold
 
 
-def _judge(rows: _Rows, again: CrossFits) -> _Judged:
-    m, n = rows.masks.shape
+def _judge(once: Measurements, fold: NDArray[np.intp], again: CrossFits) -> _Judged:
+    m, n = once.masks.shape
     every = 2.0 ** min(n, 1000)
-    used = [k for k in range(len(again.spectra)) if (rows.fold == k).any()]
+    used = [k for k in range(len(again.spectra)) if (fold == k).any()]
     pull, weight, residual = np.zeros(m), np.zeros(m), np.full(m, np.nan)
     for k in used:
-        there = rows.fold == k
+        there = fold == k
         count = float(there.sum())
         left = every - (m - count)
         asked = np.flatnonzero(there if n > _LISTED else np.ones(m, dtype=np.bool_))
         missed = np.zeros(m)
-        missed[asked] = _beyond(rows, asked, again.spectra[k].predict(rows.masks[asked]))
+        missed[asked] = _beyond(once, asked, again.spectra[k].predict(once.masks[asked]))
         share = np.full(m, 1 / every)
         share[there] = left / every / count
         pull += share * missed / len(used)
@@ -177,7 +160,7 @@ def _judge(rows: _Rows, again: CrossFits) -> _Judged:
     return _Judged(pull, weight, residual, [again.spectra[k] for k in used])
 
 
-def _beyond(rows: _Rows, asked: NDArray[np.intp], guess: Floats) -> Floats:
+def _beyond(once: Measurements, asked: NDArray[np.intp], guess: Floats) -> Floats:
     """How far the values are from the guess; of a value known within bounds, the nearer bound."""
-    low, high = rows.lower[asked], rows.upper[asked]
-    return np.where(low < high, np.clip(guess, low, high), rows.values[asked]) - guess
+    low, high = once.lower[asked], once.upper[asked]
+    return np.where(low < high, np.clip(guess, low, high), once.values[asked]) - guess
