@@ -9,7 +9,7 @@ from openai_server import Server
 import spexapi
 from spexapi.backends.base import Message, Price, Request
 from spexapi.backends.openai import batch_api
-from spexapi.backends.openai.backend import open_openai
+from spexapi.backends.openai.open import open_openai
 from spexapi.errors import Refused
 from spexapi.plan import preview
 

@@ -11,7 +11,8 @@ from openai_server.settings import PASSING
 import spexapi
 from spexapi.backends.embeddings import open_embeddings
 from spexapi.backends.huggingface.embedded import FOLDER
-from spexapi.backends.openai.backend import OpenAI, open_openai
+from spexapi.backends.openai.backend import OpenAI
+from spexapi.backends.openai.open import open_openai
 from spexapi.scorers.base import Scorer
 from spexapi.scorers.judged import embedding, judge
 from spexapi.testing import Questions, check_all

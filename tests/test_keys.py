@@ -13,7 +13,7 @@ import pytest
 from openai_server import Server
 
 import spexapi
-from spexapi.backends.openai.backend import open_openai
+from spexapi.backends.openai.open import open_openai
 from spexapi.errors import SpexError
 
 KEY = "sk-proj-Zq7_very-secret-0123456789"

@@ -8,7 +8,7 @@ from openai_server import Server
 
 import spexapi
 from spexapi.backends.base import Message, Request
-from spexapi.backends.openai.backend import open_openai
+from spexapi.backends.openai.open import open_openai
 from spexapi.backends.turns import chat_turns, response_items
 from spexapi.errors import InputError, NothingMeasured, Refused
 from spexapi.prompts.inputs import to_messages

@@ -16,10 +16,11 @@ from spexapi.backends.base import Message, Reply, Request
 from spexapi.backends.huggingface.embedded import FOLDER, open_embedded
 from spexapi.backends.openai.backend import OpenAI
 from spexapi.backends.openai.connection_pool import pooled_client
+from spexapi.backends.openai.dialect import RequestFormat
 from spexapi.backends.openai.errors import Unfit, Unsupported, of_body, of_status, wait_of
 from spexapi.backends.openai.rate_limits import seconds_of
-from spexapi.backends.openai.schemas import Completion, read
-from spexapi.backends.openai.scoring_methods import nothing_said
+from spexapi.backends.openai.schemas import Completion, read_completion
+from spexapi.backends.openai.scoring_methods import why_empty
 from spexapi.backends.registry import open_backend
 from spexapi.errors import BackendError, InputError, RateLimited, Refused, Unavailable
 
@@ -467,15 +468,15 @@ def test_a_score_the_endpoint_cannot_give_is_refused_with_what_was_tried(openai_
 def said(**choice: object) -> Completion:
     usage = {"prompt_tokens": 9, "completion_tokens": 4}
     message = {"role": "assistant", "content": None, **choice.pop("message", {})}  # type: ignore[dict-item]
-    return read("chat", {"choices": [{"message": message, **choice}], "usage": usage})
+    return read_completion(RequestFormat.CHAT, {"choices": [{"message": message, **choice}], "usage": usage})
 
 
 def test_a_refusal_is_a_reply_and_an_empty_one_has_its_reason():
     assert said(message={"refusal": "I cannot help."}, finish_reason="stop").text == "I cannot help."
-    assert "reasoning model" in nothing_said(said(finish_reason="length"), 64)
-    assert "content filter" in nothing_said(said(finish_reason="content_filter"), 64)
-    assert nothing_said(said(finish_reason="stop"), 64) == ""
-    assert nothing_said(said(message={"content": "so"}, finish_reason="length"), 1) == ""
+    assert "reasoning model" in why_empty(said(finish_reason="length"), 64)
+    assert "content filter" in why_empty(said(finish_reason="content_filter"), 64)
+    assert why_empty(said(finish_reason="stop"), 64) == ""
+    assert why_empty(said(message={"content": "so"}, finish_reason="length"), 1) == ""
 
 
 def test_waits_and_durations_are_read_as_servers_write_them():

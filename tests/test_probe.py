@@ -9,12 +9,14 @@ from typer.testing import CliRunner
 
 import spexapi
 from spexapi.backends.base import Message, Request
-from spexapi.backends.openai.backend import OpenAI, open_openai
+from spexapi.backends.openai.backend import OpenAI
+from spexapi.backends.openai.dialect import Dialect, RequestFormat
 from spexapi.backends.openai.endpoint import Endpoint
 from spexapi.backends.openai.errors import Unfit, Unsupported
-from spexapi.backends.openai.probe import Probe, Probed, ProbeResult
-from spexapi.backends.openai.schemas import Speech
-from spexapi.backends.openai.tokens import Token, answer_in, bound
+from spexapi.backends.openai.open import open_openai
+from spexapi.backends.openai.probe.probe import Probe
+from spexapi.backends.openai.probe.results import ProbeReport, ProbeResult
+from spexapi.backends.openai.tokens import Token, answer_in, upper_bound
 from spexapi.errors import LogprobsMisplaced, NothingMeasured, Unavailable
 
 ANSWERING = {("chat", "prompt_logprobs"), ("completions", "echo"), ("completions", "prompt_logprobs")}
@@ -24,8 +26,8 @@ def at(server, **options) -> OpenAI:
     return open_openai("table", base_url=server.base_url, api_key="sk-probing-123", **options)
 
 
-def probed(backend: OpenAI, *, thorough: bool = True) -> Probed:
-    async def run() -> Probed:
+def probed(backend: OpenAI, *, thorough: bool = True) -> ProbeReport:
+    async def run() -> ProbeReport:
         try:
             return await backend.probe(thorough=thorough)
         finally:
@@ -34,12 +36,12 @@ def probed(backend: OpenAI, *, thorough: bool = True) -> Probed:
     return asyncio.run(run())
 
 
-def working(found: Probed) -> set[tuple[str, str]]:
-    return {(f.speech.form, f.way.name) for f in found.findings if f.works}
+def working(found: ProbeReport) -> set[tuple[str, str]]:
+    return {(f.dialect.format, f.method.name) for f in found.results if f.works}
 
 
-def problem(found: Probed, form: str, way: str) -> str:
-    [finding] = [f for f in found.findings if (f.speech.form, f.way.name) == (form, way)]
+def problem(found: ProbeReport, form: str, way: str) -> str:
+    [finding] = [f for f in found.results if (f.dialect.format, f.method.name) == (form, way)]
     return finding.problem
 
 
@@ -133,7 +135,9 @@ def test_what_is_odd_but_right_is_noted(openai_server, quirk):
     openai_server.set(quirks=[quirk])
     found = probed(at(openai_server))
     assert working(found) >= ANSWERING
-    [notes] = [f.notes for f in found.findings if f.way.name == "prompt_logprobs" and f.speech.form == "chat"]
+    [notes] = [
+        f.notes for f in found.results if f.method.name == "prompt_logprobs" and f.dialect.format == "chat"
+    ]
     said = "; ".join(notes)
     assert ("repeats within" in said) == (quirk == "noisy")
     assert ("first token has a number" in said) == (quirk == "no-null-first")
@@ -151,7 +155,7 @@ def test_numbers_that_differ_from_call_to_call_are_not_called_repeatable(openai_
 def test_a_form_that_answers_with_a_page_is_reported_and_the_others_are_tried(openai_server, form):
     openai_server.set(pages=[form])
     found = probed(at(openai_server))
-    [finding] = [f for f in found.findings if f.speech.form == form]
+    [finding] = [f for f in found.results if f.dialect.format == form]
     assert finding.problem.startswith("Unavailable:")
     assert "no JSON object" in finding.problem
     assert {f for f, way in working(found)} == {"chat", "completions", "responses"} - {form}
@@ -192,9 +196,9 @@ def test_a_template_that_wants_a_first_token_gets_it_once(openai_server, quirks,
 def test_fewer_top_logprobs_than_asked_for_are_enough(openai_server):
     openai_server.set(top=5)
     backend = at(openai_server, way="first_token")
-    found = probed(backend).best("options", way="first_token")
+    found = probed(backend).best("options", method="first_token")
     assert found is not None
-    assert found.way.top == 5  # type: ignore[attr-defined]
+    assert found.method.top == 5  # type: ignore[attr-defined]
 
 
 def test_faults_of_the_moment_do_not_hide_what_works(openai_server):
@@ -215,12 +219,12 @@ def test_opening_costs_four_calls_where_the_best_way_works(openai_server):
 def test_every_finding_says_what_it_costs_or_what_is_wrong(openai_server):
     openai_server.set(ways="openai")
     found = probed(at(openai_server))
-    for (form, way, _, works, said), finding in zip(found.rows, found.findings, strict=True):
-        assert (form, way) == (finding.speech.form, finding.way.name)
+    for (form, way, _, works, said), finding in zip(found.rows, found.results, strict=True):
+        assert (form, way) == (finding.dialect.format, finding.method.name)
         assert said
         assert ("call" in said) if works == "works" else not isinstance(finding, type(None))
         assert "sk-probing" not in said
-    assert isinstance(found.findings[0], ProbeResult)
+    assert isinstance(found.results[0], ProbeResult)
 
 
 # --- tokens and the answer's characters
@@ -238,9 +242,9 @@ def test_an_answer_is_found_by_the_characters_of_its_tokens():
 
 def test_an_answer_at_the_end_is_not_taken_from_the_question():
     tokens = listed("the", " cellar", "?", "\n", "the", " cellar", "<|end|>")
-    assert answer_in(tokens, "the cellar", behind="<|end|>").logprobs.tolist() == [-4.0, -5.0]
+    assert answer_in(tokens, "the cellar", suffix="<|end|>").logprobs.tolist() == [-4.0, -5.0]
     with pytest.raises(LogprobsMisplaced, match="not in the answer 'the cellar'"):
-        answer_in(tokens[:-1], "the cellar", behind="<|end|>")
+        answer_in(tokens[:-1], "the cellar", suffix="<|end|>")
     with pytest.raises(LogprobsMisplaced, match="not in the answer"):
         answer_in(tokens[:5], "the cellar")
 
@@ -273,10 +277,10 @@ def test_an_answer_with_nothing_before_it_is_not_asked_for_again():
 
 
 def test_a_bound_is_the_least_listed_or_what_the_list_leaves():
-    assert bound(Token("x", -9999.0, (("a", -1.0), ("b", -2.0)))) == -2.0
-    assert bound(Token("x", -9999.0, (("a", -0.1), ("b", -3.0)))) == pytest.approx(-3.0928, abs=1e-3)
-    assert bound(Token("x", -9999.0, (("a", -0.001),))) == pytest.approx(-6.908, abs=1e-2)
-    assert bound(Token("x", -9999.0, (("a", -9999.0),))) is None
+    assert upper_bound(Token("x", -9999.0, (("a", -1.0), ("b", -2.0)))) == -2.0
+    assert upper_bound(Token("x", -9999.0, (("a", -0.1), ("b", -3.0)))) == pytest.approx(-3.0928, abs=1e-3)
+    assert upper_bound(Token("x", -9999.0, (("a", -0.001),))) == pytest.approx(-6.908, abs=1e-2)
+    assert upper_bound(Token("x", -9999.0, (("a", -9999.0),))) is None
 
 
 # --- the command
@@ -356,7 +360,7 @@ def test_a_reply_that_is_too_short_to_hold_a_word_names_the_option(openai_server
 class Picky:
     """A connection to a reasoning model: other names for fields, no temperature, no log-probabilities."""
 
-    place = type("Place", (), {"shown": "http://picky"})
+    address = type("Address", (), {"shown": "http://picky"})
 
     def __init__(self) -> None:
         self.bodies: list[dict] = []
@@ -364,7 +368,7 @@ class Picky:
     async def post(self, path, body, *, root=False):
         self.bodies.append(body)
         if path != "/chat/completions":
-            raise Unsupported("HTTP 404: no such route")
+            raise Unsupported("HTTP 404: no such route", no_route=True)
         for field, said in (
             (
                 "max_tokens",
@@ -382,14 +386,14 @@ class Picky:
 
 def test_a_reasoning_model_is_asked_as_it_wants_to_be():
     picky = Picky()
-    endpoint = Endpoint(picky, Speech("o9", "chat"))  # type: ignore[arg-type]
-    found = asyncio.run(Probe(endpoint, form=None, way=None, thorough=False).run())
+    endpoint = Endpoint(picky, Dialect("o9", RequestFormat.CHAT))  # type: ignore[arg-type]
+    found = asyncio.run(Probe(endpoint, form=None, method=None, thorough=False).run())
     assert working(found) == {("chat", "sample")}
     sampled = found.best("text")
     assert sampled is not None
-    assert sampled.speech.length == "max_completion_tokens"
-    assert not sampled.speech.temperature
-    asyncio.run(sampled.way.score(endpoint, Request((Message("user", "Where?"),), (), write=9)))
+    assert sampled.dialect.length_field == "max_completion_tokens"
+    assert not sampled.dialect.temperature
+    asyncio.run(sampled.method.score(endpoint, Request((Message("user", "Where?"),), (), write=9)))
     assert picky.bodies[-1] == {
         "model": "o9",
         "messages": [{"role": "user", "content": "Where?"}],

@@ -15,7 +15,8 @@ import pytest
 
 import spexapi
 from spexapi.backends.huggingface.embedded import FOLDER
-from spexapi.backends.openai.backend import OpenAI, open_openai
+from spexapi.backends.openai.backend import OpenAI
+from spexapi.backends.openai.open import open_openai
 from spexapi.errors import InputError
 from spexapi.testing import Questions, check_all
 
@@ -80,7 +81,7 @@ def test_the_probe_says_what_is_missing_by_name(backend: OpenAI):
         finally:
             await backend.close()
 
-    found = {(f.speech.form, f.way.name): f for f in asyncio.run(probed()).findings}
+    found = {(f.dialect.format, f.method.name): f for f in asyncio.run(probed()).results}
     assert "LogprobsMissing" in found["chat", "first_token"].problem
     assert "LogprobsMissing" in found["completions", "echo"].problem
     working = {key for key, finding in found.items() if finding.works}

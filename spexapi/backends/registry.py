@@ -19,7 +19,7 @@ Factory = Callable[..., Backend]
 _BUILT_IN = {
     "embedded": "spexapi.backends.huggingface.embedded:open_embedded",
     "hf": "spexapi.backends.huggingface.backend:open_hf",
-    "openai": "spexapi.backends.openai.backend:open_openai",
+    "openai": "spexapi.backends.openai.open:open_openai",
 }
 _WRITTEN = {"embedded": "embedded", "hf": "hf:<model>", "openai": "openai:<model>"}
 

@@ -7,24 +7,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from spexapi.backends.base import Capabilities, Price, Reply, Request
-from spexapi.backends.openai.backend import Chosen, OpenAI
+from spexapi.backends.openai.backend import OpenAI, Options
 from spexapi.backends.openai.batch_api import MOST_LINES, BatchConnection
-from spexapi.backends.openai.schemas import Speech
+from spexapi.backends.openai.dialect import Dialect
 from spexapi.errors import RateLimited, Unavailable
 
 _ATTEMPTS = 3
 
 
 class BatchedOpenAI(OpenAI):
-    """All requests of a call of `score` are one batch; probing and the answer itself are asked directly.
+    """All requests of a call of `score` are one batch; the probe and the written answer are asked directly.
 
     For engines whose masks are known beforehand: each step of an engine is a batch, and a batch may take a
-    day. A run that was ended finds its batch again (by a mark in the batch's metadata) and waits on.
+    day. A run that was ended finds its batch again (by a mark in the batch's metadata) and waits for it.
     """
 
-    def __init__(self, connection: BatchConnection, speech: Speech, chosen: Chosen) -> None:
-        super().__init__(connection, speech, chosen)
-        self._batches = connection
+    def __init__(self, connection: BatchConnection, dialect: Dialect, options: Options) -> None:
+        super().__init__(connection, dialect, options)
+        self._batch_connection = connection
 
     @property
     def capabilities(self) -> Capabilities:
@@ -48,22 +48,22 @@ class BatchedOpenAI(OpenAI):
         return [replies[i] for i in range(len(requests))]
 
     async def _batch(self, requests: Sequence[Request], attempt: int) -> list[Reply | BaseException]:
-        """Scores them side by side; whenever all of them wait for the endpoint, what they ask is sent."""
-        door = self._batches
-        door.gathering, door.changed = True, asyncio.Event()  # of the loop that runs now
+        """Scores all of them at once; whenever all of them wait for the endpoint, what they ask is sent."""
+        connection = self._batch_connection
+        connection.gathering, connection.changed = True, asyncio.Event()  # of the loop that runs now
         jobs = [asyncio.ensure_future(super(BatchedOpenAI, self).score([request])) for request in requests]
         for job in jobs:
-            job.add_done_callback(lambda _: door.changed.set())
+            job.add_done_callback(lambda _: connection.changed.set())
         try:
             while left := sum(not job.done() for job in jobs):
-                if len(door.waiting) == left:
-                    await door.send_waiting(attempt)
-                door.changed.clear()
-                if sum(not job.done() for job in jobs) > len(door.waiting):
-                    await door.changed.wait()
+                if len(connection.waiting) == left:
+                    await connection.send_waiting(attempt)
+                connection.changed.clear()
+                if sum(not job.done() for job in jobs) > len(connection.waiting):
+                    await connection.changed.wait()
         finally:
-            door.gathering = False
-            door.waiting.clear()
+            connection.gathering = False
+            connection.waiting.clear()
             for job in jobs:
                 job.cancel()
         found = await asyncio.gather(*jobs, return_exceptions=True)

@@ -6,11 +6,11 @@ import asyncio
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
-from spexapi.backends.openai.client import Connection, Json, Key, Place
+from spexapi.backends.json_values import Json, parse, to_count, to_list, to_map, to_text
+from spexapi.backends.openai.client import Address, Connection, Key, MakeClient
 from spexapi.backends.openai.errors import Unfit, of_status
 from spexapi.errors import Refused, Unavailable
 
@@ -21,7 +21,7 @@ _WINDOW = "24h"
 _MARK = "spexapi"
 _UNDER_WAY = ("validating", "in_progress", "finalizing")
 _LONGEST_POLL = 60.0
-# so many polls in a row may fail before the wait is given up; the batch goes on without us
+# The wait is given up after so many failed polls in a row; the batch goes on without us.
 _FAILED_POLLS = 10
 
 
@@ -41,9 +41,9 @@ class BatchConnection(Connection):
     """
 
     def __init__(
-        self, place: Place, key: Key, poll: float, http_client: Callable[[], Any] | None = None
+        self, address: Address, key: Key, poll: float, make_client: MakeClient | None = None
     ) -> None:
-        super().__init__(place, key, http_client)
+        super().__init__(address, key, make_client)
         self._poll = poll
         self.gathering = False
         self.waiting: list[_Waiting] = []
@@ -61,7 +61,8 @@ class BatchConnection(Connection):
         """Everything that waits goes out; returns when all of it has an answer or an error.
 
         attempt  0, 1, ...: a later one never takes the answers of an earlier batch of the same bodies
-        Raises Refused where the API takes no batches, Unavailable where it does not answer.
+
+        Raises Refused if the API takes no batches, Unavailable if it does not answer.
         """
         waiting, self.waiting = self.waiting, []
         waiting.sort(key=lambda one: one.path)
@@ -72,8 +73,8 @@ class BatchConnection(Connection):
     async def _answered(self, path: str, part: Sequence[_Waiting], attempt: int) -> None:
         lines = [_line(number, path, one.body) for number, one in enumerate(part)]
         file = "\n".join(lines).encode()
-        # the place is in the mark, so that a batch of another project at one host is another batch
-        mark = hashlib.sha256(f"{attempt} {self.place.shown} ".encode() + file).hexdigest()[:40]
+        # the address is in the mark, so that a batch of another project at one host is another batch
+        mark = hashlib.sha256(f"{attempt} {self.address.shown} ".encode() + file).hexdigest()[:40]
         try:
             batch = await self._find(mark) or await self._submit(path, file, mark)
         except Unfit as error:
@@ -88,9 +89,9 @@ class BatchConnection(Connection):
         after = ""
         while True:
             found, _ = await self.get(f"/batches?limit=100{after}")
-            batches = cast("list[Json]", found.get("data") or [])
+            batches = [to_map(batch) for batch in to_list(found.get("data"))]
             for batch in batches:
-                known = cast("Json", batch.get("metadata") or {}).get(_MARK) == mark
+                known = to_map(batch.get("metadata")).get(_MARK) == mark
                 if known and batch.get("status") in (*_UNDER_WAY, "completed"):
                     return batch
             if not found.get("has_more") or not batches:
@@ -98,15 +99,13 @@ class BatchConnection(Connection):
             after = f"&after={batches[-1]['id']}"
 
     async def _submit(self, path: str, file: bytes, mark: str) -> Json:
-        upload = {"files": {"file": (f"spexapi-{mark[:8]}.jsonl", file)}, "body": {"purpose": "batch"}}
-        # the client writes a form in place of JSON where this header asks for it
-        form = {"headers": {"Content-Type": "multipart/form-data"}}
-        sent = await self.send("POST", "/files", options=form, **upload)
+        named = (f"spexapi-{mark[:8]}.jsonl", file)
+        sent = await self.send("POST", "/files", body={"purpose": "batch"}, form_file=named)
         try:
-            name = json.loads(sent.content)["id"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Unavailable(f"{self.place.shown} did not take the file: {error!r}") from None
-        asked = {"input_file_id": name, "endpoint": f"/v1{path}", "completion_window": _WINDOW}
+            name = to_map(parse(sent.content))["id"]
+        except (KeyError, TypeError) as error:
+            raise Unavailable(f"{self.address.shown} did not take the file: {error!r}") from None
+        asked: Json = {"input_file_id": name, "endpoint": f"/v1{path}", "completion_window": _WINDOW}
         batch, _ = await super().post("/batches", {**asked, "metadata": {_MARK: mark}})
         return batch
 
@@ -124,7 +123,7 @@ class BatchConnection(Connection):
                 if failed == _FAILED_POLLS:
                     raise
         if batch.get("status") == "failed":
-            raise Refused(f"{self.place.shown} refused the batch {batch['id']}: {_reasons(batch)}")
+            raise Refused(f"{self.address.shown} refused the batch {batch['id']}: {_reasons(batch)}")
         return batch
 
     async def _results(self, batch: Json) -> dict[str, tuple[int, Json]]:
@@ -135,12 +134,10 @@ class BatchConnection(Connection):
                 continue
             text = (await self.send("GET", f"/files/{batch[name]}/content")).content.decode()
             for line in filter(str.strip, text.splitlines()):
-                entry = cast("Json", json.loads(line))
-                answer = cast("Json", entry.get("response") or {})
-                found[entry["custom_id"]] = (
-                    int(answer.get("status_code") or 500),
-                    answer.get("body") or {"error": entry.get("error")},
-                )
+                entry = to_map(json.loads(line))
+                answer = to_map(entry.get("response"))
+                body = to_map(answer.get("body")) or {"error": entry.get("error")}
+                found[to_text(entry["custom_id"])] = to_count(answer.get("status_code")) or 500, body
         return found
 
 
@@ -151,7 +148,7 @@ def _line(number: int, path: str, body: Json) -> str:
 
 
 def _parts(waiting: Sequence[_Waiting]) -> Iterator[list[_Waiting]]:
-    """As many of them as one file may hold, and as many again."""
+    """Those that wait, in parts that each fit into one file."""
     part: list[_Waiting] = []
     size = 0
     for one in waiting:
@@ -177,5 +174,5 @@ def _settle(one: _Waiting, answer: tuple[int, Json] | None) -> None:
 
 
 def _reasons(batch: Json) -> str:
-    errors = cast("list[Json]", cast("Json", batch.get("errors") or {}).get("data") or [])
+    errors = [to_map(error) for error in to_list(to_map(batch.get("errors")).get("data"))]
     return "; ".join(str(error.get("message")) for error in errors[:3]) or "no reason given"

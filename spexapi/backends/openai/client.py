@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Literal, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
+from spexapi.backends.json_values import Json, is_map, parse
 from spexapi.backends.openai.connection_pool import pooled_client
-from spexapi.backends.openai.errors import Unfit, Unreachable, of_body, of_status
+from spexapi.backends.openai.errors import Unreachable, of_body, of_status
 from spexapi.errors import BackendError, InputError, Unavailable
 
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+
 OPENAI = "https://api.openai.com/v1"
-Json = dict[str, Any]
+# Makes the HTTP client of a connection; None stands for the openai package's own.
+MakeClient = Callable[[], "httpx2.AsyncClient | None"]
 
 
 class Key:
-    """A secret. Its text is read once, where the client is built, and to strike it out of messages."""
+    """A secret. Its text is read once, when the client is built, and to strike it out of messages."""
 
     __slots__ = ("_secrets", "_text")
 
@@ -30,24 +35,20 @@ class Key:
     def __repr__(self) -> str:
         return "Key(hidden)" if self._text else "Key(none)"
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> NoReturn:
         raise TypeError("a key is not pickled")
-
-    @property
-    def known(self) -> bool:
-        return bool(self._text)
 
     def reveal(self) -> str:
         return self._text
 
     def hide(self, text: str) -> str:
-        """The text without any secret, whole or with its middle starred out by a server."""
+        """The text with every secret struck out."""
         for secret in self._secrets:
             text = text.replace(secret, "[key]")
         return text
 
 
-class _Discreet(logging.Filter):
+class _SecretFilter(logging.Filter):
     """Strikes secrets out of what the HTTP client logs: it writes whole addresses, at level INFO."""
 
     def __init__(self, key: Key) -> None:
@@ -62,7 +63,7 @@ class _Discreet(logging.Filter):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Place:
+class Address:
     """Where requests go.
 
     base_url  with "/v1" or what stands for it, as given; may hold a user name or a query of its own
@@ -76,7 +77,7 @@ class Place:
     timeout: float
 
     def __repr__(self) -> str:
-        return f"Place({self.shown!r})"
+        return f"Address({self.shown!r})"
 
     @property
     def shown(self) -> str:
@@ -89,17 +90,18 @@ class Place:
 class Connection:
     """Posts JSON. `open` builds the client, `close` ends it; it can be opened again."""
 
-    def __init__(self, place: Place, key: Key, http_client: Callable[[], Any] | None = None) -> None:
-        self.place = place
+    def __init__(self, address: Address, key: Key, make_client: MakeClient | None = None) -> None:
+        self.address = address
         self.key = key
-        self._http_client = http_client
-        self._client: Any = None
-        self._discreet = _Discreet(key)
+        self._make_client = make_client or pooled_client
+        self._client: openai.AsyncOpenAI | None = None
+        self._secret_filter = _SecretFilter(key)
 
     def __repr__(self) -> str:
-        return f"Connection({self.place.shown!r})"
+        return f"Connection({self.address.shown!r})"
 
     def open(self) -> None:
+        """Raises InputError if the openai package is not installed."""
         if self._client is not None:
             return
         try:
@@ -111,74 +113,90 @@ class Connection:
         # retries are ours, so that every call is counted
         self._client = openai.AsyncOpenAI(
             api_key=self.key.reveal() or "none",
-            base_url=self.place.base_url,
-            timeout=self.place.timeout,
+            base_url=self.address.base_url,
+            timeout=self.address.timeout,
             max_retries=0,
-            default_headers=dict(self.place.headers) or None,
-            default_query=dict(self.place.query) or None,
-            http_client=(self._http_client or pooled_client)(),
+            default_headers=dict(self.address.headers) or None,
+            default_query=dict(self.address.query) or None,
+            http_client=self._make_client(),
         )
-        logging.getLogger("httpx2").addFilter(self._discreet)
+        logging.getLogger("httpx2").addFilter(self._secret_filter)
 
     async def close(self) -> None:
         client, self._client = self._client, None
-        logging.getLogger("httpx2").removeFilter(self._discreet)
+        logging.getLogger("httpx2").removeFilter(self._secret_filter)
         if client is not None:
             await client.close()
 
     async def post(self, path: str, body: Json, *, root: bool = False) -> tuple[Json, Mapping[str, str]]:
-        """The answer to one POST, tried once.
+        """JSON and headers of the answer to one POST, tried once.
 
         root  the path is one of the server, not of its "/v1"
 
         Raises RateLimited, Unavailable, Refused, and Unfit for a request that will never work.
         """
-        return await self._ask("POST", path, body, root)
+        if root:
+            path = self.address.base_url.rstrip("/").removesuffix("/v1") + path
+        return self._checked(await self.send("POST", path, body=body))
 
     async def get(self, path: str) -> tuple[Json, Mapping[str, str]]:
-        return await self._ask("GET", path, None, False)
+        """JSON and headers of the answer to one GET; errors of post()."""
+        return self._checked(await self.send("GET", path))
 
-    async def _ask(
-        self, method: str, path: str, body: Json | None, root: bool
-    ) -> tuple[Json, Mapping[str, str]]:
-        if root:
-            path = self.place.base_url.rstrip("/").removesuffix("/v1") + path
-        answer = await self.send(method, path, **({} if body is None else {"body": body}))
-        data = _json(answer.content)
-        if not isinstance(data, dict):
-            raise Unavailable(f"{self.place.shown} answered with something that is no JSON object")
-        found = cast("Json", data)
-        if wrong := of_body(found):
-            raise self._named(wrong)
-        return found, answer.headers
+    async def send(
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        *,
+        body: Json | None = None,
+        form_file: tuple[str, bytes] | None = None,
+    ) -> httpx2.Response:
+        """The bare HTTP answer, tried once; errors of post().
 
-    async def send(self, method: str, path: str, **given: Any) -> Any:
-        """The bare HTTP answer, tried once; errors of post()."""
+        form_file  (name, content) of a file to send with the body's fields as a form, not as JSON
+        """
         if self._client is None:
             raise BackendError(
-                f"the connection to {self.place.shown} is not open: await backend.open() first"
+                f"the connection to {self.address.shown} is not open: await backend.open() first"
             )
         import httpx2
         import openai
 
         try:
-            send = self._client.post if method == "POST" else self._client.get
-            return await send(path, cast_to=httpx2.Response, **given)
+            if method == "GET":
+                return await self._client.get(path, cast_to=httpx2.Response)
+            if form_file is None:
+                return await self._client.post(path, cast_to=httpx2.Response, body=body)
+            return await self._client.post(
+                path,
+                cast_to=httpx2.Response,
+                body=body,
+                files={"file": form_file},
+                # this header makes the client write a form in place of JSON
+                options={"headers": {"Content-Type": "multipart/form-data"}},
+            )
         except openai.APIStatusError as error:
-            raise self._named(
-                of_status(error.status_code, _json(error.response.content), error.response.headers)
-            ) from None
+            answer = error.response
+            raise self._named(of_status(error.status_code, parse(answer.content), answer.headers)) from None
         except openai.APITimeoutError:
             raise Unreachable(
-                f"no answer from {self.place.shown} within {self.place.timeout:g} seconds"
+                f"no answer from {self.address.shown} within {self.address.timeout:g} seconds"
             ) from None
         except openai.APIConnectionError as error:
             cause = self.key.hide(str(error.__cause__ or error))
-            raise Unreachable(f"the connection to {self.place.shown} failed: {cause[:200]}") from None
+            raise Unreachable(f"the connection to {self.address.shown} failed: {cause[:200]}") from None
+
+    def _checked(self, answer: httpx2.Response) -> tuple[Json, Mapping[str, str]]:
+        data = parse(answer.content)
+        if not is_map(data):
+            raise Unavailable(f"{self.address.shown} answered with something that is no JSON object")
+        if wrong := of_body(data):
+            raise self._named(wrong)
+        return data, answer.headers
 
     def _named(self, error: BackendError) -> BackendError:
         """The same error, its message without secrets and with the address."""
-        error.args = (self.key.hide(f"{self.place.shown}: {error}"),)
+        error.args = (self.key.hide(f"{self.address.shown}: {error}"),)
         return error
 
 
@@ -189,7 +207,7 @@ def read_key(
     headers: Mapping[str, str],
     query: Mapping[str, str] | None = None,
 ) -> Key:
-    """The key from the argument or the environment. Raises InputError where OpenAI itself would get none."""
+    """The key from the argument or the environment. Raises InputError if OpenAI itself would get none."""
     text = given if given is not None else os.environ.get(key_env, "")
     text = text.strip()
     if not text and base_url.rstrip("/") == OPENAI:
@@ -199,13 +217,3 @@ def read_key(
     password = urlsplit(base_url).password or ""
     asked = [value for name, value in (query or {}).items() if name != "api-version"]
     return Key(text, (*headers.values(), *asked, password))
-
-
-def _json(content: bytes) -> object:
-    try:
-        return json.loads(content)
-    except ValueError:
-        return None
-
-
-__all__ = ["OPENAI", "Connection", "Json", "Key", "Place", "Unfit", "read_key"]

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.request import getproxies
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx2
 
 # A pool asks the operating system about each of its idle connections at every request and every answer
 # (httpcore2, AsyncConnectionPool._assign_requests_to_connections): with 64 in one pool that is a quarter of
@@ -12,8 +17,8 @@ from urllib.request import getproxies
 _POOLS = 16
 
 
-def pooled_client() -> Any:
-    """A client for openai.AsyncOpenAI(http_client=...); None where the environment names a proxy.
+def pooled_client() -> httpx2.AsyncClient | None:
+    """A client for openai.AsyncOpenAI(http_client=...); None if the environment names a proxy.
 
     Then the package's default client is right: it finds the proxy by rules of its own.
     """
@@ -42,7 +47,7 @@ def pooled_client() -> Any:
 
 
 @functools.cache
-def _trusted() -> Any:
+def _trusted() -> ssl.SSLContext:
     """The certificates of this machine, read once: that takes tens of milliseconds."""
     import httpx2
 

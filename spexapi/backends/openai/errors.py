@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
 
+from spexapi.backends.json_values import Json, is_map
 from spexapi.errors import BackendError, RateLimited, Refused, Unavailable
 from spexapi.prompts.segments import shorten
 
@@ -38,7 +38,11 @@ class Unfit(BackendError):
 
 
 class Unsupported(Unfit):
-    """The endpoint does not take a field of the request, or does not know the route."""
+    """The endpoint does not take a field of the request; `no_route`: it does not know the route at all."""
+
+    def __init__(self, message: str, *, no_route: bool = False) -> None:
+        super().__init__(message)
+        self.no_route = no_route
 
 
 class TooShort(Unsupported):
@@ -46,7 +50,7 @@ class TooShort(Unsupported):
 
 
 class Unreachable(Unavailable):
-    """Nobody answered: no connection, or nothing came in time."""
+    """No one answered: no connection, or nothing came in time."""
 
 
 def of_status(status: int, body: object, headers: Mapping[str, str]) -> BackendError:
@@ -68,12 +72,12 @@ def of_status(status: int, body: object, headers: Mapping[str, str]) -> BackendE
     return _of_request(status, found, text)
 
 
-def of_body(data: Mapping[str, Any]) -> BackendError | None:
-    """An error inside an answer with status 200, as routers send it; None where there is none."""
+def of_body(data: Json) -> BackendError | None:
+    """An error inside an answer with status 200, as routers send it; None if there is none."""
     error = data.get("error")
     if not error:
         return None
-    code = str(cast("dict[str, Any]", error).get("code")) if isinstance(error, dict) else ""
+    code = str(error.get("code")) if is_map(error) else ""
     status = int(code) if code.isdigit() else 500
     return of_status(status, data, {})
 
@@ -107,7 +111,8 @@ def _of_request(status: int, found: str, text: str) -> BackendError:
     if _any(found, _KEY):
         return Refused(f"{text} (the key is wrong)")
     if status in (404, 405, 501):
-        return Unsupported(f"{text} (no such route: a base_url usually ends in /v1)")
+        advice = "no such route: a base_url usually ends in /v1"
+        return Unsupported(f"{text} ({advice})", no_route=status != 501)
     if status in (400, 422):
         return Unsupported(text)
     return Unfit(text)
@@ -115,15 +120,13 @@ def _of_request(status: int, found: str, text: str) -> BackendError:
 
 def _said(body: object) -> tuple[str, str]:
     """(code and type, message) of an error body in any of the usual shapes."""
-    if not isinstance(body, dict):
+    if not is_map(body):
         return "", ""
-    given = cast("dict[str, Any]", body)
-    error = given.get("error", given)
-    if not isinstance(error, dict):
+    error = body.get("error", body)
+    if not is_map(error):
         return "", shorten(str(error), 300)
-    parts = cast("dict[str, Any]", error)
-    message = parts.get("message") or parts.get("detail") or parts.get("msg") or ""
-    return f"{parts.get('code') or ''} {parts.get('type') or ''}".strip(), shorten(str(message), 300)
+    message = error.get("message") or error.get("detail") or error.get("msg") or ""
+    return f"{error.get('code') or ''} {error.get('type') or ''}".strip(), shorten(str(message), 300)
 
 
 def _number(text: str | None) -> float | None:

@@ -12,8 +12,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
 
 
 def limits_of(headers: Mapping[str, str]) -> Limits | None:
-    """What the headers say, None where they say nothing. Figures are taken to be for a minute, as OpenAI's
-    are."""
+    """What the headers say, None if that is nothing. Figures are taken to be for a minute, as OpenAI's are."""
     found = Limits(
         requests_per_minute=_number(headers.get("x-ratelimit-limit-requests")),
         tokens_per_minute=_number(headers.get("x-ratelimit-limit-tokens")),
@@ -26,7 +25,7 @@ def limits_of(headers: Mapping[str, str]) -> Limits | None:
 
 
 def seconds_of(text: str | None) -> float | None:
-    """A duration as Go writes it ("6m0s", "12ms") or plain seconds; None where it is neither."""
+    """A duration as Go writes it ("6m0s", "12ms") or plain seconds; None for anything else."""
     if text is None:
         return None
     if (plain := _number(text)) is not None:

@@ -1,4 +1,4 @@
-"""Tokens as an endpoint lists them -> which of them are the answer's, with their place in its text."""
+"""Tokens as an endpoint lists them -> those of the answer, with their places in its text."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from spexapi.backends.base import AnswerScore
+from spexapi.backends.json_values import is_list, to_count
 from spexapi.backends.openai.errors import Unfit
 from spexapi.errors import LogprobsMisplaced, Unavailable
 
-# vLLM and DeepSeek write -9999.0 where they mean "less than we can say".
+# vLLM and DeepSeek write -9999.0 for "less than we can say".
 CLAMPED = -9000.0
 Spans = tuple[tuple[int, int], ...]
 _UNKNOWN = "\ufffd"  # a token that is only some bytes of a character reads like this
@@ -27,7 +28,7 @@ class Clamped(Unavailable):
 class Token:
     """One listed token.
 
-    logprob  nats, None where the endpoint wrote null
+    logprob  nats, None if the endpoint wrote null
     top      (text, nats) of the likeliest tokens in its place, as listed
     """
 
@@ -36,33 +37,33 @@ class Token:
     top: tuple[tuple[str, float], ...] = ()
 
 
-def spell(text: str, raw: object = None) -> str:
-    r"""A token's text, from its bytes where they are a character of their own; OpenAI writes "bytes:\xe2"."""
-    if isinstance(raw, list) and raw:
-        return bytes(int(b) for b in raw).decode("utf-8", errors="replace")  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+def token_text(text: str, raw: object = None) -> str:
+    r"""A token's text, from its bytes if there are any; OpenAI writes the text as "bytes:\xe2" then."""
+    if is_list(raw) and raw:
+        return bytes(map(to_count, raw)).decode("utf-8", errors="replace")
     return _UNKNOWN if text.startswith("bytes:\\x") else text
 
 
 def answer_in(
-    tokens: Sequence[Token], answer: str, prompt: str | None = None, *, behind: str = ""
+    tokens: Sequence[Token], answer: str, prompt: str | None = None, *, suffix: str = ""
 ) -> AnswerScore:
     """The answer's part of the tokens of a prompt that ends with it.
 
-    prompt  the text before the answer, None where the endpoint's own template wrote it: then the tokens end
-            with the answer and `behind`
-    behind  what the template writes behind the answer (the end of the turn)
+    prompt  the text before the answer, None if the endpoint's own template wrote it: then the tokens end
+            with the answer and `suffix`
+    suffix  what the template writes after the answer (the end of the turn)
 
-    Text before the prompt (a beginning-of-sequence token) and behind the answer (the end of the turn, what
-    was generated) is left out. Raises LogprobsMisplaced where the tokens do not spell the text, Unavailable
-    where a log-probability of the answer is null, Unfit where that is the first token of all.
+    Text before the prompt (a beginning-of-sequence token) and after the answer (the end of the turn, what
+    was generated) is left out. Raises LogprobsMisplaced if the tokens do not spell the text, Unavailable if
+    a log-probability of the answer is null, Unfit if that is the first token of all.
     """
     texts = [token.text for token in tokens]
     if prompt is None:
-        rows, offsets = _from_the_end(texts, answer, behind)
+        rows, offsets = _from_the_end(texts, answer, suffix)
     else:
         rows, offsets = _from_the_start(texts, prompt, answer)
     if not rows:
-        raise LogprobsMisplaced(f"no token of the answer {_cut(answer)} is among the {len(tokens)} listed")
+        raise LogprobsMisplaced(f"no token of the answer {_quoted(answer)} is among the {len(tokens)} listed")
     if rows[0] == 0 and tokens[0].logprob is None:
         raise Unfit(
             "nothing stands before the answer, so that its first token has no log-probability: pin a word of"
@@ -71,10 +72,10 @@ def answer_in(
     return _score([tokens[i] for i in rows], offsets)
 
 
-def bound(token: Token) -> float | None:
-    """The most a token outside the list can be likely, in nats; None where nothing is listed.
+def upper_bound(token: Token) -> float | None:
+    """Upper bound of the log-probability of a token outside the list, in nats; None if nothing is listed.
 
-    Not more than the least likely of those listed, and not more than what they leave of 1.
+    Its probability is at most that of the least likely token listed, and at most what they all leave of 1.
     """
     listed = [value for _, value in token.top if value > CLAMPED]
     if not listed:
@@ -90,7 +91,7 @@ def _score(tokens: Sequence[Token], offsets: Spans) -> AnswerScore:
         if token.logprob is None or np.isnan(token.logprob):
             raise Unavailable(f"the log-probability of {token.text!r} came back as null")
         clamped = token.logprob <= CLAMPED
-        most = bound(token) if clamped else token.logprob
+        most = upper_bound(token) if clamped else token.logprob
         if most is None:
             raise Clamped(
                 f"the log-probability of {token.text!r} came back as {token.logprob:g}, which stands for none"
@@ -107,30 +108,32 @@ def _from_the_start(texts: Sequence[str], prompt: str, answer: str) -> tuple[lis
     return _inside(places, len(prompt), len(wanted))
 
 
-def _from_the_end(texts: Sequence[str], answer: str, behind: str) -> tuple[list[int], Spans]:
+def _from_the_end(texts: Sequence[str], answer: str, suffix: str) -> tuple[list[int], Spans]:
     joined = "".join(texts)
     for wanted in dict.fromkeys((answer, answer.rstrip(), answer.strip())):
-        if (start := _start(joined, wanted, behind)) is not None:
+        if (start := _start(joined, wanted, suffix)) is not None:
             text = joined[:start] + wanted
             places = _exact(texts, 0) if joined.startswith(text) else _loose(texts, text)
             rows, offsets = _inside(places, start, len(text))
             lead = len(answer) - len(answer.lstrip()) if wanted != answer.rstrip() else 0
             return rows, tuple((a + lead, b + lead) for a, b in offsets)
-    raise LogprobsMisplaced(f"the listed tokens end in {_cut(joined, -60)}, not in the answer {_cut(answer)}")
+    raise LogprobsMisplaced(
+        f"the listed tokens end in {_quoted(joined, -60)}, not in the answer {_quoted(answer)}"
+    )
 
 
-def _start(joined: str, wanted: str, behind: str) -> int | None:
-    """Where the text begins that the tokens end with, None where they do not."""
+def _start(joined: str, wanted: str, suffix: str) -> int | None:
+    """Where in the joined tokens the text begins that they end with; None if they end otherwise."""
     if not wanted:
         return None
-    if joined.endswith(wanted + behind):
-        return len(joined) - len(wanted) - len(behind)
-    found = re.search(f"({_pattern(wanted)}){re.escape(behind)}\\Z", joined, re.IGNORECASE)
+    if joined.endswith(wanted + suffix):
+        return len(joined) - len(wanted) - len(suffix)
+    found = re.search(f"({_pattern(wanted)}){re.escape(suffix)}\\Z", joined, re.IGNORECASE)
     return None if found is None else found.start(1)
 
 
 def _pattern(text: str) -> str:
-    """The text with white space that may be lost, and characters outside ASCII that may be unknown bytes."""
+    """A regular expression for the text: white space may be lost, characters outside ASCII be bytes."""
     return "".join(
         r"\s*" if c.isspace() else re.escape(c) if c.isascii() else f"(?:{re.escape(c)}|{_UNKNOWN}{{1,4}})"
         for c in text
@@ -138,7 +141,7 @@ def _pattern(text: str) -> str:
 
 
 def _exact(texts: Sequence[str], at: int) -> list[tuple[int, int] | None]:
-    """(start, end) of each token where the tokens spell the text from character `at` on."""
+    """(start, end) of each token, if the tokens spell the text from character `at` on."""
     places: list[tuple[int, int] | None] = []
     reached = -at
     for text in texts:
@@ -148,13 +151,13 @@ def _exact(texts: Sequence[str], at: int) -> list[tuple[int, int] | None]:
 
 
 def _loose(texts: Sequence[str], wanted: str) -> list[tuple[int, int] | None]:
-    """The same without regard to white space and case, which some tokenizers lose when they list a token.
+    """_exact() without regard to white space and case, which some tokenizers lose when they list a token.
 
-    White space goes to the token behind it. Raises LogprobsMisplaced where the text is another.
+    White space goes to the token after it. Raises LogprobsMisplaced if the tokens spell another text.
     """
     at = [i for i, c in enumerate(wanted) if not c.isspace()]
     ends = [0, *(i + 1 for i in at)]
-    places = _tolerant([bare(text) for text in texts], bare(wanted), _cut("".join(texts), -60))
+    places = _tolerant([bare(text) for text in texts], bare(wanted), _quoted("".join(texts), -60))
     return [None if p is None else (ends[p[0]], ends[p[1]]) for p in places]
 
 
@@ -164,9 +167,9 @@ def bare(text: str) -> str:
 
 
 def _tolerant(texts: Sequence[str], wanted: str, listed: str) -> list[tuple[int, int] | None]:
-    """(start, end) where some tokens are bytes of a character: all of these get the whole character.
+    """(start, end) of each token; tokens that are bytes of one character all get the whole character.
 
-    Leading tokens that are not of the text (a beginning-of-sequence token) get None, and all after its end.
+    Tokens before the text (beginning of sequence) and after its end get None.
     """
     places: list[tuple[int, int] | None] = [None] * len(texts)
     reached, waiting = 0, list[int]()
@@ -189,7 +192,7 @@ def _tolerant(texts: Sequence[str], wanted: str, listed: str) -> list[tuple[int,
         places[k] = (reached, len(wanted))
     if reached < len(wanted) and not waiting:
         raise LogprobsMisplaced(
-            f"the listed tokens spell {listed}, the text sent ends in {_cut(wanted, -60)}"
+            f"the listed tokens spell {listed}, the text sent ends in {_quoted(wanted, -60)}"
         )
     return places
 
@@ -197,7 +200,7 @@ def _tolerant(texts: Sequence[str], wanted: str, listed: str) -> list[tuple[int,
 def _inside(places: Sequence[tuple[int, int] | None], begin: int, end: int) -> tuple[list[int], Spans]:
     """The tokens that share a character with begin:end, and their part of it, stretched over gaps.
 
-    A token without text (the first bytes of a character that the next token ends) counts where it stands.
+    A token without text (the first bytes of a character that the next token ends) counts by its place.
     """
     rows: list[int] = []
     offsets: list[tuple[int, int]] = []
@@ -217,12 +220,12 @@ def _inside(places: Sequence[tuple[int, int] | None], begin: int, end: int) -> t
     return rows, tuple(offsets)
 
 
-def _cut(text: str, most: int = 40) -> str:
+def _quoted(text: str, most: int = 40) -> str:
     short = text[most:] if most < 0 else text[:most]
     return repr(short)
 
 
-def spelled(texts: Sequence[str], answer: str) -> int:
+def spelled_length(texts: Sequence[str], answer: str) -> int:
     """How many characters of the answer these tokens spell, without regard to white space and case."""
     letters = len(bare("".join(texts)))
     at = [i for i, c in enumerate(answer) if not c.isspace()]

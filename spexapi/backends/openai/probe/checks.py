@@ -7,22 +7,24 @@ from dataclasses import replace
 
 from spexapi.backends.base import AnswerScore, Message, Request
 from spexapi.backends.openai.choice_methods import ChosenIds, Decision
+from spexapi.backends.openai.dialect import Dialect
 from spexapi.backends.openai.endpoint import Endpoint
-from spexapi.backends.openai.schemas import Speech, prompt_text
-from spexapi.backends.openai.scoring_methods import Forced, GivenAnswer, force
+from spexapi.backends.openai.scoring_methods import GivenAnswer, force
 from spexapi.backends.openai.tokens import CLAMPED, Token, bare
 from spexapi.errors import LogprobsMisplaced, LogprobsMissing
 
 ASKED = (Message("user", "The key is in the box. The box is in the cellar. Where is the key?"),)
-_LONGEST_END = 60  # characters a template may write behind an answer
-_MOST_NOISE, _CLOSE = 1.0, 0.15  # nats; half-precision servers differ by a tenth
-_SAME = 1e-6  # nats
+# characters a template may write after an answer
+_LONGEST_SUFFIX = 60
+# nats; half-precision servers differ by a tenth
+_MOST_NOISE, _CLOSE = 1.0, 0.15
+_SAME = 1e-6
 
 
 async def check_given(
-    endpoint: Endpoint, way: GivenAnswer, listed: Token
+    endpoint: Endpoint, method: GivenAnswer, listed: Token
 ) -> tuple[GivenAnswer, tuple[str, ...], bool]:
-    """The way with what it learnt, notes, and whether the numbers came the same twice.
+    """The method with what it learnt, notes, and whether the numbers came the same twice.
 
     listed  the likeliest first tokens as the endpoint itself generates them: a given answer that begins with
             one must be as likely as it
@@ -30,21 +32,20 @@ async def check_given(
     Raises LogprobsMissing and LogprobsMisplaced.
     """
     words = _words(listed)
-    tokens, _, prompt = await way.listed(endpoint, ASKED, words[0], with_top=True)
+    tokens, _, prompt = await method.listed(endpoint, ASKED, words[0], with_top=True)
     if prompt is not None:
-        check_beginning(endpoint.speech, [token.text for token in tokens], prompt + words[0])
+        check_beginning(endpoint.dialect, [token.text for token in tokens], prompt + words[0])
     else:
-        way = replace(way, behind=_end_of_turn(tokens, words[0]))
-    first = await _given(endpoint, way, words[0], tokens, prompt)
-    noise = _difference(first, await _given(endpoint, way, words[0]))
-    verdicts = [_same(words[0], first, listed, noise)]
-    for word in words[1:]:  # the third only where the first two disagree
-        if len(verdicts) < 2 or len({v for v in verdicts if v}) > 1:
+        method = replace(method, suffix=_end_of_turn(tokens, words[0]))
+    first = await _given(endpoint, method, words[0], tokens, prompt)
+    noise = _difference(first, await _given(endpoint, method, words[0]))
+    problems = [_compare(words[0], first, listed, noise)]
+    for word in words[1:]:  # the third only if the first two differ in what is wrong
+        if len(problems) < 2 or len({p for p in problems if p}) > 1:
             longer = f"{word} {words[0]}"
-            verdicts.append(_same(longer, await _given(endpoint, way, longer), listed, noise))
-    right, wrong = verdicts.count(""), [v for v in verdicts if v]
-    compared = len(verdicts) - verdicts.count(None)
-    wrong = [v for v in verdicts if v]
+            problems.append(_compare(longer, await _given(endpoint, method, longer), listed, noise))
+    right, wrong = problems.count(""), [p for p in problems if p]
+    compared = len(problems) - problems.count(None)
     if len(wrong) > right:
         raise LogprobsMisplaced(wrong[0])
     null_first = tokens[0].logprob is None
@@ -57,17 +58,17 @@ async def check_given(
     ]
     notes.append("repeatable" if noise <= _SAME else f"repeats within {noise:.2g} nats")
     notes.append("first token null" if null_first else "first token has a number")
-    return way, tuple(notes), noise <= _SAME
+    return method, tuple(notes), noise <= _SAME
 
 
-def check_beginning(speech: Speech, texts: Sequence[str], sent: str) -> None:
-    """Raises LogprobsMisplaced where the token that begins a text, which the template writes, is missing or
+def check_beginning(dialect: Dialect, texts: Sequence[str], sent: str) -> None:
+    """Raises LogprobsMisplaced if the token that begins a text, which the template writes, is missing or
     there twice.
 
-    texts  of the listed tokens; the first is "" where its text is not shown
+    texts  of the listed tokens; the first is "" if its text is not shown
     sent   prompt and answer as they were sent
     """
-    if "bos_token" not in (speech.template or ""):
+    if "bos_token" not in (dialect.template or ""):
         return
     joined, whole = bare("".join(texts)), bare(sent)
     at = joined.find(whole)
@@ -75,22 +76,22 @@ def check_beginning(speech: Speech, texts: Sequence[str], sent: str) -> None:
     if at < 0 and not (texts[0] == "" and whole.endswith(joined)):
         return
     adds = at > 0 or (at == 0 and texts[0] == "")
-    begins = bool(speech.bos) and sent.startswith(speech.bos or "")
+    begins = bool(dialect.bos) and sent.startswith(dialect.bos or "")
     if begins and adds:
         raise LogprobsMisplaced(
-            f"the endpoint begins every text with a token of its own, so that bos_token={speech.bos!r} stands"
-            " there twice: leave bos_token out (--bos-token)"
+            "the endpoint begins every text with a token of its own, so that"
+            f" bos_token={dialect.bos!r} stands there twice: leave bos_token out (--bos-token)"
         )
-    if speech.bos is None and not adds:
+    if dialect.bos is None and not adds:
         raise LogprobsMisplaced(
             "the chat template begins with bos_token, which was not given, and the endpoint adds none: give"
-            " its tokenizer's (--bos-token '<s>'), or '' where it has none"
+            " its tokenizer's (--bos-token '<s>'), or '' if it has none"
         )
 
 
-async def check_forced(endpoint: Endpoint, way: Forced, listed: Token) -> tuple[str, ...]:
-    """Raises LogprobsMisplaced where the bias shows in the number, LogprobsMissing where there is none."""
-    prompt = prompt_text(endpoint.speech, ASKED)
+async def check_forced(endpoint: Endpoint, listed: Token) -> tuple[str, ...]:
+    """Notes. Raises LogprobsMisplaced if the bias shows in the number, LogprobsMissing if there is none."""
+    prompt = endpoint.dialect.prompt(ASKED)
     texts = [(value, text) for text, value in listed.top if value > CLAMPED and text.strip().isalpha()]
     if not texts:
         raise LogprobsMissing("no generated token is listed to compare a forced one with")
@@ -112,10 +113,10 @@ async def check_forced(endpoint: Endpoint, way: Forced, listed: Token) -> tuple[
     raise LogprobsMisplaced(problem)
 
 
-async def check_chosen(endpoint: Endpoint, way: ChosenIds, listed: Token) -> tuple[str, ...]:
-    """Raises LogprobsMisplaced where a chosen token's number is not the listed one."""
+async def check_chosen(endpoint: Endpoint, method: ChosenIds, listed: Token) -> tuple[str, ...]:
+    """Notes. Raises LogprobsMisplaced if a chosen token's number is not the listed one."""
     words = _words(listed)[:2]
-    found = await way.score(endpoint, Request(ASKED, words))
+    found = await method.score(endpoint, Request(ASKED, words))
     compared = 0
     for word, score in zip(words, found.scores, strict=True):
         for text, value in listed.top:
@@ -129,9 +130,9 @@ async def check_chosen(endpoint: Endpoint, way: ChosenIds, listed: Token) -> tup
     return (f"agrees with {compared} listed tokens",)
 
 
-async def check_decision(endpoint: Endpoint, way: Decision) -> tuple[str, ...]:
-    """Raises LogprobsMisplaced where the shares are none."""
-    found = await way.score(endpoint, Request(ASKED, ("cellar", "attic")))
+async def check_decision(endpoint: Endpoint, method: Decision) -> tuple[str, ...]:
+    """Notes. Raises LogprobsMisplaced if the numbers are no shares."""
+    found = await method.score(endpoint, Request(ASKED, ("cellar", "attic")))
     logs = [float(score.logprobs[0]) for score in found.scores]
     shares = [2.718281828459045**value for value in logs]
     if not 0.98 < sum(shares) < 1.02:
@@ -141,17 +142,17 @@ async def check_decision(endpoint: Endpoint, way: Decision) -> tuple[str, ...]:
 
 async def _given(
     endpoint: Endpoint,
-    way: GivenAnswer,
+    method: GivenAnswer,
     answer: str,
     tokens: Sequence[Token] = (),
     prompt: str | None = None,
 ) -> AnswerScore:
-    """The score of an answer behind the probe's prompt, asked for unless its tokens are here already."""
+    """The score of an answer after the probe's prompt, asked for unless its tokens are here already."""
     if not tokens:
-        tokens, _, prompt = await way.listed(endpoint, ASKED, answer, with_top=True)
+        tokens, _, prompt = await method.listed(endpoint, ASKED, answer, with_top=True)
     if not any(token.logprob is not None for token in tokens):
         raise LogprobsMissing(f"{len(tokens)} tokens came back, none with a log-probability")
-    return way.read(tokens, answer, prompt)
+    return method.read(tokens, answer, prompt)
 
 
 def _difference(first: AnswerScore, again: AnswerScore) -> float:
@@ -165,17 +166,17 @@ def _difference(first: AnswerScore, again: AnswerScore) -> float:
 
 
 def _end_of_turn(tokens: Sequence[Token], answer: str) -> str:
-    """What the endpoint's chat template writes behind an answer that is the final message."""
+    """What the endpoint's chat template writes after an answer that is the final message."""
     joined = "".join(token.text for token in tokens)
     at = joined.rfind(answer)
     rest = joined[at + len(answer) :]
-    if at < 0 or len(rest) > _LONGEST_END:
+    if at < 0 or len(rest) > _LONGEST_SUFFIX:
         raise LogprobsMisplaced(f"the listed tokens end in {joined[-60:]!r}, not in the answer {answer!r}")
     return rest
 
 
 def _words(listed: Token) -> tuple[str, ...]:
-    """Three listed first words, the least likely ones first; plain words where none are listed.
+    """Three listed first words, the least likely ones first; plain words if none are listed.
 
     A likely word would not show a shifted list: its neighbours are likely as well.
     """
@@ -183,9 +184,9 @@ def _words(listed: Token) -> tuple[str, ...]:
     return tuple(dict.fromkeys([word for _, word in words] + ["cellar", "The", "nobody"]))[:3]
 
 
-def _same(answer: str, score: AnswerScore, listed: Token, noise: float) -> str | None:
-    """ "" where the answer's first token is as likely as the one listed, what is wrong where it is not, None
-    where it is not listed."""
+def _compare(answer: str, score: AnswerScore, listed: Token, noise: float) -> str | None:
+    """What is wrong with the log-probability of the answer's first token, next to that of the same token as
+    generated: "" if they agree, None if it is not listed."""
     piece = answer[slice(*score.offsets[0])].strip()
     same = [value for text, value in listed.top if text.strip() == piece]
     value = float(score.logprobs[0])
@@ -194,6 +195,6 @@ def _same(answer: str, score: AnswerScore, listed: Token, noise: float) -> str |
     if min(abs(value - other) for other in same) <= _CLOSE + 4 * noise:
         return ""
     return (
-        f"given as an answer, {piece!r} reads {value:.3f}; generated behind the same prompt, {max(same):.3f}:"
+        f"given as an answer, {piece!r} reads {value:.3f}; generated after the same prompt, {max(same):.3f}:"
         " the list is shifted, or of another prompt"
     )
