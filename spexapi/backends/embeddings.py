@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from spexapi.backends.huggingface.embeddings import LocalEmbeddings
-from spexapi.backends.openai.client import OPENAI, Connection, Place, read_key
+from spexapi.backends.openai.client import OPENAI, Address, Connection, read_key
 from spexapi.backends.openai.embeddings import HostedEmbeddings
 from spexapi.backends.prices import price_of
 from spexapi.errors import InputError
@@ -33,7 +33,7 @@ def open_embeddings(
     if kind == "hf":
         return LocalEmbeddings(model)
     url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
-    place = Place(url, headers or {}, {}, timeout)
-    price = price_of(model, place.shown, price_in=price_in, price_out=None if price_in is None else 0.0)
-    connection = Connection(place, read_key(api_key, key_env, url, headers or {}))
+    address = Address(url, headers or {}, {}, timeout)
+    price = price_of(model, address.shown, price_in=price_in, price_out=None if price_in is None else 0.0)
+    connection = Connection(address, read_key(api_key, key_env, url, headers or {}))
     return HostedEmbeddings(model, connection, price, concurrency)

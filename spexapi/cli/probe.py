@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from rich.table import Table
 
@@ -15,14 +16,36 @@ from spexapi.cli.run import out
 from spexapi.sampling.caps import price_of
 
 
+class _Report(Protocol):
+    @property
+    def rows(self) -> Sequence[tuple[str, ...]]:
+        """(format, method, what it gives, "works" or "no", cost or problem)"""
+        ...
+
+
+@runtime_checkable
+class Probed(Protocol):
+    """A backend that can be probed."""
+
+    @property
+    def setup(self) -> Reply: ...
+
+    @property
+    def in_use(self) -> str: ...
+
+    async def probe(self) -> _Report: ...
+
+    async def close(self) -> None: ...
+
+
 def probe(backend: Backend, *, as_json: bool) -> None:
-    """Prints a row a way, and what trying them took. Raises Refused where nothing works."""
+    """Prints a row for each scoring method, and what trying them took. Raises Refused if nothing works."""
     found = complete(backend)
-    if not hasattr(backend, "probe"):
+    if not isinstance(backend, Probed):
         _say_local(found, as_json)
         return
     rows, used = asyncio.run(_tried(backend))
-    chosen = _use(found)
+    chosen = backend.in_use
     if as_json:
         names = ("form", "way", "gives", "works", "notes")
         ways = [dict(zip(names, row, strict=True)) for row in rows]
@@ -69,17 +92,12 @@ def _scores(backend: Backend) -> str:
     return f"Of --score work {choice}match (taken where none is named), chrf, rouge, ...; logprob does not."
 
 
-async def _tried(backend: Any) -> tuple[list[tuple[str, ...]], Reply]:
+async def _tried(backend: Probed) -> tuple[list[tuple[str, ...]], Reply]:
     try:
         found = await backend.probe()
-        return list(found.rows), backend.setup
+        return [tuple(row) for row in found.rows], backend.setup
     finally:
         await backend.close()
-
-
-def _use(backend: Backend) -> str:
-    """The form and way of the identity, which names them."""
-    return " ".join(backend.identity.split()[2:4])
 
 
 def _say_local(backend: Backend, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from spexapi.backends.base import Capabilities, Limits, Price, Reply, Request
 from spexapi.backends.cosine import cosines, text_of
+from spexapi.backends.json_values import to_count, to_list, to_map
 from spexapi.backends.openai.client import Connection
 from spexapi.backends.openai.errors import Unfit
 from spexapi.backends.openai.rate_limits import limits_of
@@ -26,7 +27,7 @@ class HostedEmbeddings:
         self._limits: Limits | None = None
 
     def __repr__(self) -> str:
-        return f"HostedEmbeddings({self._model!r}, {self._connection.place.shown!r})"
+        return f"HostedEmbeddings({self._model!r}, {self._connection.address.shown!r})"
 
     @property
     def name(self) -> str:
@@ -34,7 +35,7 @@ class HostedEmbeddings:
 
     @property
     def identity(self) -> str:
-        return f"{self.name} {self._connection.place.shown} embeddings cosine"
+        return f"{self.name} {self._connection.address.shown} embeddings cosine"
 
     @property
     def capabilities(self) -> Capabilities:
@@ -69,9 +70,9 @@ class HostedEmbeddings:
         data, headers = await self._connection.post("/embeddings", {"model": self._model, "input": texts})
         self._limits = limits_of(headers) or self._limits
         try:
-            rows = sorted(data["data"], key=lambda row: int(row["index"]))
-            vectors = [np.array(row["embedding"], dtype=np.float64) for row in rows]
-            used = int(data["usage"]["prompt_tokens"])
+            rows = sorted(map(to_map, to_list(data["data"])), key=lambda row: to_count(row["index"]))
+            vectors = [np.array(to_list(row["embedding"]), dtype=np.float64) for row in rows]
+            used = to_count(to_map(data["usage"])["prompt_tokens"])
         except (KeyError, TypeError, ValueError) as error:
             raise Unavailable(f"the embeddings cannot be read: {error!r}") from None
         if len(vectors) != len(texts) or not all(v.size and np.isfinite(v).all() for v in vectors):

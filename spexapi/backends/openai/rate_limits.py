@@ -12,7 +12,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
 
 
 def limits_of(headers: Mapping[str, str]) -> Limits | None:
-    """What the headers say, None if that is nothing. Figures are taken to be for a minute, as OpenAI's are."""
+    """What the headers say, None if that is nothing; their figures are for a minute, as OpenAI's are."""
     found = Limits(
         requests_per_minute=_number(headers.get("x-ratelimit-limit-requests")),
         tokens_per_minute=_number(headers.get("x-ratelimit-limit-tokens")),

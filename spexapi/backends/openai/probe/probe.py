@@ -279,11 +279,13 @@ def _method(name: str, top: int) -> ScoringMethod:
     return made.get(name) or GivenAnswer(name)
 
 
+_KINDS: dict[type[BackendError], str] = {
+    KnownMissing: "LogprobsMissing",
+    Unsupported: "not taken",
+    Unfit: "refused",
+}
+
+
 def _problem(error: BackendError) -> str:
     """The error for people: its kind in a word, and what was seen."""
-    kinds: dict[type[BackendError], str] = {
-        KnownMissing: "LogprobsMissing",
-        Unsupported: "not taken",
-        Unfit: "refused",
-    }
-    return f"{kinds.get(type(error), type(error).__name__)}: {error}"
+    return f"{_KINDS.get(type(error), type(error).__name__)}: {error}"
