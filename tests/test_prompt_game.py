@@ -31,7 +31,7 @@ def prompts(game, masks):
         await game.close()
 
     asyncio.run(main())
-    return [[m.content for m in request.messages] for request in game._asking.backend.asked]
+    return [[m.content for m in request.messages] for request in game.backend.asked]
 
 
 def measured(game, masks):
@@ -115,7 +115,7 @@ def test_placeholders_and_attention():
     assert prompts(own, [[1, 1, 0]]) == [["The cat [gone]"]]
     hidden = PromptGame(FakeBackend(), "The cat sat", "yes", masking="attention")
     assert prompts(hidden, [[1, 0, 1]]) == [["The cat sat"]]
-    (request,) = hidden._asking.backend.asked
+    (request,) = hidden.backend.asked
     assert [(h.message, h.start, h.end) for h in request.hidden] == [(0, 4, 8)]
     assert request.whole == (Message("user", "The cat sat"),)
 

@@ -29,7 +29,7 @@ def prompts(game, masks):
         await game.close()
 
     asyncio.run(main())
-    return [request.messages[-1].content for request in game._asking.backend.asked]
+    return [request.messages[-1].content for request in game.backend.asked]
 
 
 def written(question, kept):
@@ -104,7 +104,7 @@ def test_documents_and_the_words_of_the_question_play_one_game():
         written("Where", ["A lamp."]),
         written("it?", ["The key is in the box."]),
     ]
-    (first, *_) = game._asking.backend.asked
+    (first, *_) = game.backend.asked
     assert first.messages[0].content == "Be brief."
 
 

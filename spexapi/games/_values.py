@@ -63,6 +63,17 @@ async def of_texts(
     return replace(exact_values(masks, values, reason=reasons), variance=noise)
 
 
+def averaged(masks: Bools, found: Sequence[Measurements]) -> Measurements:
+    """The mean over questions; NaN with the first reason if one of them failed."""
+    values = np.mean([each.values for each in found], axis=0)
+    reasons = [
+        next((f"question {q}: {why}" for q, why in enumerate(whys, 1) if why), "")
+        for whys in zip(*(each.reason for each in found), strict=True)
+    ]
+    noise = np.sum([each.variance for each in found], axis=0) / len(found) ** 2
+    return replace(exact_values(masks, values, reason=reasons), variance=noise)
+
+
 def _bounded(reply: Reply) -> bool:
     return any(any(score.bounded) for score in reply.scores)
 

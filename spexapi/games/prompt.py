@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from spexapi.backends.base import Message, Reply, Scoring
 from spexapi.errors import InputError
+from spexapi.games._asked import Asked, LayoutPrompt, token_spans
+from spexapi.games._model_game import ModelGame, at_least_two, opened
 from spexapi.games._settings import settings
-from spexapi.games._text_measurer import TextMeasurer, at_least_two
-from spexapi.games.base import GameTraits, Player, Target
-from spexapi.measurements import Bools, Measurements
+from spexapi.games.base import Player, Target
 from spexapi.prompts.inputs import ROLES, Prompt, to_messages
 from spexapi.prompts.render import Layout, Part, Turn, parts_of
 from spexapi.prompts.segments import UNITS, own_spans, shorten, split
-from spexapi.sampling.forecast import Forecast
 from spexapi.sampling.policy import RequestPolicy
-from spexapi.sampling.usage import Usage
 from spexapi.scorers.base import Scorer
 
 Unit = str | Mapping[str, str | None] | None
 Pin = int | str | tuple[int, int, int]
 
 
-class PromptGame:
+class PromptGame(ModelGame):
     """Which parts of a prompt drive the answer.
 
     backend   what open_backend() gives, or its name
@@ -64,62 +63,39 @@ class PromptGame:
     ) -> None:
         chosen = settings(answer, score, options, masking, placeholder, max_new_tokens, samples)
         messages = to_messages(prompt)
-        self._units = _units(unit, messages, spans)
-        self._pinned = _pins(pinned, messages)
-        self._spans = _by_turn(spans or (), messages)
-        self._asking = TextMeasurer(backend, chosen, terms)
-        self._players, self._layout = self._cut(messages)
-        at_least_two(self._players, "use a smaller unit, such as unit='word', or pin less")
+        model = opened(backend)
+        cutter = _Cutter(
+            _units(unit, messages, spans),
+            _pins(pinned, messages),
+            _by_turn(spans or (), messages),
+            lambda text: token_spans(model, text),
+        )
+        players, layout = cutter.cut(messages)
+        at_least_two(players, "use a smaller unit, such as unit='word', or pin less")
+        asked = Asked(LayoutPrompt(layout, players), chosen)
+        super().__init__(model, players, [asked], Target(kind="prompt", masking=masking), terms)
 
-    @property
-    def players(self) -> tuple[Player, ...]:
-        return self._players
 
-    @property
-    def batch(self) -> int:
-        return self._asking.batch
+@dataclass(frozen=True, slots=True)
+class _Cutter:
+    """Cuts turns into players. By the number of the turn:
 
-    @property
-    def traits(self) -> GameTraits:
-        return self._asking.traits
+    units   None if the text stays
+    pinned  (start, end) of what is never removed
+    spans   (start, end) of the user's own players
+    tokens  for unit "token"
+    """
 
-    @property
-    def backend_name(self) -> str:
-        return self._asking.backend.name
+    units: Sequence[str | None]
+    pinned: Mapping[int, list[tuple[int, int]]]
+    spans: Mapping[int, list[tuple[int, int]]]
+    tokens: Callable[[str], list[tuple[int, int]]]
 
-    @property
-    def spent(self) -> Usage:
-        return self._asking.spent
-
-    async def prepare(self) -> Target:
-        return await self._asking.prepare(self._layout, Target(kind="prompt"), lambda: "; shorten it")
-
-    async def measure(self, masks: Bools) -> Measurements:
-        return await self._asking.measure(masks)
-
-    async def write(self, mask: Bools) -> str:
-        """The model's own answer where only mask (n,) is kept; between prepare() and close()."""
-        return await self._asking.write(mask)
-
-    def halt(self) -> None:
-        self._asking.halt()
-
-    async def close(self) -> None:
-        await self._asking.close()
-
-    def forecast(self, masks: Bools) -> Forecast:
-        """What measuring these masks would take; no call is made."""
-        return self._asking.forecast(self._layout, self._players, masks)
-
-    def estimate_tokens(self, masks: Bools) -> int | None:
-        """Tokens the model would read for these masks, about; None where the backend cannot count."""
-        return self._asking.estimate_tokens(self._layout, self._players, masks)
-
-    def _cut(self, messages: Sequence[Message]) -> tuple[tuple[Player, ...], Layout]:
+    def cut(self, messages: Sequence[Message]) -> tuple[tuple[Player, ...], Layout]:
         turns: list[Turn] = []
         players: list[Player] = []
         for number, message in enumerate(messages):
-            if self._units[number] == "turn" and number not in self._spans and number not in self._pinned:
+            if self.units[number] == "turn" and number not in self.spans and number not in self.pinned:
                 parts = (Part(message.content, group=number),)
                 turns.append(Turn(message.role, parts, len(players), message.call))
                 label = shorten(f"{message.role}: {message.content}")
@@ -131,9 +107,9 @@ class PromptGame:
 
     def _parts(self, text: str, number: int, players: list[Player]) -> list[Part]:
         """One turn as parts: the user's spans and the pinned ones first, the unit between them."""
-        taken = [(start, end, "span") for start, end in self._spans.get(number, ())]
+        taken = [(start, end, "span") for start, end in self.spans.get(number, ())]
         begun = {start for start, _, _ in taken}
-        taken += [(start, _past_space(text, end, begun), "") for start, end in self._pinned.get(number, ())]
+        taken += [(start, _past_space(text, end, begun), "") for start, end in self.pinned.get(number, ())]
         own_spans(text, [(start, end) for start, end, _ in taken])
         parts: list[Part] = []
         at = 0
@@ -149,10 +125,10 @@ class PromptGame:
         return parts
 
     def _by_unit(self, text: str, number: int, players: list[Player]) -> list[Part]:
-        unit = self._units[number]
+        unit = self.units[number]
         if unit is None or not text.strip():
             return [Part(text, group=number)] if text else []
-        tokens = self._asking.token_spans(text) if unit == "token" else None
+        tokens = self.tokens(text) if unit == "token" else None
         segments = split(text, unit, token_spans=tokens)
         parts = parts_of(text, segments, len(players), number)
         players.extend(

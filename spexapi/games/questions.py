@@ -12,7 +12,8 @@ from spexapi.backends.base import Message, Reply
 from spexapi.backends.huggingface.components import ABLATIONS
 from spexapi.backends.huggingface.head_ablation import AblationBaseline
 from spexapi.errors import InputError
-from spexapi.games._settings import Settings, settings
+from spexapi.games._asked import Asked, FixedPrompt
+from spexapi.games._settings import settings
 from spexapi.prompts.inputs import Prompt, read_file, to_messages
 from spexapi.scorers.base import Scorer
 
@@ -64,19 +65,6 @@ def _to_question(given: object, where: str) -> Question:
     return Question(cast("Prompt", prompt), answer, tuple(cast("list[str]", options)))
 
 
-@dataclass(frozen=True, slots=True)
-class Posed:
-    """A question as it is asked. number: from 1 among several, 0 where it is the only one."""
-
-    messages: tuple[Message, ...]
-    chosen: Settings
-    number: int = 0
-
-    def named(self, reason: str) -> str:
-        """The reason, with the number of the question where there are several."""
-        return f"question {self.number}: {reason}" if self.number else f"the prompt: {reason}"
-
-
 def posed(
     prompt: Prompt | Sequence[Question],
     answer: str | None,
@@ -84,19 +72,19 @@ def posed(
     score: str | Scorer | Callable[[Reply], float] | None,
     max_new_tokens: int,
     samples: int | None,
-) -> tuple[Posed, ...]:
+) -> tuple[Asked, ...]:
     """The questions in order, all read by one score. Raises InputError naming the one that is wrong."""
     questions = _questions(prompt)
     if questions and (answer is not None or options is not None):
         raise InputError("answer and options belong to each Question where a set of them is given")
     if not questions:
         chosen = settings(answer, score, options, "drop", None, max_new_tokens, samples)
-        return (Posed(to_messages(prompt), chosen),)  # pyright: ignore[reportArgumentType]
-    found: list[Posed] = []
+        return (Asked(FixedPrompt(to_messages(prompt)), chosen),)  # pyright: ignore[reportArgumentType]
+    found: list[Asked] = []
     for number, each in enumerate(questions, 1):
         try:
             chosen = settings(each.answer, score, each.options or None, "drop", None, max_new_tokens, samples)
-            found.append(Posed(to_messages(each.prompt), chosen, number))
+            found.append(Asked(FixedPrompt(to_messages(each.prompt)), chosen, number))
         except InputError as error:
             raise InputError(f"question {number}: {error}") from error
     if len({each.chosen.scorer for each in found}) > 1:

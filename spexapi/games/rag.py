@@ -7,23 +7,21 @@ from dataclasses import replace
 
 from spexapi.backends.base import Reply, Scoring
 from spexapi.errors import InputError
+from spexapi.games._asked import Asked, Count, LayoutPrompt, token_spans
+from spexapi.games._model_game import ModelGame, at_least_two, opened
 from spexapi.games._settings import settings
-from spexapi.games._text_measurer import TextMeasurer, at_least_two
-from spexapi.games.base import GameTraits, Player, Target
-from spexapi.measurements import Bools, Measurements
+from spexapi.games.base import Player, Target
 from spexapi.prompts.inputs import Document, to_documents
 from spexapi.prompts.render import Layout, Part, Turn, parts_of
 from spexapi.prompts.segments import Segment, own_spans, shorten, split
-from spexapi.sampling.forecast import Forecast
 from spexapi.sampling.policy import RequestPolicy
-from spexapi.sampling.usage import Usage
 from spexapi.scorers.base import Scorer
 
 DOCUMENT_UNITS = ("document", "paragraph", "line", "sentence", "word", "token")
 _QUESTION = -1
 
 
-class RagGame:
+class RagGame(ModelGame):
     """Which documents, or which parts of them, drive the answer to a question.
 
     The model reads one user turn: "Documents:", the documents that are kept, and "Question: ..." with an
@@ -77,73 +75,49 @@ class RagGame:
         chosen = settings(answer, score, options, masking, placeholder, max_new_tokens, samples)
         if not question.strip():
             raise InputError("the question is empty: give the text the documents are to answer")
-        self._question, self._documents = question, to_documents(documents)
-        self._unit = unit if unit is not None or spans else "document"
-        self._question_unit = question_unit
-        if self._unit is not None and self._unit not in DOCUMENT_UNITS:
+        model = opened(backend)
+        cutter = _Cutter(
+            question,
+            to_documents(documents),
+            unit=unit if unit is not None or spans else "document",
+            question_unit=question_unit,
+            fixed_first=fixed_first,
+            pinned=pinned,
+            spans=spans or (),
+            tokens=lambda text: token_spans(model, text),
+        )
+        players, layout = cutter.cut(system)
+        at_least_two(players, "give more documents, or use a smaller unit such as unit='sentence'")
+        asked = Asked(LayoutPrompt(layout, players), chosen, to_shorten=cutter.to_shorten)
+        target = Target(kind="rag", question=question, masking=masking)
+        super().__init__(model, players, [asked], target, terms)
+
+
+class _Cutter:
+    """Cuts documents and a question into players. Raises InputError for what does not exist."""
+
+    def __init__(
+        self,
+        question: str,
+        documents: Sequence[Document],
+        *,
+        unit: str | None,
+        question_unit: str | None,
+        fixed_first: bool,
+        pinned: Sequence[int],
+        spans: Sequence[tuple[int, int, int]],
+        tokens: Callable[[str], list[tuple[int, int]]],
+    ) -> None:
+        if unit is not None and unit not in DOCUMENT_UNITS:
             raise InputError(f"unknown unit {unit!r} of documents: use one of {', '.join(DOCUMENT_UNITS)}")
+        self._question, self._documents, self._tokens = question, documents, tokens
+        self._unit, self._question_unit, self._fixed_first = unit, question_unit, fixed_first
         self._pinned = {self._number(i) for i in pinned}
-        self._fixed_first = fixed_first
         self._spans: dict[int, list[tuple[int, int]]] = {}
-        for number, start, end in spans or ():
+        for number, start, end in spans:
             self._spans.setdefault(self._number(number), []).append((start, end))
-        self._asking = TextMeasurer(backend, chosen, terms)
-        self._players, self._layout = self._cut(system)
-        at_least_two(self._players, "give more documents, or use a smaller unit such as unit='sentence'")
 
-    @property
-    def players(self) -> tuple[Player, ...]:
-        return self._players
-
-    @property
-    def batch(self) -> int:
-        return self._asking.batch
-
-    @property
-    def traits(self) -> GameTraits:
-        return self._asking.traits
-
-    @property
-    def backend_name(self) -> str:
-        return self._asking.backend.name
-
-    @property
-    def spent(self) -> Usage:
-        return self._asking.spent
-
-    async def prepare(self) -> Target:
-        target = Target(kind="rag", question=self._question)
-        return await self._asking.prepare(self._layout, target, self._to_shorten)
-
-    async def measure(self, masks: Bools) -> Measurements:
-        return await self._asking.measure(masks)
-
-    async def write(self, mask: Bools) -> str:
-        """The model's own answer where only mask (n,) is kept; between prepare() and close()."""
-        return await self._asking.write(mask)
-
-    def halt(self) -> None:
-        self._asking.halt()
-
-    async def close(self) -> None:
-        await self._asking.close()
-
-    def forecast(self, masks: Bools) -> Forecast:
-        """What measuring these masks would take; no call is made."""
-        return self._asking.forecast(self._layout, self._players, masks)
-
-    def estimate_tokens(self, masks: Bools) -> int | None:
-        """Tokens the model would read for these masks, about; None where the backend cannot count."""
-        return self._asking.estimate_tokens(self._layout, self._players, masks)
-
-    def _number(self, number: int) -> int:
-        if not -len(self._documents) <= number < len(self._documents):
-            raise InputError(
-                f"there is no document {number}: {len(self._documents)} are given, numbered from 0"
-            )
-        return number % len(self._documents)
-
-    def _cut(self, system: str | None) -> tuple[tuple[Player, ...], Layout]:
+    def cut(self, system: str | None) -> tuple[tuple[Player, ...], Layout]:
         players: list[Player] = []
         documents = list(enumerate(self._documents))
         if self._fixed_first:
@@ -158,6 +132,13 @@ class RagGame:
         user = Turn("user", tuple(parts))
         turns = (Turn("system", (Part(system),)), user) if system else (user,)
         return tuple(players), Layout(turns, len(players))
+
+    def _number(self, number: int) -> int:
+        if not -len(self._documents) <= number < len(self._documents):
+            raise InputError(
+                f"there is no document {number}: {len(self._documents)} are given, numbered from 0"
+            )
+        return number % len(self._documents)
 
     def _asked(self, players: list[Player]) -> list[Part]:
         begin = Part("Question: ", group=_QUESTION - 2)
@@ -188,7 +169,7 @@ class RagGame:
     def _segments(self, text: str, unit: str | None, players: list[Player], group: int) -> list[Part]:
         if unit is None:
             return [Part(text, group=group)]
-        tokens = self._asking.token_spans(text) if unit == "token" else None
+        tokens = self._tokens(text) if unit == "token" else None
         return self._as_players(text, split(text, unit, token_spans=tokens), unit, players, group)
 
     def _as_players(
@@ -200,16 +181,16 @@ class RagGame:
             players.append(Player(shorten(core), kind, core))
         return parts
 
-    def _to_shorten(self) -> str:
+    def to_shorten(self, count: Count) -> str:
         """Names the longest document, if the backend can count its tokens."""
-        counts = [self._asking.backend.count_tokens(document.written) for document in self._documents]
-        known = [(count, i) for i, count in enumerate(counts, 1) if count is not None]
+        counts = [count(document.written) for document in self._documents]
+        known = [(tokens, i) for i, tokens in enumerate(counts, 1) if tokens is not None]
         if not known:
             return "; shorten the documents or give fewer"
-        count, number = max(known, key=lambda pair: (pair[0], -pair[1]))
+        most, number = max(known, key=lambda pair: (pair[0], -pair[1]))
         label = self._documents[number - 1].label
         return (
-            f". Document {number} of {len(counts)} ({label}) is the longest with {count:,} tokens: shorten it"
+            f". Document {number} of {len(counts)} ({label}) is the longest with {most:,} tokens: shorten it"
             " or give fewer documents"
         )
 
