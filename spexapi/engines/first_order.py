@@ -8,12 +8,11 @@ import numpy as np
 from numpy.random import Generator
 
 from spexapi.engines._additive import additive_fit, design_weights, need_budget
-from spexapi.engines._draws import distinct_draws, subsets_of_sizes
 from spexapi.engines._fit_data import FitData
 from spexapi.engines._lasso import lasso
 from spexapi.engines.base import Design, Fit, next_masks
 from spexapi.errors import InputError, NothingMeasured
-from spexapi.fourier.masks import uniform_masks
+from spexapi.fourier.masks import distinct_draws, subsets_of_sizes, uniform_masks
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import parities
 from spexapi.measurements import Bools, Measurements

@@ -12,9 +12,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from spexapi.engines._additive import additive_fit, design_weights, need_budget
-from spexapi.engines._draws import distinct_draws, subsets_of_sizes
 from spexapi.engines._fit_data import FitData
 from spexapi.engines.base import Design, Fit, next_masks
+from spexapi.fourier.masks import distinct_draws, subsets_of_sizes
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import parities
 from spexapi.measurements import Bools, Floats, Measurements

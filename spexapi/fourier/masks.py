@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 
 import numpy as np
 from numpy.random import Generator
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 
 from spexapi.errors import InputError
 from spexapi.fourier.parity import check_masks
-from spexapi.measurements import Bools
+from spexapi.measurements import Bools, Floats
 
 Words = NDArray[np.uint64]
 
 _MOST_LISTED = 24  # 2^24 masks of 24 players are 403 MB
 _DRAWN_BY_CODE = 20  # up to here a mask is drawn as a number below 2^n, without replacement
+# at most 128 draws for each mask wanted; few masks are left to be found then
+_DOUBLINGS = 7
 
 
 def all_masks(n: int) -> Bools:
@@ -62,6 +65,31 @@ def uniform_masks(
         drawn = np.concatenate([drawn, rng.integers(0, 2, size=(missing, n), dtype=np.bool_)])
         drawn = _not_in(drawn, known, distinct)
     return drawn
+
+
+def distinct_draws(draw: Callable[[int], Bools], count: int) -> tuple[Bools, Floats]:
+    """The first `count` different masks of a sequence of draws, and how often each was drawn by then.
+
+    draw  a number -> that many draws, (number, n) bool
+
+    Returns (k, n) bool and (k,) float64; k < count if even 128 draws for each mask wanted hold no more.
+    """
+    drawn = draw(count)
+    first, group = unique_rows(drawn)
+    for _ in range(_DOUBLINGS):
+        if len(first) > count or not count:
+            break
+        drawn = np.concatenate([drawn, draw(len(drawn))])
+        first, group = unique_rows(drawn)
+    end = int(first[count]) if len(first) > count else len(drawn)
+    first = first[:count]
+    return drawn[first], np.bincount(group[:end], minlength=len(first)).astype(np.float64)
+
+
+def subsets_of_sizes(n: int, sizes: NDArray[np.intp], rng: Generator) -> Bools:
+    """(m, n) bool: row j is a uniform draw from the subsets of sizes[j] of the n players."""
+    rank = rng.random((len(sizes), n)).argsort(axis=1).argsort(axis=1)
+    return rank < sizes[:, None]
 
 
 def pack(masks: Bools) -> Words:
