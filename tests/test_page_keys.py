@@ -186,10 +186,10 @@ def spaces(monkeypatch):
     monkeypatch.setitem(sys.modules, "spaces", fake)
     monkeypatch.setattr(spexapi, "open_backend", lambda spec, **_: FakeBackend())
     zero_gpu.lent.cache_clear()
-    zero_gpu._there.cache_clear()
+    zero_gpu.there.cache_clear()
     yield fake
     zero_gpu.lent.cache_clear()
-    zero_gpu._there.cache_clear()
+    zero_gpu.there.cache_clear()
 
 
 ZERO = Site(("embedded", "hf:org/m"), PUBLIC, local_urls=False, zero=True)

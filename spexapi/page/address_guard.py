@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from spexapi.errors import InputError
+
+if TYPE_CHECKING:
+    import httpx2
 
 # translate to IPv4 addresses that cannot be seen here: NAT64, Teredo
 _TUNNELS = [ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2001::/32")]
@@ -36,7 +39,7 @@ def public_addresses(found: list[str], host: str) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether this lies in the public internet: not loopback, private, link-local or a tunnel there."""
+    """Whether this is an address of the public internet: not loopback, private, link-local or a tunnel."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -50,18 +53,18 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
-def public_client() -> Any:
+def public_client() -> httpx2.AsyncClient:
     """An HTTP client for the openai package that connects to public addresses only and follows no redirect.
 
-    The name is looked up once a request, every address of it is checked, and the one that was checked is the
-    one connected to: a name that changes its address in between (DNS rebinding) gains nothing.
+    The name is looked up once a request and every address of it is checked. The connection goes to the
+    address that was checked, so a name that changes its address in between (DNS rebinding) gains nothing.
     """
     import httpx2
 
     inner = httpx2.AsyncHTTPTransport(trust_env=False)
 
     class Public(httpx2.AsyncBaseTransport):
-        async def handle_async_request(self, request: Any) -> Any:
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             host, port = request.url.host, request.url.port or 443
             if request.url.scheme != "https":
                 raise InputError("The address of a hosted model here starts with https://")

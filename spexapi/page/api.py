@@ -64,7 +64,7 @@ class Endpoints:
             answer: The answer to explain; leave it empty and the model writes one.
             unit: What is removed: "document", "sentence" or "word".
             budget: How many times the model may be asked; 64 to 256 is usual.
-            model: "embedded" (small, everyday things only) or "hf:<model id>" where this page allows it.
+            model: "embedded" (small, everyday things only) or "hf:<model id>" if this page allows it.
             everything: Also return the whole explanation with its measurements, as explanation.json has it.
 
         Returns:
@@ -92,7 +92,7 @@ class Endpoints:
             answer: The answer to explain; leave it empty and the model writes one.
             unit: What is removed: "word" or "sentence".
             budget: How many times the model may be asked; 64 to 256 is usual.
-            model: "embedded" (small, everyday things only) or "hf:<model id>" where this page allows it.
+            model: "embedded" (small, everyday things only) or "hf:<model id>" if this page allows it.
             everything: Also return the whole explanation with its measurements, as explanation.json has it.
 
         Returns:

@@ -294,7 +294,7 @@ window.spex = (() => {
       image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(text);
     });
   }
-  // on a phone the result lies below the form, beside a long form above
+  // on a phone the result is below the form; on a wide screen next to it, and a long form may hide it
   let shown = null; // the column of a run whose result has not come yet
   function show(id) {
     const element = document.getElementById(id), at = element.getBoundingClientRect().top;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import spexapi
 from spexapi.backends.base import Backend
@@ -18,9 +17,9 @@ KINDS = ("embedded", "hf", "providers", "openai")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most of everything in one run; for a page at home generous, on a public one not.
+    """The most of everything in one run: much for a page at home, little for a public one.
 
-    seconds       a run may take, after which what is known is explained
+    seconds       that a run may take; after them what is known is explained
     runs          of one visitor at once; calls: questions of one visitor to models within an hour
     upload_bytes  of one file
     pages         of a PDF
@@ -43,7 +42,7 @@ class Limits:
         _at_most("questions to the model", budget, self.budget)
 
     def check_units(self, units: int) -> None:
-        """Raises InputError where so many units would be taken away."""
+        """Raises InputError if these are more units than can be taken away."""
         _at_most("parts to take away", units, self.units, "; use larger ones")
 
 
@@ -62,15 +61,15 @@ PUBLIC = Limits(
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where the page runs.
+    """What is allowed where the page runs.
 
     allowed     models a visitor may choose: "embedded", "hf:<id>", "providers" for those of Hugging Face
                 Inference Providers, "openai" for any hosted one; None: all
-    local_urls  hosted models may lie on this machine or in its network
+    local_urls  hosted models may be on this machine or in its network
     login       visitors can log in with Hugging Face
     zero        a GPU is lent for each call (ZeroGPU)
     keeps       replies and retrainings are kept in the user's store (SPEXAPI_STORE), so that a page that was
-                ended in the middle of a run pays for nothing twice; never where visitors share the page
+                ended in the middle of a run pays for nothing twice; never if visitors share the page
     """
 
     allowed: tuple[str, ...] | None = None
@@ -90,7 +89,7 @@ class Site:
             tuple(name.strip() for name in named if name.strip()),
             PUBLIC,
             local_urls=False,
-            # both set where the README says hf_oauth; Gradio asks for the first
+            # both are set if the README says hf_oauth; Gradio asks for the first
             login=environ.get("SYSTEM") == "spaces" and bool(environ.get("OAUTH_CLIENT_ID")),
             zero=environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),
         )
@@ -103,7 +102,7 @@ class Site:
         return tuple(k for k in KINDS if any(a == k or a.startswith(k + ":") for a in self.allowed))
 
     def admit(self, kind: str, spec: str) -> None:
-        """Raises InputError where this model is not for visitors of this page."""
+        """Raises InputError if this model is not for visitors of this page."""
         if self.allowed is not None and spec not in self.allowed and kind not in self.allowed:
             listed = ", ".join(self.allowed)
             raise InputError(f"this page runs {listed} only; install spexapi to use {spec!r} at home")
@@ -121,7 +120,7 @@ class Site:
         if not key and not self.local_urls:
             how = "Log in with Hugging Face" + " at the top of the page" * self.login
             raise InputError(f"{how}, or write a token that may call Inference Providers into the field Key.")
-        options: dict[str, Any] = {"api_key": key} if key else {"key_env": "HF_TOKEN"}
+        options: dict[str, object] = {"api_key": key} if key else {"key_env": "HF_TOKEN"}
         if not self.local_urls:
             options["http_client"] = public_client
         return spexapi.open_backend(f"openai:{name}", base_url=PROVIDERS, **options)

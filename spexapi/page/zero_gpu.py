@@ -1,8 +1,8 @@
 """Local models on a GPU that is lent for seconds at a time: Hugging Face ZeroGPU.
 
-Whatever runs under spaces.GPU runs in a process of its own that has the GPU and is forked from this one. The
-weights are loaded there and only there; here the tokenizer says what fits and where the tokens are. A call
-asks for few seconds: the time asked for, not the time used, must fit what is left of the visitor's quota.
+Whatever runs under spaces.GPU runs in a process of its own, which has the GPU and is forked from this one.
+The weights are loaded only there; here the tokenizer says what fits and where the tokens are. A call asks
+for few seconds: the time it asks for, not the time it uses, must fit what is left of the visitor's quota.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import html
 import importlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -33,9 +33,9 @@ def on_lent_gpu(spec: str) -> Backend:
 
 
 class LentGpu:
-    """A backend whose scoring and writing happen on the lent GPU, in calls of at most CHUNK requests."""
+    """A backend whose scoring and writing happen on the lent GPU, in calls of up to CHUNK requests."""
 
-    def __init__(self, here: Any, spec: str) -> None:
+    def __init__(self, here: Backend, spec: str) -> None:
         self._here, self._spec = here, spec
 
     def __getattr__(self, name: str) -> Any:
@@ -48,7 +48,7 @@ class LentGpu:
         await self._here.close()
 
     async def score(self, requests: Sequence[Request]) -> list[Reply]:
-        """Raises CapReached where the visitor's GPU time is used up, Refused for other failures there."""
+        """Raises CapReached if the visitor's GPU time is used up, Refused for other failures there."""
         replies: list[Reply] = []
         for at in range(0, len(requests), CHUNK):
             replies += await _called(lent()[0], self._spec, tuple(requests[at : at + CHUNK]))
@@ -62,8 +62,8 @@ class LentGpu:
 @cache
 def lent() -> tuple[Callable[..., list[Reply]], Callable[..., Generated]]:
     """Scoring and writing as spaces.GPU wraps them: before the page starts, when ZeroGPU looks for them."""
-    spaces: Any = importlib.import_module("spaces")
-    return spaces.GPU(duration=_seconds)(_score), spaces.GPU(duration=_seconds)(_write)
+    gpu = importlib.import_module("spaces").GPU
+    return gpu(duration=_seconds)(_score), gpu(duration=_seconds)(_write)
 
 
 def _seconds(spec: str, asked: Sequence[object], max_tokens: int = 0) -> float:
@@ -82,13 +82,13 @@ def _write(spec: str, messages: tuple[Message, ...], max_tokens: int) -> Generat
 
 
 @cache
-def _there(spec: str) -> Any:
+def there(spec: str) -> Backend:
     """The backend of the process that has the GPU: it keeps the weights from call to call."""
     return spexapi.open_backend(spec)
 
 
-async def _asked(spec: str, ask: Callable[[Any], Any]) -> Any:
-    backend = _there(spec)
+async def _asked(spec: str, ask: Callable[[Backend], Awaitable[Result]]) -> Result:
+    backend = there(spec)
     await backend.open()
     try:
         return await ask(backend)
@@ -101,7 +101,7 @@ async def _called(function: Callable[..., Result], *given: object) -> Result:
     try:
         return await asyncio.to_thread(function, *given)
     except Exception as error:
-        # what `spaces` raises is gradio's Error, for people, with markup
+        # what `spaces` raises is Gradio's Error, written for people, with markup
         said = shorten(html.unescape(re.sub(r"<[^>]+>", " ", str(error))).strip("'\""), 300)
         if "quota" in said.lower():
             raise CapReached(f"the GPU time of this visitor is used up: {said}") from error

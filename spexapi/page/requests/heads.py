@@ -14,6 +14,7 @@ from spexapi.page.site import Limits, Site
 from spexapi.sampling.policy import RequestPolicy
 from spexapi.views.code import Arguments, RunCode, game_program
 
+_WORDS = Words("Loading the model…")
 UNITS = {"head": ("head",), "MLP block": ("mlp",), "layer": ("layer",), "part": ("head", "mlp")}
 
 # Asked of the embedded model alone: two documents that belong together, among others.
@@ -37,14 +38,7 @@ class HeadsRequest:
     answer: str = ""
     model: Model = field(default_factory=Model)
     options: ExplainOptions = field(default_factory=lambda: ExplainOptions("head"))
-
-    @property
-    def words(self) -> Words:
-        return Words("Loading the model…")
-
-    @property
-    def asks_again(self) -> bool:
-        return True
+    words: Words = field(default=_WORDS, init=False, repr=False)
 
     @property
     def speed_of(self) -> Hashable:
@@ -92,9 +86,6 @@ class HeadsRequest:
 
     def within(self, player: int) -> HeadsRequest:
         raise InputError("A part of the model has nothing inside that could be taken out here.")
-
-    async def trial(self, site: Site) -> float | None:
-        return None
 
     def code(self) -> RunCode:
         """The game as a program and a command make it."""

@@ -66,28 +66,22 @@ class RunRequest(Protocol):
 
     A tab makes one from the values of its form. Everything after that is the same for all of them: the
     forecast, the run, the result and the code.
+
+    model     the language model that is asked; None if there is none
+    speed_of  what the speed of the calls depends on: requests that share it take as long for a call
     """
 
     @property
     def options(self) -> ExplainOptions: ...
 
     @property
-    def model(self) -> Model | None:
-        """The language model that is asked; None if there is none."""
-        ...
+    def model(self) -> Model | None: ...
 
     @property
     def words(self) -> Words: ...
 
     @property
-    def asks_again(self) -> bool:
-        """Whether the model can be asked about single selections from the result."""
-        ...
-
-    @property
-    def speed_of(self) -> Hashable:
-        """What the speed of the calls depends on: requests that share it take as long for a call."""
-        ...
+    def speed_of(self) -> Hashable: ...
 
     def check(self, limits: Limits) -> None:
         """Raises InputError if this is more than the page takes."""
@@ -103,10 +97,6 @@ class RunRequest(Protocol):
 
     def within(self, player: int) -> RunRequest:
         """The same question about the inside of one player. Raises InputError."""
-        ...
-
-    async def trial(self, site: Site) -> float | None:
-        """Seconds of one call, tried out; None if a trial would be paid for."""
         ...
 
     def code(self) -> RunCode:

@@ -129,10 +129,6 @@ class TextRequest:
         return Words("Loading the model…" if self.model.local else "Connecting to the model…")
 
     @property
-    def asks_again(self) -> bool:
-        return True
-
-    @property
     def speed_of(self) -> Hashable:
         return self.model.spec, self.model.address
 
@@ -169,9 +165,6 @@ class TextRequest:
         if unit is None or len(split(text, unit)) < 2:
             raise InputError("This part is a single word: there is nothing inside to take away.")
         return replace(self, inside=Inside(part, start, end, unit))
-
-    async def trial(self, site: Site) -> float | None:
-        return None
 
     def code(self) -> RunCode:
         """The game as a program and a command make it."""

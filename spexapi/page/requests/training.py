@@ -19,6 +19,15 @@ from spexapi.page.site import Limits, Site
 from spexapi.views.code import RunCode
 
 GROUPS = {"rows": None, "labels": "labels", "clusters": 20}
+_WORDS = Words(
+    begins="Training on everything…",
+    asked="trained",
+    times="models",
+    checks="Training without the strongest combinations, to check them…",
+    nothing="Stopped before anything was trained.",
+    calls="models to train",
+    checking="of them check the strongest combinations.",
+)
 _ROWS_A_PLAYER = 20  # how many rows may be read for each player: groups hold several
 
 
@@ -37,26 +46,8 @@ class TrainingRequest:
     learner: str
     groups: str
     options: ExplainOptions = field(default_factory=lambda: ExplainOptions("example", 400))
-
-    @property
-    def model(self) -> None:
-        return None
-
-    @property
-    def words(self) -> Words:
-        return Words(
-            begins="Training on everything…",
-            asked="trained",
-            times="models",
-            checks="Training without the strongest combinations, to check them…",
-            nothing="Stopped before anything was trained.",
-            calls="models to train",
-            checking="of them check the strongest combinations.",
-        )
-
-    @property
-    def asks_again(self) -> bool:
-        return False
+    model: None = field(default=None, init=False, repr=False)
+    words: Words = field(default=_WORDS, init=False, repr=False)
 
     @property
     def speed_of(self) -> Hashable:
@@ -75,7 +66,7 @@ class TrainingRequest:
     def within(self, player: int) -> TrainingRequest:
         raise InputError("A training example has nothing inside that could be taken away.")
 
-    async def trial(self, site: Site) -> float | None:
+    async def trial(self, site: Site) -> float:
         """Seconds of one training. Raises InputError."""
         game = await asyncio.to_thread(self._game, site, noise=1, store=None)  # kept ones would take no time
         await game.prepare()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
 
 import spexapi
 from spexapi.errors import InputError
@@ -58,12 +57,12 @@ def _checked(path: str, kinds: tuple[str, ...], limits: Limits) -> Path:
 
 
 def _pages(file: Path, limits: Limits) -> list[str]:
-    """The text of each page that has some."""
+    """The text of each page that has any."""
     with file.open("rb") as opened:
         if opened.read(5) != b"%PDF-":
             raise InputError(f"{file.name} is no PDF")
     try:
-        pypdf: Any = importlib.import_module("pypdf")
+        pypdf = importlib.import_module("pypdf")
     except ModuleNotFoundError as error:
         raise InputError('PDF files need pypdf: pip install "spexapi[ui]"') from error
     try:

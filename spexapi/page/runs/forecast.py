@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 from spexapi.page.requests.request import RunRequest
 from spexapi.page.runs.planned_run import planned
@@ -30,6 +31,15 @@ class Pace:
         return f"about {spelled(calls * self.seconds)} at the pace of the last run"
 
 
+@runtime_checkable
+class CanTry(Protocol):
+    """A request that can try a call out, because no one pays for it."""
+
+    async def trial(self, site: Site) -> float:
+        """Seconds of one call. Raises InputError."""
+        ...
+
+
 _paces: dict[Hashable, Pace] = {}  # by RunRequest.speed_of, newest last; nothing of what was asked
 
 
@@ -50,8 +60,8 @@ async def forecast_of(request: RunRequest, site: Site, key: str) -> str:
 
 
 async def _pace(request: RunRequest, site: Site) -> Pace | None:
-    if request.speed_of not in _paces and (seconds := await request.trial(site)):
-        _keep(request, Pace(seconds, tried=True))
+    if request.speed_of not in _paces and isinstance(request, CanTry):
+        _keep(request, Pace(await request.trial(site), tried=True))
     return _paces.get(request.speed_of)
 
 

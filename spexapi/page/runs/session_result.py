@@ -35,7 +35,7 @@ class SessionResult:
     @property
     def can_ask(self) -> bool:
         """Whether the model can be asked about single selections."""
-        return self.request is not None and self.request.asks_again
+        return self.request is not None and self.request.model is not None
 
     def of_span(self, start: int, end: int) -> SessionResult:
         """The same run explaining a part of the answer. Raises InputError."""
