@@ -25,7 +25,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from spexapi.engines.adaptive import Adaptive, rounds
+from spexapi.engines.adaptive import Adaptive, interim_sizes
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.fourier.masks import all_masks, codes
 from spexapi.measurements import exact_values
@@ -101,7 +101,7 @@ def run(job: Job, seed: int, budget: int, target: float, fixed: bool) -> dict[st
     engine = Adaptive(target_r2=target)
     design = engine.plan(n, budget, np.random.default_rng([seed, number, n]))
     first, true, enough = None, 1.0, False
-    for end in rounds(design):
+    for end in interim_sizes(design):
         asked = design.masks[:end]
         seen = exact_values(asked, value(asked))
         if design.exact and end == len(design.masks):

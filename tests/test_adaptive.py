@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spexapi
-from spexapi.engines._looks import gained, look, looks
 from spexapi.engines.adaptive import Adaptive
-from spexapi.engines.base import Design
+from spexapi.engines.base import Design, Fit
+from spexapi.engines.interim import explained_gain, interim_r2, sample_sizes
 from spexapi.errors import BudgetError, InputError, NothingMeasured
+from spexapi.fourier.spectrum import Spectrum
 from spexapi.measurements import Measurements, exact_values
 
 
@@ -100,7 +101,7 @@ def test_the_budget_holds_and_no_mask_is_asked_twice(n: int, extra: int, held_ou
     assert ex.audit.r2 is None
 
 
-def test_a_constant_game_ends_after_a_few_looks():
+def test_a_constant_game_ends_after_a_few_analyses():
     ex, _ = run(lambda masks: np.zeros(len(masks)), 12, 400)
 
     assert ex.cost.calls < 200
@@ -150,8 +151,8 @@ def test_masks_come_in_rounds_that_continue_wherever_a_run_was_left():
     assert np.array_equal(first, design.masks[:30])
     assert np.array_equal(rest, design.masks[11:30])
     assert len(engine.propose(design, exact_values(design.masks[:11], values[:11]), 4)) == 4
-    at_a_look = engine.propose(design, exact_values(design.masks[:30], values[:30]), 200)
-    assert np.array_equal(at_a_look, design.masks[30:39])
+    at_an_analysis = engine.propose(design, exact_values(design.masks[:30], values[:30]), 200)
+    assert np.array_equal(at_an_analysis, design.masks[30:39])
 
 
 def test_sampling_noise_lowers_what_can_be_reached():
@@ -162,13 +163,14 @@ def test_sampling_noise_lowers_what_can_be_reached():
     values = clean + np.random.default_rng(1).normal(size=len(clean)) * clean.std()
     known = exact_values(design.masks, values)
     noisy = Measurements(known.masks, values, noise, known.lower, known.upper, known.reason)
-    found = look(noisy, clean, 0.05, np.random.default_rng(0))
+    found = interim_r2(noisy, clean, 0.05, np.random.default_rng(0))
 
     assert found is not None
     assert found.ceiling == pytest.approx(0.5, abs=0.06)
     assert found.r2 == pytest.approx(0.5, abs=0.08)
     assert found.low < found.r2
-    assert "that noise leaves" in engine._said(found)
+    said = engine.verdict(design, noisy, Fit(Spectrum(12, {}), out_of_fold=clean))[1]
+    assert "that noise leaves" in said
 
 
 @pytest.mark.parametrize("m", [30, 100])
@@ -179,16 +181,16 @@ def test_the_lower_bound_holds_as_often_as_it_says(m: int):
     for _ in range(rounds):
         values = rng.normal(size=m)
         guesses = values + rng.normal(size=m) * np.sqrt(0.2)
-        found = look(exact_values(masks, values), guesses, 0.05, rng)
+        found = interim_r2(exact_values(masks, values), guesses, 0.05, rng)
         assert found is not None
         held += found.low <= 0.8
     assert held / rounds >= 0.90
 
 
-def test_looks_grow_from_three_masks_a_player_to_all_there_are():
-    assert looks(10, 100) == [30, 39, 51, 67, 88, 100]
-    assert looks(4, 10) == [10]
-    assert looks(100, 299) == [299]
+def test_interim_analyses_grow_from_three_masks_a_player_to_all_there_are():
+    assert sample_sizes(10, 100) == [30, 39, 51, 67, 88, 100]
+    assert sample_sizes(4, 10) == [10]
+    assert sample_sizes(100, 299) == [299]
 
 
 def test_what_more_masks_explain_is_compared_on_the_same_masks():
@@ -196,11 +198,11 @@ def test_what_more_masks_explain_is_compared_on_the_same_masks():
     values = rng.normal(size=200)
     seen = exact_values(rng.random((200, 12)) < 0.5, values)
     worse = np.where(np.arange(200) < 150, 0.0, np.nan)
-    gain, error = gained(seen, worse, values)
+    gain, error = explained_gain(seen, worse, values)
 
     assert gain == pytest.approx(1.0, abs=0.05)  # from the mean alone to all of it
     assert 0 < error < 0.2
-    assert gained(seen, worse, worse)[0] == 0.0
+    assert explained_gain(seen, worse, worse)[0] == 0.0
 
 
 @pytest.mark.parametrize(("n", "least"), [(3, 8), (4, 16), (5, 23), (12, 30), (40, 58)])
@@ -218,7 +220,7 @@ def test_settings_out_of_range_are_refused():
         planned(1, 100)
 
 
-def test_a_game_that_always_fails_is_given_up_after_the_first_look():
+def test_a_game_that_always_fails_is_given_up_after_the_first_analysis():
     value = Counting(lambda masks: np.full(len(masks), np.nan))
     with pytest.raises(NothingMeasured):
         spexapi.explain(spexapi.FunctionGame(value, 10), engine="adaptive", budget=300)

@@ -7,35 +7,39 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
-from spexapi.engines._looks import Look, gained, look, looks, usable
 from spexapi.engines.base import Design, Fit, next_masks
 from spexapi.engines.exact import MOST_PLAYERS, Exact
+from spexapi.engines.interim import InterimR2, explained_gain, interim_r2, sample_sizes
 from spexapi.engines.proxyspex import ProxySPEX
+from spexapi.engines.resampling import judged_rows
 from spexapi.errors import BudgetError, InputError
 from spexapi.fourier.masks import uniform_masks, unique_rows
 from spexapi.measurements import NORMAL_95, Bools, Measurements, is_constant
 
-_RESERVE = 16  # masks at least for the audit, and a tenth of the budget
-_BACK = 4  # looks: nearly three times fewer masks
-_GAIN = 0.02  # of the variance: the least that is worth three times the masks
+# masks for the audit: 16 at least, and a tenth of the budget
+_RESERVE = 16
+# analyses between two fits that are compared: nearly three times fewer masks
+_BACK = 4
+# of the variance: the least gain that is worth three times the masks
+_GAIN = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Adaptive:
-    """ProxySPEX on as few of the budgeted masks as its target needs.
+    """A sequential test: ProxySPEX on as few of the budgeted masks as its target needs.
 
-    target_r2   where the run ends: R² on masks no fit saw, of what sampling noise leaves to explain. 0.9 is
-                what `Audit.verdict` calls trustworthy
-    confidence  that R² is there when the run says so, over all its looks together
+    target_r2   R² at which the run ends, on masks that no fit saw, as a share of what sampling noise leaves
+                to explain. 0.9 is what `Audit.verdict` calls trustworthy
+    confidence  that R² is reached when the run says so, over all interim analyses together
 
-    Looks at 3 n masks and each time at 1.3 times as many. At each it fits ProxySPEX, whose out-of-fold
-    predictions give R² and a lower bound at level (1 - confidence) / number of looks (Bonferroni: looking
-    often makes no luck). It ends where the bound reaches the target, or where nearly three times the masks
-    have explained, at 95% confidence, less than 2% more of the variance. max(16, 10%) of the budget are
-    fresh masks for the audit, which no look has seen.
+    The analyses are at 3 n masks and each at 1.3 times as many as the one before. Each fits ProxySPEX, whose
+    out-of-fold predictions give R² and a lower bound at level (1 - confidence) / number of analyses
+    (Bonferroni: testing often does not make success likelier). The run ends if the bound reaches the target,
+    or if nearly three times the masks have explained, at 95% confidence, less than 2% more of the variance.
+    max(16, 10%) of the budget are fresh masks for the audit, which no analysis has seen.
 
-    The masks stay uniform draws: R², its bound and the intervals rest on that. Masks chosen by information
-    gain predict some games better from as many calls, but then only the first round could be judged by.
+    All masks are uniform draws: R², its bound and the intervals rest on that. Masks chosen by information
+    gain predict some games better from as many calls, but then only those of the first round could judge.
     """
 
     target_r2: float = 0.9
@@ -52,9 +56,9 @@ class Adaptive:
         return "adaptive"
 
     def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
-        """All kept, none kept, uniform masks, as many as the budget holds beside those for the audit.
+        """All kept, none kept, then uniform masks: all of the budget but for those of the audit.
 
-        Raises BudgetError below n + 2 masks for the fit and 16 for the audit, or 2^n where that is fewer.
+        Raises BudgetError below n + 2 masks for the fit and 16 for the audit, or 2^n if that is fewer.
         """
         if n_players < 2:
             raise InputError(f"interactions need at least 2 players, got {n_players}")
@@ -82,47 +86,57 @@ class Adaptive:
         )
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
-        """The masks up to the next look, none where this look is the last one needed. Costs a fit or two."""
-        ends = rounds(design)
-        if len(seen) in ends and self.verdict(design, seen, ProxySPEX().fit(design, seen))[0]:
+        """The masks up to the next interim analysis; none if this one ends the run. Costs a fit or two."""
+        sizes = interim_sizes(design)
+        if len(seen) in sizes and self.verdict(design, seen, ProxySPEX().fit(design, seen))[0]:
             return design.masks[:0]
-        end = next((end for end in ends if end > len(seen)), len(seen))
+        end = next((size for size in sizes if size > len(seen)), len(seen))
         return next_masks(design, seen, min(remaining, end - len(seen)))
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
-        """ProxySPEX's, or exact where all is measured; what this look says of the target is in the notes."""
+        """ProxySPEX's fit, or the exact one if all is measured; a note says how the target stands."""
         if design.exact and len(unique_rows(seen.masks[seen.ok])[0]) == 2**design.n_players:
             return Exact().fit(design, seen)
         found = ProxySPEX().fit(design, seen)
-        said = self.verdict(design, seen, found)[1]
-        return replace(found, notes=(*found.notes, said)) if said else found
+        note = self.verdict(design, seen, found)[1]
+        return replace(found, notes=(*found.notes, note)) if note else found
 
     def verdict(self, design: Design, seen: Measurements, fit: Fit) -> tuple[bool, str]:
-        """Whether to end at these masks, and the sentence about it; fit is ProxySPEX's of them."""
-        ends = rounds(design)
+        """Whether to end the run at these masks, and a sentence about it; `fit` is ProxySPEX's."""
+        sizes = interim_sizes(design)
         guesses = np.full(len(seen), np.nan) if fit.out_of_fold is None else fit.out_of_fold
         rng = np.random.default_rng([design.seed, len(seen)])
-        now = look(seen, guesses, (1 - self.confidence) / len(ends), rng)
+        now = interim_r2(seen, guesses, (1 - self.confidence) / len(sizes), rng)
         if now is not None and now.low >= self.target_r2 * now.ceiling > 0:
-            return True, f"enough at {len(seen):,} masks: {self._said(now)}"
-        earlier = [end for end in ends if end <= len(seen)]
-        if len(earlier) > _BACK and len(seen) == earlier[-1] < ends[-1]:
-            before = earlier[-1 - _BACK]
-            if (why := _learned_nothing(design, seen, fit, before)) is not None:
-                return True, f"ended at {len(seen):,} masks, below the target: {why}"
-        return False, "" if now is None else f"not enough at {len(seen):,} masks: {self._said(now)}"
+            return True, f"enough at {len(seen):,} masks: {self._sentence(now)}"
+        done = [size for size in sizes if size <= len(seen)]
+        if len(done) > _BACK and len(seen) == done[-1] < sizes[-1]:
+            futile = _why_futile(design, seen, fit, done[-1 - _BACK])
+            if futile is not None:
+                return True, f"ended at {len(seen):,} masks, below the target: {futile}"
+        return False, "" if now is None else f"not enough at {len(seen):,} masks: {self._sentence(now)}"
 
-    def _said(self, now: Look) -> str:
+    def _sentence(self, now: InterimR2) -> str:
         noise = f" of the {now.ceiling:.2f} that noise leaves" if now.ceiling < 1 else ""
         return (
             f"R² {now.r2:.2f} out of fold, {now.low:.2f} or more with {100 * self.confidence:g}% confidence"
-            f" over all looks, for a target of {self.target_r2:g}{noise}"
+            f" over all interim analyses, for a target of {self.target_r2:g}{noise}"
         )
 
 
-def _learned_nothing(design: Design, seen: Measurements, fit: Fit, before: int) -> str | None:
-    """Why more masks are not worth their price, None where they may be."""
-    if is_constant(seen.values[usable(seen, np.zeros(len(seen)))]):
+def interim_sizes(design: Design) -> list[int]:
+    """At how many masks a run is analysed, the last time with all of them.
+
+    Before the last one, enough masks are left for the audit.
+    """
+    most = len(design.masks)
+    sizes = sample_sizes(design.n_players, most)
+    return [*(size for size in sizes if size <= most - design.reserve), most] if design.exact else sizes
+
+
+def _why_futile(design: Design, seen: Measurements, fit: Fit, before: int) -> str | None:
+    """Why more masks are not worth their price, by what those after `before` gained; None if they may be."""
+    if is_constant(seen.values[judged_rows(seen, np.zeros(len(seen)))]):
         return f"the values of {len(seen):,} masks are all the same"
     if fit.out_of_fold is None:
         return None
@@ -130,16 +144,9 @@ def _learned_nothing(design: Design, seen: Measurements, fit: Fit, before: int) 
     if earlier is None:
         return None
     guesses = np.concatenate([earlier, np.full(len(seen) - before, np.nan)])
-    gain, error = gained(seen, guesses, fit.out_of_fold)
+    gain, error = explained_gain(seen, guesses, fit.out_of_fold)
     if gain + NORMAL_95 * error >= _GAIN:
         return None
     return (
         f"{len(seen) - before:,} masks more explained {100 * gain:+.1f}% ± {100 * error:.1f}% of the variance"
     )
-
-
-def rounds(design: Design) -> list[int]:
-    """At how many masks to look, the last being all there are. Before it, enough are left for the audit."""
-    most = len(design.masks)
-    ends = looks(design.n_players, most)
-    return [*(end for end in ends if end <= most - design.reserve), most] if design.exact else ends

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spexapi.fourier.parity import blocks
 from spexapi.fourier.spectrum import Spectrum
-from spexapi.measurements import Bools, Floats, centre_and_scale
+from spexapi.measurements import Bools, Floats, Measurements, centre_and_scale
 
 # fits to four fifths of the masks predict nearly as well as the fit to all; ten folds cost twice as much
 FOLDS = 5
@@ -32,6 +32,15 @@ def predict_out_of_fold(spectra: Sequence[Spectrum], fold: NDArray[np.intp], mas
         held_out = fold == k
         guesses[held_out] = spectrum.predict(masks[held_out])
     return guesses
+
+
+def judged_rows(seen: Measurements, guesses: Floats) -> NDArray[np.intp]:
+    """The rows on which predictions are compared with values: both are finite, the mask is a uniform draw.
+
+    The masks that keep all or nothing are no draws: they are in every design.
+    """
+    kept = seen.masks.sum(axis=1)
+    return np.flatnonzero(seen.ok & np.isfinite(guesses) & (kept > 0) & (kept < seen.n_players))
 
 
 def bootstrap_r2(

@@ -10,7 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from spexapi.engines.base import Design, Engine, Fit
-from spexapi.engines.resampling import FEWEST, bootstrap_r2
+from spexapi.engines.resampling import FEWEST, bootstrap_r2, judged_rows
 from spexapi.fourier.masks import unique_rows
 from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.measurements import Floats, Measurements, is_constant
@@ -120,8 +120,7 @@ def audit(
         steady = None if again is None else stability(fit.spectrum, again)
     if guesses is None:
         guesses = np.full(len(seen), np.nan) if again is None else again.out_of_fold(seen.masks)
-    kept = seen.masks.sum(axis=1)
-    rows = np.flatnonzero(seen.ok & np.isfinite(guesses) & (kept > 0) & (kept < seen.n_players))
+    rows = judged_rows(seen, guesses)
     moved = 0.0 if again is None else _moved(fit.spectrum, again)
     found = _score(seen.take(rows), guesses[rows], "out-of-fold", n_failed, rng, moved)
     return replace(found, stability=steady)
