@@ -19,7 +19,7 @@ from spexapi.backends.base import AnswerScore, Capabilities, Hidden, Message, Re
 from spexapi.errors import StoreError
 from spexapi.games.prompt import PromptGame
 from spexapi.measure import collect
-from spexapi.sampling.keys import Keys, reply_of, text_of
+from spexapi.sampling.keys import Keys, reply_from_json, reply_to_json
 from spexapi.sampling.policy import RequestPolicy
 from spexapi.sampling.store import Store, default_path, open_store
 
@@ -67,7 +67,7 @@ def test_replies_come_back_bit_for_bit(logprobs, text, numbers, calls):
     offsets = tuple((i, i + 1) for i in range(len(logprobs)))
     score = AnswerScore(np.array(logprobs), offsets, tuple(v < -5 for v in logprobs))
     reply = Reply((score,), text, numbers[0], text, numbers[1], numbers[2], calls)
-    assert same(reply_of(text_of(reply)), reply)
+    assert same(reply_from_json(reply_to_json(reply)), reply)
 
 
 def test_the_key_is_what_changes_the_reply_and_nothing_else():
@@ -181,13 +181,12 @@ def test_a_database_of_something_else_and_of_a_newer_version_are_left_alone(path
         Store(newer)
 
 
-def test_a_locked_store_is_an_error_at_the_start(path, monkeypatch):
-    monkeypatch.setattr("spexapi.sampling.store._PATIENT", 10)
+def test_a_locked_store_is_an_error_at_the_start(path):
     Store(path).close()
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="another process holds it"):
-        Store(path)
+        Store(path, lock_seconds=0.01)
     holder.close()
 
 
@@ -205,8 +204,7 @@ def test_many_may_make_the_same_new_store_at_once(tmp_path):
             assert list(pool.map(make, [round] * 4)) == [""] * 4
 
 
-def test_a_store_locked_later_loses_nothing(path, monkeypatch):
-    monkeypatch.setattr("spexapi.sampling.store._BRIEF", 1)
+def test_a_store_locked_later_loses_nothing(path):
     with Store(path) as store:
         holder = sqlite3.connect(path, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
@@ -222,7 +220,7 @@ def test_a_store_locked_later_loses_nothing(path, monkeypatch):
 def test_a_full_disk_ends_no_run_and_the_store_still_closes(path):
     with Store(path) as store:
         store.put(KEY, "one", "{}", REPLY)
-        store._file.execute("PRAGMA max_page_count = 1")  # as many pages as there are: SQLITE_FULL
+        store._file.connection.execute("PRAGMA max_page_count = 1")  # as many pages as there are: SQLITE_FULL
         for i in range(4):
             store.put(bytes([i]) * 32, "one", "x" * 5000, REPLY)
         assert "4 replies are not yet in the store" in store.trouble
@@ -235,13 +233,12 @@ def test_a_full_disk_ends_no_run_and_the_store_still_closes(path):
         assert [kept.replies for kept in store.stats()] == [1]
 
 
-def test_what_is_forgotten_is_forgotten_also_where_the_file_cannot_shrink(path, monkeypatch):
-    monkeypatch.setattr("spexapi.sampling.store._PATIENT", 10)
-    with Store(path) as store:
+def test_what_is_forgotten_is_forgotten_also_if_the_file_cannot_shrink(path):
+    with Store(path, lock_seconds=0.01) as store:
         store.put(KEY, "one", "{}", REPLY)
         writer = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         between = {"VACUUM": lambda: writer.execute("BEGIN IMMEDIATE")}  # another process, just then
-        store._file.set_trace_callback(lambda said: between.pop(said, lambda: None)())
+        store._file.connection.set_trace_callback(lambda said: between.pop(said, lambda: None)())
         assert store.clear() == 1
         assert "as large as before: another process holds it" in store.trouble
         assert store.stats() == []

@@ -236,8 +236,7 @@ def test_nothing_is_trained_twice_in_one_game_or_with_one_store(tmp_path):
     assert len(calls) == trained + 63
 
 
-def test_a_store_that_cannot_be_written_any_more_is_said_and_the_run_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr("spexapi.sampling.store._PATIENT", 50)
+def test_a_store_that_cannot_be_written_any_more_is_said_and_the_run_goes_on(tmp_path):
     path = tmp_path / "kept.sqlite"
     spoiled = []
 
@@ -248,7 +247,7 @@ def test_a_store_that_cannot_be_written_any_more_is_said_and_the_run_goes_on(tmp
             spoiled.append(other)
         return members(kept, seed)
 
-    store = spexapi.Store(path)
+    store = spexapi.Store(path, lock_seconds=0.05)
     ex = spexapi.explain(game_of(train, store=store, name="locked"), budget=16, engine="proxyspex")
     assert ex.audit.n_failed == 0
     assert any("not yet in the store" in note for note in ex.notes)

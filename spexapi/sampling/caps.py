@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from spexapi.backends.base import Price, Reply, Request
 from spexapi.errors import CapReached, InputError
 
-# Before the first reply of an endpoint says how many tokens its texts make: English has about four letters
-# a token, most other scripts fewer.
+# Used until the first reply of an endpoint shows how many tokens its texts make: English has about four
+# letters a token, most other scripts fewer.
 _BYTES_A_TOKEN = 3.0
-_A_TURN = 8.0  # tokens a chat template puts around one turn, at most
+# tokens that a chat template puts around one turn, at most
+_A_TURN = 8.0
 _MARGIN = 1.1
 
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """What a run may take at most, None for no cap; checked when built.
+    """How much a run may take, None for no cap; checked when built.
 
-    calls   requests sent to score masks, those tried again included; writing the answer and probing apart
+    calls   requests sent to score masks, those tried again included; writing the answer and probing do not
+            count
     tokens  read and written, in all
     cost    US dollars, in all
     """
@@ -36,13 +38,13 @@ class Caps:
 
     @property
     def of_tokens(self) -> bool:
-        """True where tokens matter, so that the first call goes alone and shows how many a text makes."""
+        """True if tokens matter, so that the first call goes alone and shows how many a text makes."""
         return self.tokens is not None or self.cost is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Something taken or about to be: requests, tokens, US dollars."""
+    """What calls take: requests, tokens, US dollars."""
 
     calls: float = 0.0
     tokens: float = 0.0
@@ -56,7 +58,7 @@ class Amount:
 
 
 def price_of(reply: Reply, price: Price | None) -> float:
-    """US dollars, 0 where no price is known."""
+    """What a reply costs in US dollars, 0 if no price is known."""
     if price is None:
         return 0.0
     cached = price.tokens_in if price.tokens_cached is None else price.tokens_cached
@@ -65,7 +67,7 @@ def price_of(reply: Reply, price: Price | None) -> float:
 
 
 class Sizes:
-    """How much a request will take, learnt from one backend's replies: the most seen, and a tenth more."""
+    """How much a request will take, learnt from one backend's replies: the most seen, plus a tenth."""
 
     def __init__(self, price: Price | None) -> None:
         self.price = price
@@ -75,7 +77,7 @@ class Sizes:
         self._known = False
 
     def expect(self, request: Request) -> Amount:
-        """Requests, tokens and dollars; before the first reply a guess on the high side."""
+        """Requests, tokens and dollars of one request; before the first reply a guess on the high side."""
         read = self._a_byte * _bytes(request) * (_MARGIN if self._known else 1.0)
         written = max(float(request.write), self._replied) if request.write else self._written
         price = self.price or Price()
@@ -83,6 +85,7 @@ class Sizes:
         return Amount(self._calls, read + written, cost)
 
     def learn(self, request: Request, reply: Reply) -> None:
+        """Takes the size of a reply into account; one that failed says nothing."""
         if reply.error or not reply.tokens_in:
             return
         share, written = reply.tokens_in / _bytes(request), float(reply.tokens_out)
@@ -96,7 +99,7 @@ class Sizes:
 
 
 def _bytes(request: Request) -> float:
-    """Length of what is read, each answer behind the prompt; a turn's frame counted as text."""
+    """Length of what is read: each answer after the prompt, the frame of a turn counted as text."""
     frame = _A_TURN * _BYTES_A_TOKEN
     prompt = sum(len(m.content.encode()) + frame for m in request.messages)
     return max(1, len(request.answers)) * prompt + sum(len(a.encode()) for a in request.answers)
@@ -112,13 +115,13 @@ class Ledger:
         self._waiting: list[asyncio.Future[None]] = []
 
     def charge(self, taken: Amount) -> None:
-        """Counts what nobody asked leave for: probing."""
+        """Counts what was sent without hold(): probing."""
         self.taken = self.taken + taken
 
     async def hold(self, expected: Amount) -> None:
-        """Sets an amount aside before a call. Raises CapReached where it would not fit.
+        """Sets an amount aside before a call. Raises CapReached if it would pass a cap.
 
-        Calls under way may take less than was set aside for them: it waits for those before it gives up.
+        Calls under way may take less than was set aside for them, so it waits for those before it gives up.
         """
         while self._under_way:
             try:
@@ -132,7 +135,7 @@ class Ledger:
         self._under_way += 1
 
     def check(self, expected: Amount, held: Amount = Amount()) -> None:
-        """Raises CapReached where it would not fit beside what was taken and what is held."""
+        """Raises CapReached if the amount, with what was taken and what is held, would pass a cap."""
         after = self.taken + held + expected
         for what, cap, would, now in (
             ("calls", self.caps.calls, after.calls, self.taken.calls),
@@ -146,7 +149,7 @@ class Ledger:
                 )
 
     def settle(self, expected: Amount, taken: Amount) -> None:
-        """The call has ended: what was set aside is free again, what it took is counted."""
+        """The call has ended: what was set aside is free again, and what it took is counted."""
         self._under_way -= 1
         self._held = self._held - expected if self._under_way else Amount()
         self.taken = self.taken + taken

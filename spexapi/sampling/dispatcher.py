@@ -17,8 +17,7 @@ from spexapi.sampling.usage import Usage
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying
 
-# After so many requests in a row that were given up, each after all its tries, the endpoint is down: the
-# requests are not odd.
+# The endpoint counts as down when this many requests in a row were given up, each after all its tries.
 _DOWN = 5
 # calls at once to begin with; with caps on tokens the first goes alone: it shows how many a text makes
 _FIRST, _FIRST_CAPPED = 4, 1

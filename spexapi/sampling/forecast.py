@@ -1,4 +1,4 @@
-"""What a run would take, said before it takes anything."""
+"""What a run would take: an estimate before any call."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from spexapi.backends.base import Capabilities, Limits, Message
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """An estimate: no call was made for it.
+    """An estimate, made without a call.
 
     calls       requests that score masks; equal prompts, and replies in the store, make them fewer
-    tokens_in, tokens_out   read and written; None where the backend cannot know
-    seconds     at the limits the user gave, None without any; the endpoint's own pace comes on top
-    price       US dollars, None where no price is known; source: where its figures are from
+    tokens_in, tokens_out   read and written; None if the backend cannot know
+    seconds     at the limits the user gave, None without any; the endpoint's own speed comes on top
+    price       US dollars, None if no price is known; source: where its figures are from
     prompts     three as they would be sent: everything kept, then the first masks that remove something
     paid        False for a model in this process
-    batches     sent one after the other, up to a day each; 0 where calls are answered at once, None where
-                there is one a round of the engine, which waits for each
+    batches     sent one after the other, up to a day each; 0 if calls are answered at once, None if there is
+                one for each round of the engine, which waits for it
     """
 
     calls: int
@@ -60,7 +60,7 @@ def forecast(
     limits: Limits,
     prompts: tuple[tuple[Message, ...], ...],
 ) -> Forecast:
-    """For so many calls that read `tokens_in` in all and write `written` each at most."""
+    """The forecast for `calls` that read `tokens_in` tokens in all and write up to `written` each."""
     tokens_out = written * calls
     price = None
     if can.price is not None and tokens_in is not None:

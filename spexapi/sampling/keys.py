@@ -17,27 +17,27 @@ _VERSION = 1
 class Keys:
     """Request -> the key of its reply: what changes the reply and nothing else.
 
-    identity     of the backend: endpoint, model, parameters, way of scoring
+    identity     of the backend: endpoint, model, parameters, scoring method
     reads_whole  the unmasked prompt changes a reply too
     """
 
     def __init__(self, identity: str, *, reads_whole: bool) -> None:
         self.identity, self._reads_whole = identity, reads_whole
-        self._fixed: tuple[Any, Any] = (None, None)
+        # what all masks of a prompt share is hashed once
+        self._whole: tuple[Message, ...] | None = None
+        self._shared_hash = hashlib.sha256()
 
     def of(self, request: Request) -> tuple[bytes, str]:
         """The SHA-256 of all that matters, and the request as JSON."""
-        start = self._start(request.whole if self._reads_whole else ())
-        text = json.dumps(_plain(request), ensure_ascii=False, separators=(",", ":"))
-        start.update(text.encode())
-        return start.digest(), text
-
-    def _start(self, whole: tuple[Message, ...]) -> Any:
-        """What all masks of a prompt share is hashed once."""
-        if self._fixed[0] is not whole:
+        whole = request.whole if self._reads_whole else ()
+        if self._whole is not whole:
             shared = [_VERSION, self.identity, _turns(whole)]
-            self._fixed = (whole, hashlib.sha256(json.dumps(shared, ensure_ascii=False).encode()))
-        return self._fixed[1].copy()
+            self._whole = whole
+            self._shared_hash = hashlib.sha256(json.dumps(shared, ensure_ascii=False).encode())
+        text = json.dumps(_plain(request), ensure_ascii=False, separators=(",", ":"))
+        key = self._shared_hash.copy()
+        key.update(text.encode())
+        return key.digest(), text
 
 
 def _turns(messages: Sequence[Message]) -> list[tuple[str, ...]]:
@@ -58,15 +58,15 @@ def _plain(request: Request) -> dict[str, object]:
     return plain
 
 
-def text_of(reply: Reply) -> str:
+def reply_to_json(reply: Reply) -> str:
     """A reply as JSON; its numbers come back bit for bit."""
     scores = [(s.logprobs.tolist(), s.offsets, s.bounded) for s in reply.scores]
     rest = {name: getattr(reply, name) for name in _SIMPLE if getattr(reply, name)}
     return json.dumps({"scores": scores, **rest}, ensure_ascii=False, separators=(",", ":"))
 
 
-def reply_of(text: str) -> Reply:
-    """The reply that text_of() wrote."""
+def reply_from_json(text: str) -> Reply:
+    """The reply that reply_to_json() wrote."""
     data = cast("dict[str, Any]", json.loads(text))
     scores = tuple(
         AnswerScore(np.array(logprobs, dtype=np.float64), tuple((a, b) for a, b in offsets), tuple(bounded))

@@ -86,7 +86,7 @@ class AdaptiveLimiter:
         return max(1, int(self._width))
 
     async def acquire(self, tokens: float = 0.0, requests: float = 1.0) -> float:
-        """Waits until a call of about so many tokens may be sent; its time. Each needs a release()."""
+        """Waits until a call of about that size may be sent, and returns its time. Each needs a release()."""
         async with self._queue:
             while True:
                 now = self._loop.time()
@@ -114,7 +114,7 @@ class AdaptiveLimiter:
             self._released.set_result(None)
 
     def on_success(self, *, requests: float = 0.0, tokens: float = 0.0) -> None:
-        """A reply came; it took so many requests and tokens more than acquire() was told."""
+        """A reply came; it took that many requests and tokens more than acquire() was told."""
         self._width = min(self.most, self._width + (1 / self._width if self._throttled else 1.0))
         self._requests.take(requests)
         self._tokens.take(tokens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from spexapi.backends.base import Reply
-from spexapi.sampling.store import Arrived, Store
+from spexapi.sampling.store import Record, Store
 
 
 class ReplyCache:
@@ -18,7 +18,7 @@ class ReplyCache:
         self._known: dict[bytes, Reply] = {}
         self._store: Store | None = None
         self._identity = ""
-        self._unwritten: list[Arrived] = []
+        self._unwritten: list[Record] = []
 
     def use(self, store: Store | None, identity: str) -> None:
         """The store from now on, None for memory alone."""
@@ -44,7 +44,7 @@ class ReplyCache:
             return
         if not self._unwritten:
             asyncio.get_running_loop().call_soon(self._write)
-        self._unwritten.append(Arrived.now(key, self._identity, asked, reply))
+        self._unwritten.append(Record.now(key, self._identity, asked, reply))
 
     def flush(self) -> None:
         """Everything is in the store when this returns, unless `trouble` says otherwise."""

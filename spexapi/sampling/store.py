@@ -7,34 +7,20 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 from spexapi.backends.base import Reply
-from spexapi.errors import StoreError
-from spexapi.sampling.keys import reply_of, text_of
+from spexapi.sampling.keys import reply_from_json, reply_to_json
+from spexapi.sampling.store_file import StoreFile, reason_of
 
-if TYPE_CHECKING:
-    from tenacity import Retrying
-
-Result = TypeVar("Result")
-_VERSION = 1
-_OURS = 0x53504558  # "SPEX", in the file's header
-_PATIENT, _BRIEF = 10_000, 50  # milliseconds to wait for another process's lock
-_TABLES = """
-CREATE TABLE IF NOT EXISTS backends (number INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS replies (
-    key BLOB PRIMARY KEY, backend INTEGER NOT NULL, at REAL NOT NULL, request TEXT NOT NULL,
-    reply TEXT NOT NULL, failed INTEGER NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL
-) WITHOUT ROWID;
-"""
+# seconds to wait for another process's lock: at most, and with a reply that may be written later
+_PATIENT, _BRIEF = 10.0, 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoreTotals:
     """What the store holds of one backend. first, last: seconds since 1970; failed: of the replies."""
 
     identity: str
@@ -47,91 +33,74 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
-    """A reply as it will be kept: under `key`, with the request (`asked`) and itself (`answered`) as JSON."""
+class Record:
+    """A reply as it is kept: under `key`, with its request and itself as JSON. at: seconds since 1970."""
 
     key: bytes
     identity: str
     at: float
-    asked: str
-    answered: str
+    request: str
+    reply: str
     failed: bool
     tokens_in: int
     tokens_out: int
 
     @classmethod
-    def now(cls, key: bytes, identity: str, asked: str, reply: Reply) -> Arrived:
+    def now(cls, key: bytes, identity: str, request: str, reply: Reply) -> Record:
         tokens = reply.tokens_in, reply.tokens_out
-        return cls(key, identity, time.time(), asked, text_of(reply), bool(reply.error), *tokens)
+        return cls(key, identity, time.time(), request, reply_to_json(reply), bool(reply.error), *tokens)
 
 
 class Store:
     """One file, shared by any number of processes; a run that was killed finds in it what it paid for.
 
-    path  made where it is not there, readable by its owner alone
+    path          made if it is not there, readable by its owner alone
+    lock_seconds  how long to wait for another process's lock
 
-    Raises StoreError, before anything is paid, where the file is locked, broken, of another kind or cannot be
+    Raises StoreError, before anything is paid, if the file is locked, broken, of another kind or cannot be
     written. A reply that cannot be written later stays in memory, is tried again with each further one, and
     `trouble` says so: the run goes on. Holds requests and replies, never a key.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, lock_seconds: float = _PATIENT) -> None:
         self.path = Path(path).expanduser()
         self.trouble = ""
+        self._lock_seconds = lock_seconds
         self._lock = threading.Lock()
-        self._late: list[Arrived] = []
-        self._numbers: dict[str, int] = {}
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not self.path.exists():
-                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise StoreError(
-                f"the store {self.path} cannot be made: {error.strerror}; {_ELSEWHERE}"
-            ) from error
-        self._file = self._named(
-            lambda: sqlite3.connect(
-                self.path, timeout=_PATIENT / 1000, isolation_level=None, check_same_thread=False
-            )
-        )
-        try:
-            self._named(self._prepare)
-        except BaseException:
-            self._file.close()
-            raise
+        self._late: list[Record] = []
+        self._numbers: dict[str, int] = {}  # of the backends in the file
+        self._file = StoreFile(self.path, lock_seconds)
 
     def get(self, key: bytes) -> Reply | None:
         """The reply kept under a key. Raises StoreError."""
         with self._lock:
-            row = self._named(
-                lambda: self._file.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
-            )
-        return None if row is None else reply_of(row[0])
+            rows = self._file.rows("SELECT reply FROM replies WHERE key = ?", (key,))
+        return reply_from_json(rows[0][0]) if rows else None
 
-    def put(self, key: bytes, identity: str, asked: str, reply: Reply) -> None:
-        """Keeps the reply to `asked` (JSON); on disk when it returns, unless `trouble` says otherwise."""
-        self.put_all([Arrived.now(key, identity, asked, reply)])
+    def put(self, key: bytes, identity: str, request: str, reply: Reply) -> None:
+        """Keeps the reply to a request (JSON); on disk when it returns, unless `trouble` says otherwise."""
+        self.put_all([Record.now(key, identity, request, reply)])
 
-    def put_all(self, arrived: Sequence[Arrived]) -> None:
+    def put_all(self, records: Sequence[Record]) -> None:
         """put() for replies that came together: one transaction, one commit."""
         with self._lock:
-            self._late += arrived
-            self._write_late(_BRIEF)
+            self._late += records
+            self._write_late(min(_BRIEF, self._lock_seconds))
 
     def flush(self) -> None:
         """Writes what is late, waiting for other processes; `trouble` says how it went."""
         with self._lock:
             if self._late:
-                self._write_late(_PATIENT)
+                self._write_late(self._lock_seconds)
 
-    def stats(self) -> list[Kept]:
-        """A line for each backend that has replies here."""
+    def stats(self) -> list[StoreTotals]:
+        """A line for each backend that has replies here. Raises StoreError."""
         query = (
             "SELECT identity, COUNT(*), SUM(failed), SUM(tokens_in), SUM(tokens_out), MIN(at), MAX(at)"
             " FROM replies JOIN backends ON backend = number GROUP BY identity ORDER BY identity"
         )
         with self._lock:
-            return [Kept(*row) for row in self._named(lambda: self._file.execute(query).fetchall())]
+            return [StoreTotals(*row) for row in self._file.rows(query)]
 
     def export(self) -> Iterator[Mapping[str, object]]:
         """All of it, oldest first: {"key", "backend", "at", "request", "reply"} of plain values."""
@@ -140,7 +109,7 @@ class Store:
             " ORDER BY at, key"
         )
         with self._lock:
-            rows = self._named(lambda: self._file.execute(query).fetchall())
+            rows = self._file.rows(query)
         for key, identity, at, request, reply in rows:
             yield {
                 "key": key.hex(),
@@ -151,21 +120,21 @@ class Store:
             }
 
     def clear(self, identity: str | None = None, *, failed_only: bool = False) -> int:
-        """Forgets replies, of one backend or of all; how many. Gives the room back to the disk, or says in
-        `trouble` why not: another process may be writing, or the disk too full for the copy that takes.
+        """Forgets replies, of one backend or of all; how many.
+
+        Gives the room back to the disk, or says in `trouble` why not: another process may be writing, or the
+        disk may be too full for the copy that this takes.
         """
         where = ["failed = 1"] * failed_only
         if identity is not None:
             where.append("backend IN (SELECT number FROM backends WHERE identity = :identity)")
         query = "DELETE FROM replies" + (" WHERE " + " AND ".join(where) if where else "")
         with self._lock:
-            given = {"identity": identity} if identity is not None else {}
-            gone = self._named(lambda: self._file.execute(query, given).rowcount)
+            gone = self._file.change(query, {"identity": identity} if identity is not None else {})
             try:
-                self._file.execute("VACUUM")
-                self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._file.shrink()
             except sqlite3.Error as error:
-                self.trouble = f"{self.path} is as large as before: {_why(error)}"
+                self.trouble = f"{self.path} is as large as before: {reason_of(error)}"
             else:
                 self.trouble = self.trouble if self._late else ""
         return gone
@@ -182,96 +151,33 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _prepare(self) -> None:
-        self._file.execute("BEGIN")  # one look, also while another process makes the same file
-        (ours,) = self._file.execute("PRAGMA application_id").fetchone()
-        (version,) = self._file.execute("PRAGMA user_version").fetchone()
-        (tables,) = self._file.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-        self._file.execute("COMMIT")
-        if tables and ours != _OURS:
-            raise StoreError(f"{self.path} is a database of something else; {_ELSEWHERE}")
-        if version > _VERSION:
-            raise StoreError(
-                f"the store {self.path} is of a newer spexapi (version {version}, this one reads {_VERSION}):"
-                f" upgrade, or {_ELSEWHERE}"
-            )
-        for attempt in _until_free():  # SQLite does not wait by itself here, whatever its timeout
-            with attempt:
-                self._file.execute("PRAGMA journal_mode = WAL")
-        self._file.execute("PRAGMA synchronous = NORMAL")  # safe against a kill; WAL never tears
-        self._file.execute("BEGIN IMMEDIATE")  # refuses here, before anything is paid, where it cannot write
-        for statement in _TABLES.split(";")[:-1]:
-            self._file.execute(statement)
-        self._file.execute(f"PRAGMA application_id = {_OURS}")
-        self._file.execute(f"PRAGMA user_version = {_VERSION}")
-        self._file.execute("COMMIT")
-
-    def _write_late(self, patience: int) -> None:
-        """One transaction; what fails stays late."""
+    def _write_late(self, lock_seconds: float) -> None:
+        """One transaction; records that cannot be written stay late."""
         try:
-            self._file.execute(f"PRAGMA busy_timeout = {patience}")
-            self._file.execute("BEGIN IMMEDIATE")
-            for a in self._late:
-                request = a.key, self._number(a.identity), a.at, a.asked
-                row = (*request, a.answered, a.failed, a.tokens_in, a.tokens_out)
-                self._file.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-            self._file.execute("COMMIT")
+            with self._file.transaction(lock_seconds) as file:
+                for record in self._late:
+                    number = self._number(file, record.identity)
+                    row = (record.key, number, record.at, record.request, record.reply)
+                    used = (record.failed, record.tokens_in, record.tokens_out)
+                    file.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row + used)
         except sqlite3.Error as error:
             self._numbers.clear()
-            with suppress(sqlite3.Error):  # of a closed file
-                if self._file.in_transaction:
-                    self._file.execute("ROLLBACK")
-            self.trouble = f"{len(self._late)} replies are not yet in the store {self.path}: {_why(error)}"
+            late = f"{len(self._late)} replies are not yet in the store {self.path}"
+            self.trouble = f"{late}: {reason_of(error)}"
         else:
             self._late.clear()
             self.trouble = ""
-        finally:
-            with suppress(sqlite3.Error):
-                self._file.execute(f"PRAGMA busy_timeout = {_PATIENT}")
 
-    def _number(self, identity: str) -> int:
+    def _number(self, file: sqlite3.Connection, identity: str) -> int:
         if identity not in self._numbers:
-            self._file.execute("INSERT OR IGNORE INTO backends (identity) VALUES (?)", (identity,))
-            found = self._file.execute("SELECT number FROM backends WHERE identity = ?", (identity,))
+            file.execute("INSERT OR IGNORE INTO backends (identity) VALUES (?)", (identity,))
+            found = file.execute("SELECT number FROM backends WHERE identity = ?", (identity,))
             self._numbers[identity] = int(found.fetchone()[0])
         return self._numbers[identity]
 
-    def _named(self, work: Callable[[], Result]) -> Result:
-        """SQLite's errors as ours, in words."""
-        try:
-            return work()
-        except sqlite3.Error as error:
-            raise StoreError(f"the store {self.path} cannot be used: {_why(error)}") from error
-
-
-def _until_free() -> Retrying:
-    """Attempts until no other process holds the file, for as long as _PATIENT."""
-    from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random
-
-    return Retrying(
-        retry=retry_if_exception_message(match=".*(locked|busy)"),
-        wait=wait_random(0.005, 0.05),
-        stop=stop_after_delay(_PATIENT / 1000),
-        reraise=True,
-    )
-
-
-_ELSEWHERE = "name another file with --store or SPEXAPI_STORE, or keep nothing: SPEXAPI_STORE=off"
-
-
-def _why(error: sqlite3.Error) -> str:
-    said = str(error)
-    if "locked" in said or "busy" in said:
-        return f"another process holds it ({said}); end that one, or {_ELSEWHERE}"
-    if "malformed" in said or "not a database" in said:
-        return (
-            f"it is broken ({said}) and was left as it is: move it away to begin a new one, or {_ELSEWHERE}"
-        )
-    return f"{said}; {_ELSEWHERE}"
-
 
 def default_path() -> Path | None:
-    """Where replies are kept where nobody names a file; None for nowhere.
+    """Where replies are kept unless the user names a file; None for nowhere.
 
     SPEXAPI_STORE names a file, or "off"; without it the user's data folder, and nowhere on a public Space.
     """

@@ -118,7 +118,7 @@ class OpenAI:
 
     @property
     def setup(self) -> Reply:
-        """What probing has used so far, as one reply of so many calls."""
+        """What probing has used so far, as one reply of several calls."""
         return self._setup
 
     @property

@@ -21,7 +21,7 @@ _WINDOW = "24h"
 _MARK = "spexapi"
 _UNDER_WAY = ("validating", "in_progress", "finalizing")
 _LONGEST_POLL = 60.0
-# The wait is given up after so many failed polls in a row; the batch goes on without us.
+# failed polls in a row after which the wait is given up; the batch goes on without us
 _FAILED_POLLS = 10
 
 

@@ -67,8 +67,10 @@ class Dialect:
         top: int | None = None,
         **fields: object,
     ) -> Json:
-        """The body that asks for a reply of up to `most` tokens; `top`: with their log-probabilities, and
-        those of so many other tokens in each place."""
+        """The body that asks for a reply of up to `most` tokens.
+
+        top  asks for log-probabilities too: of each token written, and of the `top` likeliest in its place
+        """
         body: Json = {"model": self.model}
         most = max(most, self.format.fewest_tokens)
         if self.temperature:
