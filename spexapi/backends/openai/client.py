@@ -23,6 +23,10 @@ OPENAI = "https://api.openai.com/v1"
 MakeClient = Callable[[], "httpx2.AsyncClient | None"]
 
 
+# makes the client write a form in place of JSON
+_AS_FORM: openai.RequestOptions = {"headers": {"Content-Type": "multipart/form-data"}}
+
+
 class Key:
     """A secret. Its text is read once, when the client is built, and to strike it out of messages."""
 
@@ -162,19 +166,14 @@ class Connection:
         import httpx2
         import openai
 
+        get, post = self._client.get, self._client.post
         try:
             if method == "GET":
-                return await self._client.get(path, cast_to=httpx2.Response)
+                return await get(path, cast_to=httpx2.Response)
             if form_file is None:
-                return await self._client.post(path, cast_to=httpx2.Response, body=body)
-            return await self._client.post(
-                path,
-                cast_to=httpx2.Response,
-                body=body,
-                files={"file": form_file},
-                # this header makes the client write a form in place of JSON
-                options={"headers": {"Content-Type": "multipart/form-data"}},
-            )
+                return await post(path, cast_to=httpx2.Response, body=body)
+            files = {"file": form_file}
+            return await post(path, cast_to=httpx2.Response, body=body, files=files, options=_AS_FORM)
         except openai.APIStatusError as error:
             answer = error.response
             raise self._named(of_status(error.status_code, parse(answer.content), answer.headers)) from None

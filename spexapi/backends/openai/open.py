@@ -68,37 +68,28 @@ def open_openai(
         raise InputError(
             "the openai backend needs a model: openai:gpt-4o-mini, or openai:<name> with base_url"
         )
-    chosen_form = _one_of("form", form, tuple(RequestFormat))
-    chosen_method = _one_of("way", way, METHODS)
+    chosen = _one_of("form", form, tuple(RequestFormat))
+    method = _one_of("way", way, METHODS)
     if timeout <= 0 or concurrency < 1:
         raise InputError(f"timeout must be above 0 and concurrency 1 or more, got {timeout}, {concurrency}")
-    url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
-    if not url.startswith(("http://", "https://")):
-        raise InputError("base_url must begin with http:// or https://, such as http://127.0.0.1:8000/v1")
-    key = read_key(api_key, key_env, url, headers or {}, query or {})
-    address = Address(url, headers or {}, query or {}, timeout)
-    options = Options(
-        form=None if chosen_form is None else RequestFormat(chosen_form),
-        method=chosen_method,
-        temperature=temperature,
-        seed=seed,
-        concurrency=concurrency,
-        placeholder=placeholder,
-        price=price_of(
-            model, address.shown, price_in=price_in, price_out=price_out, price_cached=price_cached
-        ),
-    )
-    dialect = Dialect(
-        model,
-        options.form or RequestFormat.CHAT,
-        template=chat_template,
-        bos=bos_token,
-        joiner=joiner,
-        extra=extra or {},
-    )
+    address = Address(_url(base_url), headers or {}, query or {}, timeout)
+    key = read_key(api_key, key_env, address.base_url, address.headers, address.query)
+    price = price_of(model, address.shown, price_in=price_in, price_out=price_out, price_cached=price_cached)
+    request_format = None if chosen is None else RequestFormat(chosen)
+    options = Options(request_format, method, temperature, seed, concurrency, placeholder, price)
+    spoken = request_format or RequestFormat.CHAT
+    dialect = Dialect(model, spoken, template=chat_template, bos=bos_token, joiner=joiner, extra=extra or {})
     if batch:
         return BatchedOpenAI(BatchConnection(address, key, poll, http_client), dialect, options)
     return OpenAI(Connection(address, key, http_client), dialect, options)
+
+
+def _url(given: str | None) -> str:
+    """The base URL of the argument, of the environment, or OpenAI's. Raises InputError if it is none."""
+    url = given or os.environ.get("OPENAI_BASE_URL") or OPENAI
+    if not url.startswith(("http://", "https://")):
+        raise InputError("base_url must begin with http:// or https://, such as http://127.0.0.1:8000/v1")
+    return url
 
 
 def _one_of(what: str, given: str, known: tuple[str, ...]) -> str | None:
