@@ -12,9 +12,11 @@ from typing import Annotated
 import typer
 
 import spexapi
+from spexapi.cli.console import out, plain_errors, say
 from spexapi.cli.heads import heads
-from spexapi.cli.options import RunOptions, asks, read_template
-from spexapi.cli.run import out, plain_errors, present, run
+from spexapi.cli.options import RunOptions, read_template, with_options
+from spexapi.cli.run import run
+from spexapi.cli.saving import present
 from spexapi.cli.store import app as store
 from spexapi.cli.training import training
 from spexapi.errors import InputError
@@ -39,12 +41,12 @@ app.command()(training)
 def root(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
     """Explains by ablation which combinations of documents or words made a model answer as it did."""
     if version:
-        out.print(f"spexapi {spexapi.__version__}", highlight=False)
+        say(f"spexapi {spexapi.__version__}")
         raise typer.Exit
 
 
 @app.command()
-@asks
+@with_options
 def rag(
     question: Annotated[str, typer.Option(help="The question asked of the documents.")],
     documents: Annotated[Path, typer.Option(help=".jsonl, .json, .txt or .md")],
@@ -70,14 +72,15 @@ def rag(
             unit=unit,
             question_unit=question_unit,
             fixed_first=fixed_first,
-            **ask.of_text(),
+            **ask.of_answer(),
+            **ask.of_masking(),
         )
 
     run(build, ask)
 
 
 @app.command()
-@asks
+@with_options
 def prompt(
     ask: RunOptions,
     text: Annotated[str | None, typer.Option(help="The prompt.")] = None,
@@ -92,7 +95,7 @@ def prompt(
 
     def build() -> Game:
         messages = spexapi.load_prompt(text, file)
-        return spexapi.PromptGame(ask.open(), messages, unit=unit, **ask.of_text())
+        return spexapi.PromptGame(ask.open(), messages, unit=unit, **ask.of_answer(), **ask.of_masking())
 
     run(build, ask)
 
@@ -200,7 +203,7 @@ def plugins() -> None:
     ):
         out.print(f"[bold]{title}[/bold]")
         for name, what in known.items():
-            out.print(f"  {name:<14} {what}", highlight=False, markup=False)
+            say(f"  {name:<14} {what}")
 
 
 @app.command()

@@ -2,77 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 import spexapi
-from spexapi.cli.options import RunOptions, asks
+from spexapi.backends.base import Message
+from spexapi.cli.console import plain_errors
+from spexapi.cli.options import RunOptions, with_options
 from spexapi.cli.pruning import Pruning
-from spexapi.cli.run import plain_errors, run
+from spexapi.cli.run import run
 from spexapi.errors import InputError
-from spexapi.games.base import Game
 from spexapi.games.questions import load_questions
 
 
-@asks
-def heads(
-    ask: RunOptions,
-    text: Annotated[str | None, typer.Option(help="The prompt.")] = None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadOptions:
+    """What is asked of the model, and which of its parts are taken out."""
+
+    text: Annotated[str | None, typer.Option(help="The prompt.")] = None
     file: Annotated[
         Path | None, typer.Option(help="The prompt, from a text file or a .json list of chat messages.")
-    ] = None,
+    ] = None
     questions: Annotated[
         Path | None,
         typer.Option(help='A set in place of one prompt: .jsonl of {"prompt", "answer", "options"}.'),
-    ] = None,
+    ] = None
     unit: Annotated[
         list[str] | None, typer.Option(help="What is taken out: head, mlp, layer or neuron; repeat it.")
-    ] = None,
-    layers: Annotated[str | None, typer.Option(help="Only these layers, from 0: 0-3,7.")] = None,
+    ] = None
+    layers: Annotated[str | None, typer.Option(help="Only these layers, from 0: 0-3,7.")] = None
     part: Annotated[
         list[str] | None, typer.Option(help="A part by name, such as 'layer 2 head 5'; repeat it.")
-    ] = None,
+    ] = None
     ablation: Annotated[
         str, typer.Option(help="What stands in for a part that is out: zero, mean or resample.")
-    ] = "zero",
+    ] = "zero"
     reference: Annotated[
         list[str] | None, typer.Option(help="A prompt to take the mean over, or to resample from; repeat it.")
-    ] = None,
+    ] = None
     prune: Annotated[
         list[str] | None,
         typer.Option(
-            help="The best so many parts to keep, such as 4,8,16: what the explanation predicts and what the"
-            " model does with them alone; a quarter of the budget goes into the search."
+            help="How many of the best parts to keep, such as 4,8,16: what the explanation predicts and what"
+            " the model does with them alone; a quarter of the budget goes into the search."
         ),
-    ] = None,
-) -> None:
-    """Which heads of a local model, and which combinations of them, made it answer as it did."""
+    ] = None
 
-    def build() -> Game:
+    def game(self, ask: RunOptions) -> spexapi.HeadGame:
+        """The game, built. Raises InputError for options that do not go together."""
         if ask.masking != "drop" or ask.placeholder is not None:
             raise InputError("nothing of the text is removed here: --ablation says what stands in for a part")
-        of_text = ask.of_text()
-        kept = ("samples", "max_new_tokens", "terms", "score", "answer", "options")
-        arguments: dict[str, Any] = {name: of_text[name] for name in kept}
-        if questions is not None and (text is not None or file is not None):
-            raise InputError("give either a prompt or --questions, not both")
-        asked: Any = spexapi.load_prompt(text, file) if questions is None else load_questions(questions)
         return spexapi.HeadGame(
             ask.backend if ask.backend.startswith("openai:") else ask.open(),
-            asked,
-            unit=tuple(unit or ["head"]),
-            layers=None if layers is None else _numbers("--layers", layers),
-            parts=part or None,
-            ablation=ablation,
-            reference=reference or (),
-            **arguments,
+            self._asked(),
+            unit=tuple(self.unit or ["head"]),
+            layers=None if self.layers is None else _numbers("--layers", self.layers),
+            parts=self.part or None,
+            ablation=self.ablation,
+            reference=self.reference or (),
+            **ask.of_answer(),
         )
 
+    def sizes(self) -> tuple[int, ...]:
+        """How many parts to keep, one size or several. Raises InputError."""
+        return tuple(dict.fromkeys(size for given in self.prune or () for size in _numbers("--prune", given)))
+
+    def _asked(self) -> Sequence[Message] | Sequence[spexapi.Question]:
+        if self.questions is None:
+            return spexapi.load_prompt(self.text, self.file)
+        if self.text is not None or self.file is not None:
+            raise InputError("give either a prompt or --questions, not both")
+        return load_questions(self.questions)
+
+
+@with_options
+def heads(parts: HeadOptions, ask: RunOptions) -> None:
+    """Which heads of a local model, and which combinations of them, made it answer as it did."""
     with plain_errors():
-        sizes = tuple(dict.fromkeys(size for given in prune or () for size in _numbers("--prune", given)))
-    run(build, ask, then=Pruning(sizes) if sizes else None)
+        sizes = parts.sizes()
+    run(lambda: parts.game(ask), ask, then=Pruning(sizes) if sizes else None)
 
 
 def _numbers(option: str, text: str) -> list[int]:

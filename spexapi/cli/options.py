@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypedDict, get_type_hints
 
 import typer
 
@@ -16,13 +16,27 @@ from spexapi.errors import InputError
 from spexapi.sampling.policy import RequestPolicy
 
 
+class AnswerOptions(TypedDict):
+    answer: str | None
+    score: str | None
+    options: list[str] | None
+    samples: int | None
+    max_new_tokens: int
+    terms: RequestPolicy
+
+
+class MaskingOptions(TypedDict):
+    masking: str
+    placeholder: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """What every run can be asked for; the fields are the options of `rag` and `prompt`."""
 
     backend: Annotated[str, typer.Option(help="embedded, or hf:<id or folder>; `spexapi plugins` lists all.")]
     answer: Annotated[
-        str | None, typer.Option(help="The answer to explain; the model writes it where none is given.")
+        str | None, typer.Option(help="The answer to explain; the model writes it if none is given.")
     ] = None
     engine: Annotated[str, typer.Option(help="auto, exact, proxyspex, ...")] = "auto"
     budget: Annotated[int, typer.Option(help="How many ablated prompts may be scored.")] = 256
@@ -30,13 +44,15 @@ class RunOptions:
     max_order: Annotated[int | None, typer.Option(help="Largest combination reported.")] = None
     score: Annotated[
         str | None,
-        typer.Option(help="logprob, mean_logprob, logit, choice, match, chrf, ...; else the best it can."),
+        typer.Option(
+            help="logprob, mean_logprob, logit, choice, match, chrf, ...; by default the best it can."
+        ),
     ] = None
     samples: Annotated[
         int | None, typer.Option(min=1, help="Replies of one prompt, for scores that read them.")
     ] = None
     max_new_tokens: Annotated[
-        int, typer.Option(min=1, help="Most tokens of a reply; models that think first need some thousand.")
+        int, typer.Option(min=1, help="Most tokens of a reply; models that think first need some thousands.")
     ] = 64
     option: Annotated[
         list[str] | None, typer.Option(help="Another answer to weigh against (score choice); repeat it.")
@@ -53,7 +69,7 @@ class RunOptions:
     verify: Annotated[
         int,
         typer.Option(
-            min=0, help="Measure so many of the strongest combinations directly, out of the budget."
+            min=0, help="Measure this many of the strongest combinations directly, out of the budget."
         ),
     ] = 0
     seed: Annotated[int, typer.Option(help="The same seed gives the same masks.")] = 0
@@ -67,9 +83,9 @@ class RunOptions:
     ] = None
     max_cost: Annotated[float | None, typer.Option(help="Never spend more than this, in US dollars.")] = None
     rpm: Annotated[
-        float | None, typer.Option(help="Requests a minute, beside what the endpoint's headers allow.")
+        float | None, typer.Option(help="Most requests a minute; the endpoint's limits hold too.")
     ] = None
-    tpm: Annotated[float | None, typer.Option(help="Tokens a minute, likewise.")] = None
+    tpm: Annotated[float | None, typer.Option(help="Most tokens a minute, likewise.")] = None
     timeout: Annotated[float, typer.Option(help="Seconds one call may take.")] = 120.0
     store: Annotated[
         str | None,
@@ -90,15 +106,15 @@ class RunOptions:
     batch: Annotated[
         bool, typer.Option("--batch", help="Through the Batch API: half the price, within a day.")
     ] = False
-    price_in: Annotated[float | None, typer.Option(help="US dollars a million tokens read.")] = None
-    price_out: Annotated[float | None, typer.Option(help="US dollars a million tokens written.")] = None
+    price_in: Annotated[float | None, typer.Option(help="US dollars for a million tokens read.")] = None
+    price_out: Annotated[float | None, typer.Option(help="US dollars for a million tokens written.")] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked, and ask nothing.")] = (
         False
     )
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no table.")] = False
 
     def open(self) -> Backend:
-        """The backend, not called yet. Raises InputError where it takes no such option."""
+        """The backend, not called yet. Raises InputError if it takes no such option."""
         names = ("base_url", "key_env", "form", "way", "bos_token", "price_in", "price_out")
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         if self.chat_template is not None:
@@ -121,46 +137,62 @@ class RunOptions:
             store=True if self.store is None else self.store,
         )
 
-    def of_text(self) -> dict[str, Any]:
-        """The arguments of a game made of text."""
+    def of_answer(self) -> AnswerOptions:
+        """The arguments of every game that asks a model for an answer."""
         return {
-            "samples": self.samples,
-            "max_new_tokens": self.max_new_tokens,
-            "terms": self.terms(),
             "answer": self.answer,
             "score": self.score,
             "options": self.option,
-            "masking": self.masking,
-            "placeholder": self.placeholder,
+            "samples": self.samples,
+            "max_new_tokens": self.max_new_tokens,
+            "terms": self.terms(),
         }
+
+    def of_masking(self) -> MaskingOptions:
+        """The arguments of a game that takes text away."""
+        return {"masking": self.masking, "placeholder": self.placeholder}
 
 
 def read_template(path: Path) -> str:
-    """A chat template's text. Raises InputError where the file cannot be read."""
+    """A chat template's text. Raises InputError if the file cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the chat template {path} cannot be read: {error}") from error
 
 
-def asks(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the options of Ask beside its own; it gets them as its last argument, `ask`."""
-    own = get_type_hints(command, include_extras=True)
-    shared = get_type_hints(RunOptions, include_extras=True)
-    parameters = [
-        p.replace(annotation=own[p.name]) for p in signature(command).parameters.values() if p.name != "ask"
-    ]
-    for field in fields(RunOptions):
-        default = Parameter.empty if field.default is MISSING else field.default
-        parameters.append(
-            Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=shared[field.name])
-        )
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for each field of those of its parameters that are dataclasses."""
+    types: dict[str, Any] = get_type_hints(command, include_extras=True)
+    groups: dict[str, type[Any]] = {
+        name: kind for name, kind in types.items() if isinstance(kind, type) and is_dataclass(kind)
+    }
+    own = [p for p in signature(command).parameters.values() if p.name not in groups]
+    parameters = [p.replace(annotation=types[p.name], kind=Parameter.KEYWORD_ONLY) for p in own]
+    for group in groups.values():
+        parameters += _options(group)
 
-    def run(**given: Any) -> None:
-        ask = RunOptions(**{field.name: given.pop(field.name) for field in fields(RunOptions)})
-        command(**given, ask=ask)
+    def run(**given: object) -> None:
+        built = {
+            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**given, **built)
 
     run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__signature__ = Signature([p.replace(kind=Parameter.KEYWORD_ONLY) for p in parameters])  # type: ignore[attr-defined]
+    run.__signature__ = Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
+
+
+def _options(group: type[Any]) -> list[Parameter]:
+    types = get_type_hints(group, include_extras=True)
+    return [
+        Parameter(
+            field.name,
+            Parameter.KEYWORD_ONLY,
+            default=Parameter.empty if field.default is MISSING else field.default,
+            annotation=types[field.name],
+        )
+        for field in fields(group)
+    ]

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from spexapi.backends.adapter import complete
 from spexapi.backends.base import Backend, Reply
-from spexapi.cli.run import out
+from spexapi.cli.console import out, say
 from spexapi.sampling.caps import price_of
 
 
@@ -52,17 +52,15 @@ def probe(backend: Backend, *, as_json: bool) -> None:
         took = {"calls": used.calls, "tokens_in": used.tokens_in, "tokens_out": used.tokens_out}
         print(json.dumps({"backend": found.name, "ways": ways, "used": chosen, "cost": took}, indent=2))
         return
-    out.print(f"{found.name}: what was tried", highlight=False, markup=False)
+    say(f"{found.name}: what was tried")
     for gives in dict.fromkeys(row[2] for row in rows):
         out.print(f"\n[bold]{gives}[/bold]", highlight=False)
         out.print(_table([row for row in rows if row[2] == gives], chosen))
     cost = price_of(used, found.capabilities.price)
     price = "" if found.capabilities.price is None else f", about ${cost:.4f}"
-    out.print(
+    say(
         f"\n{found.name} is used by {chosen}. {_scores(found)}\nThis took {used.calls} calls,"
-        f" {used.tokens_in:,} tokens read, {used.tokens_out:,} written{price}.",
-        highlight=False,
-        markup=False,
+        f" {used.tokens_in:,} tokens read, {used.tokens_out:,} written{price}."
     )
 
 
@@ -112,9 +110,9 @@ def _say_local(backend: Backend, as_json: bool) -> None:
         print(json.dumps({"backend": backend.name, "promises": does}, indent=2))
         return
     where = "runs here" if can.concurrency == 1 else "is a plug-in"
-    out.print(f"{backend.name} {where}: nothing to probe, it promises", highlight=False, markup=False)
+    say(f"{backend.name} {where}: nothing to probe, it promises")
     for what, known in does.items():
-        out.print(f"  {what:<36} {'yes' if known else 'no'}", highlight=False, markup=False)
+        say(f"  {what:<36} {'yes' if known else 'no'}")
 
 
 def _plain(text: str) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from spexapi.cli.run import err
+from spexapi.cli.console import note
 from spexapi.errors import InputError
 from spexapi.explanation.explanation import Explanation
 from spexapi.games.base import Game, traits_of
 from spexapi.verification.budget import affords_all
 from spexapi.verification.prune import prune
 
-_SHARE = 4  # one in so many calls: the best set of a spectrum is where it errs upwards, so that a search pays
+# One call in four: the best set of a spectrum is where it errs upwards, so that a search pays.
+_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Pruning:
     option: str = "--prune"
 
     def calls(self, game: Game, allowed: int) -> int:
-        """A quarter of them, a mask a size at least; 0 where all masks are measured. Raises InputError."""
+        """A quarter of them, at least a mask a size; 0 if all masks are measured. Raises InputError."""
         n = len(game.players)
         for size in self.sizes:
             if not 1 <= size < n:
@@ -35,7 +36,7 @@ class Pruning:
     def __call__(self, game: Game, ex: Explanation, calls: int) -> Explanation:
         """The explanation with the best measured set of each size."""
         if ex.stopped:
-            err.print("not pruned: the run was stopped", highlight=False)
+            note("not pruned: the run was stopped")
             return ex
         search = max(0, calls // traits_of(game).calls_per_mask - len(self.sizes))
         return replace(ex, pruned=prune(game, ex, self.sizes, budget=search))

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from spexapi.cli.run import err, out, plain_errors
+from spexapi.cli.console import note, out, plain_errors, say
 from spexapi.errors import InputError
 from spexapi.sampling.store import Store, default_path
 
@@ -33,9 +33,9 @@ def stats(store: File = None) -> None:
         if table.row_count:
             out.print(table, highlight=False, markup=False)
         else:
-            out.print("nothing is kept", highlight=False)
+            say("nothing is kept")
         size = kept.path.stat().st_size / 1e6
-        out.print(f"{kept.path}: {size:.1f} MB", highlight=False, markup=False, soft_wrap=True)
+        say(f"{kept.path}: {size:.1f} MB")
 
 
 @app.command()
@@ -57,7 +57,7 @@ def export(
                 count = sum(1 for line in lines if file.write(line + "\n"))
         except OSError as error:
             raise InputError(f"{to} cannot be written: {error.strerror}") from error
-        out.print(f"wrote {count:,} replies to {to}", highlight=False, markup=False)
+        say(f"wrote {count:,} replies to {to}")
 
 
 @app.command()
@@ -70,12 +70,12 @@ def clear(
     """Forgets what is kept: it would have to be paid for again."""
     with plain_errors(), _opened(store) as kept:
         if not yes and not typer.confirm(f"forget replies in {kept.path}?"):
-            err.print("nothing was forgotten", highlight=False)
+            note("nothing was forgotten")
             return
         gone = kept.clear(model, failed_only=failed)
-        out.print(f"forgot {gone:,} replies", highlight=False)
+        say(f"forgot {gone:,} replies")
         if kept.trouble:
-            err.print(kept.trouble, highlight=False, markup=False)
+            note(kept.trouble)
 
 
 def _opened(named: Path | None) -> Store:
