@@ -3,11 +3,11 @@
     SpexError
     ├── InputError (ValueError)         what the user can mend; raised before anything is paid for
     │   └── BudgetError                 too few measurements for what was asked; says how many are enough
-    ├── RunningLoopError (RuntimeError) explain() called where an event loop runs already
+    ├── RunningLoopError (RuntimeError) explain() called inside a running event loop
     ├── NothingMeasured                 every measurement failed; carries the reasons
     ├── CapReached                      the next call would pass a cap on calls, tokens or money
     ├── BackendError                    the model's side failed
-    │   ├── RateLimited                 may be tried again, after `retry_after` seconds where known
+    │   ├── RateLimited                 may be tried again, after `retry_after` seconds if known
     │   ├── Unavailable                 may be tried again
     │   ├── Refused                     will not work however often it is tried
     │   ├── LogprobsMissing             asked for log-probabilities, the endpoint answered and sent none
@@ -49,7 +49,7 @@ class CapReached(SpexError):
 class BackendError(SpexError):
     """The model's side failed.
 
-    partial   where explain() raised it in the middle of a run: the Explanation of what was measured by then
+    partial   the Explanation of what was measured until then, if explain() raised this in the middle of a run
     """
 
     partial: Any = None
@@ -58,7 +58,7 @@ class BackendError(SpexError):
 class RateLimited(BackendError):
     """The backend asked to slow down.
 
-    retry_after   seconds, None where the backend did not say
+    retry_after   seconds, None if the backend did not say
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:

@@ -25,12 +25,12 @@ _ROUNDING = 1e-12
 class Measurements:
     """Masks and their values, in the order they were measured. Arrays are read-only.
 
-    masks         (m, n) bool, True where the player is kept
-    values        (m,) float64, higher = the explained output is more likely; NaN where the measurement failed
-    variance      (m,) of sampling noise, 0 where the value is exact
-    lower, upper  (m,) bounds where a reply was censored, equal to `values` elsewhere
-    reason        m strings, "" where the measurement worked
-    token_values  (m, t) log-probability of each answer token in nats, None where the backend has none
+    masks         (m, n) bool, True if the player is kept
+    values        (m,) float64, higher = the explained output is more likely; NaN if the measurement failed
+    variance      (m,) of sampling noise, 0 if the value is exact
+    lower, upper  (m,) bounds of a censored value, equal to `values` for the others
+    reason        m strings, "" if the measurement worked
+    token_values  (m, t) log-probability of each answer token in nats, None if the backend has none
     """
 
     masks: Bools
@@ -66,7 +66,7 @@ class Measurements:
 
     @property
     def ok(self) -> Bools:
-        """(m,) bool, True where the value is finite."""
+        """(m,) bool, True if the value is finite."""
         return np.isfinite(self.values)
 
     @property
@@ -89,7 +89,7 @@ class Measurements:
     def with_values(self, values: Floats) -> Measurements:
         """The same masks with other exact values: another scorer, another span of the answer.
 
-        A value that is NaN where the old one was not: of one of its tokens only a bound is known.
+        A new NaN means that only a bound of one of its tokens is known.
         """
         gone = np.isnan(values)
         reason = (
@@ -117,7 +117,7 @@ def exact_values(
 
     masks         (m, n) bool
     values        (m,) float
-    reason        m strings; made from the values where none are given
+    reason        m strings; made from the values if none are given
     token_values  (m, t) nats
     """
     values = np.array(values, dtype=np.float64)
@@ -142,7 +142,7 @@ def _why_not(value: float) -> str:
 
 
 def is_constant(values: Floats) -> bool:
-    """Do the values differ by rounding at most, 1e-12 of the largest, or by so little that squares vanish?"""
+    """True if the values differ only by rounding, 1e-12 of the largest, or too little to have squares."""
     return not len(values) or bool(np.ptp(values) <= max(_ROUNDING * np.abs(values).max(), 1 / _LARGEST))
 
 
@@ -157,7 +157,7 @@ def centre_and_scale(values: Floats) -> tuple[float, float]:
 
 
 def join(parts: Sequence[Measurements]) -> Measurements:
-    """All parts in order, as one value. Raises InputError where there are none."""
+    """All parts in order, as one value. Raises InputError if there are none."""
     if not parts:
         raise InputError("join needs at least one part")
     return Measurements(
@@ -180,7 +180,7 @@ def split(whole: Measurements, count: int) -> tuple[Measurements, Measurements]:
 
 
 def _join_tokens(parts: Sequence[Measurements]) -> Floats | None:
-    """Token values of all parts, NaN where all of a part failed; None where a part has none to give."""
+    """Token values of all parts; NaN for a part that failed as a whole, None if another part has none."""
     known = [p.token_values for p in parts if p.token_values is not None]
     widths = {table.shape[1] for table in known}
     if len(widths) != 1 or any(p.token_values is None and p.ok.any() for p in parts):

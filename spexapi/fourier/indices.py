@@ -42,7 +42,7 @@ def moebius(spectrum: Spectrum, max_order: int | None) -> Values:
 def sii(spectrum: Spectrum, max_order: int | None) -> Values:
     """SII_S = sum_{T superset of S} a_T / (|T| - |S| + 1), the Shapley interaction index.
 
-    On a parity: (-2)^s / (r - s + 1) where r - s is even, else 0. () is the same sum for the empty set: the
+    On a parity: (-2)^s / (r - s + 1) if r - s is even, else 0. () is the same sum for the empty set: the
     value averaged over sizes, then over masks of a size. Grabisch & Roubens (1999), "An axiomatic approach to
     the concept of interaction among players in cooperative games".
     """
@@ -132,7 +132,7 @@ INDICES: dict[str, Callable[[Spectrum, int | None], Values]] = {
 
 
 def default_order(index: str, n: int) -> int | None:
-    """The highest order where none is asked for.
+    """The highest order if none is asked for.
 
     3, at most n, for SII, STII, FSII, FBII and BII; 1 for SV and BV; None, which is all, for Fourier and
     Möbius.
@@ -166,9 +166,9 @@ def to_index(spectrum: Spectrum, index: str, max_order: int | None = None) -> Va
     index      in any case; "möbius" and "mobius" are moebius
     max_order  the largest interaction; None for the default of that index
 
-    () is there, in the sense each index gives it. Sets that are missing have the value 0: none of their
-    supersets is in the spectrum, or they cancel to rounding error. Raises InputError as check_index does, and
-    where the subsets of the terms are too many to hold. Time O(sum over terms of their subsets up to
+    () is always there, in the sense that each index gives it. A set that is missing has the value 0: none of
+    its supersets is in the spectrum, or they cancel to rounding error. Raises InputError as check_index does,
+    and if the subsets of the terms are too many to hold. Time O(sum over terms of their subsets up to
     max_order), whatever n is.
     """
     name, order = check_index(index, max_order, spectrum.n_players)

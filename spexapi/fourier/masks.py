@@ -16,14 +16,16 @@ from spexapi.measurements import Bools, Floats
 
 Words = NDArray[np.uint64]
 
-_MOST_LISTED = 24  # 2^24 masks of 24 players are 403 MB
-_DRAWN_BY_CODE = 20  # up to here a mask is drawn as a number below 2^n, without replacement
+# 2^24 masks of 24 players are 403 MB
+_MOST_LISTED = 24
+# up to here a mask is drawn as a number below 2^n, without replacement
+_DRAWN_BY_CODE = 20
 # at most 128 draws for each mask wanted; few masks are left to be found then
 _DOUBLINGS = 7
 
 
 def all_masks(n: int) -> Bools:
-    """Every mask of n players, (2^n, n) bool; row i keeps player j where bit j of i is set.
+    """Every mask of n players, (2^n, n) bool; row i keeps player j if bit j of i is set.
 
     Raises InputError for n above 24. Time and memory O(n 2^n).
     """
@@ -47,11 +49,10 @@ def uniform_masks(
 ) -> Bools:
     """Uniform draws from the 2^n masks, (count, n) bool.
 
-    distinct   no mask twice, so that no call is wasted; all the masks that are left where they are fewer than
-               count, hence fewer rows
+    distinct   no mask twice, so that no call is wasted; if fewer than `count` masks are left, all of those
     exclude    (k, n) masks that are known already and are not drawn again
 
-    Up to 20 players it draws without replacement; beyond, it draws repeats anew. Raises InputError for a
+    Up to 20 players it draws without replacement; for more it draws repeats again. Raises InputError for a
     negative count.
     """
     if n < 0 or count < 0:
@@ -101,7 +102,7 @@ def pack(masks: Bools) -> Words:
 
 
 def unpack(words: Words, n: int) -> Bools:
-    """The masks that `pack` made words of, (m, n) bool. Raises InputError where n does not fit the words."""
+    """The masks that `pack` made words of, (m, n) bool. Raises InputError if n does not fit the words."""
     if words.ndim != 2 or words.shape[1] != -(-n // 64):
         raise InputError(f"{n} players need {-(-n // 64)} words a mask, got an array of shape {words.shape}")
     packed = np.ascontiguousarray(words, dtype="<u8").view(np.uint8)
@@ -114,7 +115,7 @@ def to_text(masks: Bools) -> str:
 
 
 def from_text(text: str, m: int, n: int) -> Bools:
-    """The (m, n) masks that `to_text` wrote. Raises InputError where it is not base64 or not of that size."""
+    """The (m, n) masks that `to_text` wrote. Raises InputError if it is not base64 or not of that size."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -126,10 +127,10 @@ def from_text(text: str, m: int, n: int) -> Bools:
 
 
 def unique_rows(masks: Bools) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Which rows are the same mask.
+    """(first, group): the rows of k different masks, and which of them each row is.
 
-    Returns (first, group): first (k,) the row where each different mask appears first, in that order; group
-    (m,) which of the k masks each row is, so that masks[first][group] is masks. Time O(m log m).
+    first (k,) is the first row of each mask, rising; group (m,) is such that masks[first][group] is masks.
+    Time O(m log m).
     """
     _, first, inverse = np.unique(_keys(masks), return_index=True, return_inverse=True)
     order = np.argsort(first)
@@ -156,7 +157,7 @@ def _draw_by_code(n: int, count: int, rng: Generator, distinct: bool, known: Boo
 
 
 def _not_in(drawn: Bools, known: Bools, distinct: bool) -> Bools:
-    """The drawn rows that are not known, each once where they must be distinct, in order."""
+    """The drawn rows that are not known, in order; each once if they must be distinct."""
     first, group = unique_rows(np.concatenate([known, drawn]))
     fresh = group[len(known) :] >= (group[: len(known)].max() + 1 if len(known) else 0)
     if distinct:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spexapi.errors import InputError
 from spexapi.measurements import Bools, Floats
 
-# numbers held at a time where a table is gone through in blocks: 32 MB of float64
+# numbers held at a time when a table is gone through in blocks: 32 MB of float64
 _BLOCK = 1 << 22
 # masks packed at a time: the words of 1,000 players are then 8 MB
 _MASKS = 1 << 16
@@ -68,7 +68,7 @@ def write_parities(masks: Bools, support: Sequence[tuple[int, ...]], out: NDArra
 def _odd_bits(
     masks: Bools, support: Sequence[tuple[int, ...]]
 ) -> Iterator[tuple[slice, NDArray[np.intp], NDArray[np.uint8]]]:
-    """Blocks (rows, columns, odd): odd (columns, rows) is 1 where a mask keeps an odd number of players."""
+    """Blocks (rows, columns, odd): odd (columns, rows) is 1 for masks that keep an odd number of players."""
     players, orders = flatten(support)
     used, place = np.unique(players, return_inverse=True)
     place = place.reshape(-1)

@@ -13,7 +13,8 @@ from spexapi.fourier.parity import blocks
 from spexapi.measurements import Floats
 
 _PENALTIES = 60
-_FIXED = 1e-9  # a row this close to deciding its own fit has no fit without it
+# a row whose leverage is this close to 1 decides its own fit: there is no fit without it
+_FIXED = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +23,7 @@ class Ridge:
 
     coef      (s,)
     penalty   the one given or chosen
-    left_out  (m,) the prediction of each row by the fit without that row, at this penalty; NaN where the
+    left_out  (m,) the leave-one-out prediction of each row, at this penalty; NaN if the
               others do not decide it
     """
 
@@ -33,12 +34,12 @@ class Ridge:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Problem:
-    """Ridge without a constant: the target is centred, and the columns are to be read as columns - centre.
+    """Ridge without a constant: the target is centred, and the columns stand for columns - centre.
 
     columns   (m, s) parities
     target    (m,)
-    weights   (m,), None where all are 1
-    centre    (s,) zeros where the fit has no constant
+    weights   (m,), None if all are 1
+    centre    (s,) zeros if the fit has no constant
     """
 
     columns: NDArray[Any]
@@ -71,7 +72,7 @@ class _Axes:
 
     squares  (r,) eigenvalues, above 0
     columns  (s, r) eigenvectors
-    rows     (m, r) columns @ eigenvectors, None where that is made block by block
+    rows     (m, r) columns @ eigenvectors, None if it is made block by block
     """
 
     squares: Floats
@@ -91,13 +92,14 @@ def ridge(
 
     columns   (m, s) parities, +1 or -1 in int8, or any floats
     values    (m,) finite
-    constant  which column is all ones, None where there is none
-    penalty   None takes the one of 60 (and 0, where m is above the rank) with the smallest error left out
+    constant  which column is all ones, None if there is none
+    penalty   None takes the one of 60 with the smallest leave-one-out error; 0 is tried too if m is above
+              the rank
     weights   (m,) above 0
 
     Time O(m s min(m, s)): one eigendecomposition of the smaller Gram matrix. Memory O(m s) bytes, and floats
     for min(m, s)² and 61 m. Golub, Heath & Wahba (1979) for the penalty; Allen (1974), PRESS, for the
-    left-out rows.
+    leave-one-out predictions.
     """
     s = int(columns.shape[1])
     if constant is None:
@@ -116,7 +118,7 @@ def ridge(
 
 
 def _solve(problem: _Problem, penalty: float | None, leverage: Floats) -> Ridge:
-    """leverage (m,) is what the constant adds to the diagonal of the hat matrix."""
+    """Ridge without a constant; leverage (m,) is what the constant adds to the diagonal of the hat matrix."""
     m, s = len(problem.target), len(problem.centre)
     axes = _primal(problem) if m >= s else _dual(problem)
     if penalty is not None:
@@ -141,7 +143,7 @@ def _solve(problem: _Problem, penalty: float | None, leverage: Floats) -> Ridge:
 
 
 def _left_out(problem: _Problem, axes: _Axes, shrink: Floats, aim: Floats, leverage: Floats) -> Floats:
-    """(m, p) how far each row is from the fit without it, for each penalty."""
+    """(m, p) the leave-one-out residual of each row for each penalty."""
     residual = np.empty((len(problem.target), shrink.shape[1]))
     offset = problem.centre @ axes.columns
     for part, block in problem.blocks():

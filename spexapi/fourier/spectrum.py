@@ -26,14 +26,13 @@ HIGHEST_ORDER = 20  # an interaction of order d is 2^d Möbius terms
 class Spectrum:
     """A value over masks, written as a short sum of signed parities.
 
-    value(mask) = sum over S in coef of coef[S] * prod_{i in S} s_i,  s_i = -1 where i is kept, +1 where
-    removed
+    value(mask) = sum over S in coef of coef[S] * prod_{i in S} s_i,  s_i = -1 if i is kept, +1 if removed
 
     n_players  n
     coef       sorted tuples of player numbers -> coefficient, in the unit of the value; () is the constant
 
-    Raises InputError where an interaction is not sorted, repeats or leaves the players, or a coefficient is
-    not finite.
+    Raises InputError if an interaction is not sorted, repeats a player or names one that does not exist, or
+    if a coefficient is not finite.
     """
 
     n_players: int
@@ -67,13 +66,13 @@ class Spectrum:
 
     @property
     def order(self) -> int:
-        """The size of the largest interaction, 0 where there is none."""
+        """The size of the largest interaction, 0 if there is none."""
         return max(map(len, self.coef), default=0)
 
     def predict(self, masks: Bools) -> Floats:
         """The value of each mask, (m, n) bool -> (m,) float64, in the unit of the coefficients.
 
-        Raises InputError where the masks are not bool or of another number of players. 10,000 masks of 1,000
+        Raises InputError if the masks are not bool or of another number of players. 10,000 masks of 1,000
         players and 5,000 interactions take tenths of a second: parities are bits, combined 64 masks at a
         time.
         """
@@ -95,7 +94,7 @@ def parities(
     support  s interactions
     dtype    int8, or a float type for eight times the memory
 
-    Raises InputError where an interaction does not fit the players. Time and memory O(m s).
+    Raises InputError if an interaction does not fit the players. Time and memory O(m s).
     """
     check_masks(masks, masks.shape[-1])
     check_support(masks.shape[1], support)
@@ -114,15 +113,14 @@ def refit(
 ) -> Spectrum:
     """Ridge coefficients for interactions already chosen; penalty=0 is least squares.
 
-    masks    (m, n) bool, True where the player is kept
+    masks    (m, n) bool, True if the player is kept
     values   (m,) in the unit of the value function (nats for log-probabilities), all finite
     support  s interactions; the constant () is not added for you, and never penalised
-    penalty  minimises sum of weight * residual² + penalty * sum of coef²; None takes, of 60 and 0, the one
-    with
-             the smallest leave-one-out error
-    weights  (m,) above 0, such as one over the variance; 1 where not given
+    penalty  minimises sum of weight * residual² + penalty * sum of coef²; None takes,
+             of 60 and 0, the one with the smallest leave-one-out error
+    weights  (m,) above 0, such as one over the variance; 1 if not given
 
-    Raises BudgetError when penalty is 0 and m < s, InputError where the inputs do not fit together. Time
+    Raises BudgetError when penalty is 0 and m < s, InputError if the inputs do not fit together. Time
     O(m s min(m, s)). Last step of ProxySPEX (Butler et al., 2025).
     """
     m, s = len(masks), len(support)
@@ -151,7 +149,7 @@ def refit(
 def truncate(spectrum: Spectrum, energy: float = 0.95) -> Spectrum:
     """The fewest, largest coefficients that hold this share of the variance; the constant is always kept.
 
-    Raises InputError where energy is not in [0, 1]. Time O(s log s). Step 4 of ProxySPEX (Butler et al.,
+    Raises InputError if energy is not in [0, 1]. Time O(s log s). Step 4 of ProxySPEX (Butler et al.,
     2025).
     """
     if not 0 <= energy <= 1:
@@ -169,8 +167,8 @@ def to_moebius(spectrum: Spectrum) -> dict[Interaction, float]:
 
     m_T = (-2)^|T| sum_{S superset of T} F_S. Terms that cancel to rounding error are left out, () never.
 
-    Raises InputError for an interaction above order 20. Time O(sum over S of 2^|S|), or O(u² 2^u) where that
-    is less, u being the players that appear. Rota (1964), "On the foundations of combinatorial theory".
+    Raises InputError for an interaction above order 20. Time O(sum over S of 2^|S|), or O(u² 2^u) for the u
+    players that appear, whichever is less. Rota (1964), "On the foundations of combinatorial theory".
     """
     _check_order(spectrum.coef)
     return superset_sums(spectrum.coef, lambda _, t: (-2.0) ** t, None)

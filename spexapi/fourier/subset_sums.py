@@ -30,7 +30,7 @@ def superset_sums(terms: Terms, weight: Weight, max_order: int | None) -> dict[t
 
     Sums that cancel to rounding error are left out; () is always there. Raises InputError above 2^27 subsets.
     Time O(sum over S of the subsets of S up to max_order), vectorised; for the dense spectrum of u <= 20
-    players O(u 2^u) for each size of subset, where that is less.
+    players O(u 2^u) for each size of subset, if that is less.
     """
     support = [s for s, value in terms.items() if value != 0.0]
     players, orders = flatten(support)
@@ -86,7 +86,7 @@ def _of_size(
 
 
 def _same_rows(rows: NDArray[np.intp], base: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """(first, group): where each different row appears first, and which of them each row is."""
+    """(first, group): the first row of each different one, and which of them each row is."""
     if base ** rows.shape[1] < 2**62:
         keys = np.zeros(len(rows), dtype=np.int64)
         for column in rows.T:
