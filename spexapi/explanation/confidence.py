@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from spexapi.fourier.ranking import reaches
+
 if TYPE_CHECKING:
     from spexapi.trust.audit import Audit
 
@@ -19,8 +21,8 @@ def level(audit: Audit) -> str:
     if audit.r2 is None or not math.isfinite(audit.r2):
         return "none"
     low = audit.r2_interval[0] if audit.r2_interval else audit.r2
-    if audit.r2 >= STRONG and low >= FAIR:
+    if reaches(audit.r2, STRONG) and reaches(low, FAIR):
         return "strong"
-    if audit.r2 >= FAIR and low >= WEAK:
+    if reaches(audit.r2, FAIR) and reaches(low, WEAK):
         return "fair"
-    return "weak" if audit.r2 >= WEAK else "poor"
+    return "weak" if reaches(audit.r2, WEAK) else "poor"

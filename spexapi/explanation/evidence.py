@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from spexapi.explanation.reading import Reading
+from spexapi.fourier.ranking import exceeds, first_largest, largest_first, reaches, strongest_first
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
@@ -49,36 +50,53 @@ class Evidence:
     def total(self) -> float:
         return self.full - self.none
 
+    @property
+    def scale(self) -> float:
+        """The size of the values, whose rounding their differences have."""
+        return max(abs(self.full), abs(self.none))
+
     def enough(self, kept: Iterable[int]) -> bool:
         """Is it still the answer with these alone?"""
-        return self.reading.value(kept) >= self.full - self.near
+        return reaches(self.reading.value(kept), self.full - self.near, self.scale)
 
     def lost(self, gone: Iterable[int]) -> bool:
         """Is the answer gone without these?"""
-        return self.reading.value_without(gone) <= self.full - self.far
+        return self.is_lost(self.reading.value_without(gone))
+
+    def is_lost(self, value: float) -> bool:
+        """Is the answer gone at this value?"""
+        return reaches(self.full - self.far, value, self.scale)
+
+    def helps(self, player: int) -> bool:
+        """Is the player's share above 0?"""
+        return exceeds(self.shares[player], 0.0, self.scale)
+
+    def hurts(self, player: int) -> bool:
+        """Is the player's share below 0?"""
+        return exceeds(0.0, self.shares[player], self.scale)
 
     def active(self) -> list[int]:
         """Players that appear in the spectrum, the largest shares first."""
-        present = {i for s in self.reading.explanation.spectrum.coef for i in s}
-        return sorted(present, key=lambda i: (-abs(self.shares[i]), i))[:MOST_ACTIVE]
+        present = sorted({i for s in self.reading.explanation.spectrum.coef for i in s})
+        return [present[j] for j in strongest_first([self.shares[i] for i in present])][:MOST_ACTIVE]
 
     def smallest_enough(self) -> tuple[int, ...] | None:
         """Players that are enough without all others, none of whom can go.
 
-        Every one and every two of the dozen largest shares are tried, then players are taken away greedily.
+        Every one and every two of the dozen largest shares are tried, then players are taken away greedily,
+        the last of those that are missed equally little.
         """
         active = self.active()
         for size in (1, 2):
-            groups = combinations(sorted(active[:MOST_PAIRED]), size)
-            tried = {group: self.reading.value(group) for group in groups}
-            fitting = [group for group, value in tried.items() if value >= self.full - self.near]
+            fitting = [s for s in combinations(sorted(active[:MOST_PAIRED]), size) if self.enough(s)]
             if fitting:
-                return max(fitting, key=lambda group: tried[group])
+                return fitting[first_largest(self._values(fitting))]
         kept = set(active)
         if not self.enough(kept):
             return None
         while kept:
-            best = max(sorted(kept), key=lambda i: self.reading.value(kept - {i}))
+            last_first = sorted(kept, reverse=True)
+            best = last_first[first_largest(self._values([kept - {i} for i in last_first]))]
             if not self.enough(kept - {best}):
                 break
             kept.remove(best)
@@ -93,12 +111,15 @@ class Evidence:
     def hurting(self) -> list[int]:
         """Players without which the value would be clearly higher, the worst first."""
         bar = max(self.reading.floor, 0.1 * abs(self.total))
-        gains = {i: self.reading.value_without((i,)) - self.full for i in self.active() if self.shares[i] < 0}
-        return sorted((i for i, gain in gains.items() if gain > bar), key=lambda i: -gains[i])[:MOST_NAMED]
+        hurting = [i for i in self.active() if self.hurts(i)]
+        gains = [value - self.full for value in self._values([self.reading.everyone - {i} for i in hurting])]
+        worst = [j for j in largest_first(gains) if exceeds(gains[j], bar, self.scale)]
+        return [hurting[j] for j in worst][:MOST_NAMED]
 
     def missed(self, gone: tuple[int, ...]) -> bool:
         """Is the value clearly lower without them?"""
-        return self.reading.value_without(gone) < self.full - max(self.reading.floor, 0.1 * abs(self.total))
+        bar = self.full - max(self.reading.floor, 0.1 * abs(self.total))
+        return exceeds(bar, self.reading.value_without(gone), self.scale)
 
     def alternatives(self, core: tuple[int, ...]) -> tuple[int, ...]:
         """Where one player is enough: all that are, if the answer outlives losing each but not all."""
@@ -107,10 +128,13 @@ class Evidence:
         found = tuple(sorted(i for i in self.active() if self.enough((i,))))
         return found if 1 < len(found) <= MOST_NAMED and self.lost(found) else ()
 
+    def _values(self, kept: Sequence[Iterable[int]]) -> list[float]:
+        return [self.reading.value(players) for players in kept]
+
 
 def _error(explanation: Explanation) -> float:
     """How far a predicted value is off, typically: what R² leaves of the spread of the values."""
     seen, r2 = explanation.observations, explanation.audit.r2
-    if r2 is None or not seen.ok.any():
+    if r2 is None or not seen.ok.any() or reaches(r2, 1.0):
         return 0.0
     return float(seen.values[seen.ok].std()) * max(1.0 - r2, 0.0) ** 0.5

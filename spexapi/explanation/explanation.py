@@ -20,6 +20,7 @@ from spexapi.explanation.recipe import Recipe, options_of, rebuilt
 from spexapi.explanation.values import MaskValues
 from spexapi.explanation.verification import Verification
 from spexapi.fourier.indices import to_index
+from spexapi.fourier.ranking import ranked
 from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.games.base import Player, Target
 from spexapi.measurements import Measurements
@@ -92,12 +93,12 @@ class Explanation:
         return to_index(self.spectrum, index, max_order)
 
     def top(self, k: int = 10) -> list[tuple[Interaction, float]]:
-        """The k interactions with the largest absolute value, the constant apart."""
-        ranked = sorted(
-            ((s, v) for s, v in self.interactions.items() if s),
-            key=lambda item: (-abs(item[1]), len(item[0]), item[0]),
-        )
-        return ranked[:k]
+        """The k interactions with the largest absolute value, the constant apart.
+
+        Values within a relative 1e-9 are equal: the smaller set is then first, then the one of lower players.
+        """
+        strongest = ranked({s: v for s, v in self.interactions.items() if s})
+        return [(s, self.interactions[s]) for s in strongest[:k]]
 
     def label(self, interaction: Interaction, joiner: str = " + ") -> str:
         """The players of an interaction in words."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spexapi.explanation.values import Ablation, MaskValues
+from spexapi.fourier.ranking import ROUNDING, exceeds, reaches
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
@@ -109,7 +110,9 @@ class Reading:
     def shares(self) -> tuple[float, ...]:
         """n Shapley values: they add up to the predicted difference of everything and nothing kept."""
         found = self.explanation.values("sv", 1)
-        return tuple(float(found.get((i,), 0.0)) for i in range(self.n))
+        scale = max((abs(c) for s, c in self.explanation.spectrum.coef.items() if s), default=0.0)
+        shares = (float(found.get((i,), 0.0)) for i in range(self.n))
+        return tuple(share if abs(share) > ROUNDING * scale else 0.0 for share in shares)
 
     @cached_property
     def floor(self) -> float:
@@ -129,7 +132,7 @@ class Reading:
         target = self.explanation.target
         if target.score == "mean_logprob":
             return 0
-        if target.score != "logprob" or self.full.value > math.log(0.01):
+        if target.score != "logprob" or exceeds(self.full.value, math.log(0.01)):
             return 1
         start, end = target.span or (0, len(target.answer))
         return max(sum(a < end and b > start for a, b in target.answer_offsets), 1)
@@ -162,7 +165,7 @@ class Reading:
             return Meaning.MORE if sign >= 0 else Meaning.LESS
         cube = self.cube(players)
         if len(players) == 1:
-            return Meaning.HELPS if cube[frozenset(players)] >= cube[frozenset()] else Meaning.HURTS
+            return Meaning.HELPS if reaches(cube[frozenset(players)], cube[frozenset()]) else Meaning.HURTS
         return _meaning_of(cube, frozenset(players))
 
     def raises(self, players: Interaction, value: float) -> bool:
@@ -172,7 +175,7 @@ class Reading:
 
     def agrees(self, players: Interaction, value: float) -> bool:
         """Whether the sign of a value in the explanation's index is the one that the meaning speaks of."""
-        if abs(value) < 0.005:
+        if exceeds(0.005, abs(value)):
             return True
         return self.raises(players, value) == (_sign(self.meaning(players), len(players)) > 0)
 
@@ -180,25 +183,27 @@ class Reading:
 def _meaning_of(cube: Mapping[frozenset[int], float], group: frozenset[int]) -> Meaning:
     """AND, OR and their shades, from the mean value of every subset of the group."""
     base, gain = cube[frozenset()], cube[group] - cube[frozenset()]
+    scale = max(map(abs, cube.values()))  # the values' own size: what their differences are rounded by
     averages = {i: _average_gain(cube, group, i) for i in group}
     small = 0.1 * max(abs(a) for a in averages.values())
-    helping = {i for i, a in averages.items() if a > small}
-    hurting = {i for i, a in averages.items() if a < -small}
+    helping = {i for i, a in averages.items() if exceeds(a, small, scale)}
+    hurting = {i for i, a in averages.items() if exceeds(-small, a, scale)}
     own = sum(value * (-1.0) ** (len(group) - len(kept)) for kept, value in cube.items())
-    if (helping and hurting) or not gain:
+    more = exceeds(own, 0.0, scale)
+    if (helping and hurting) or not exceeds(abs(gain), 0.0, scale):
         if len(group) == 2:
-            return Meaning.AGAINST if own < 0 else Meaning.MAKES_UP
-        return Meaning.MORE if own > 0 else Meaning.LESS
+            return Meaning.AGAINST if exceeds(0.0, own, scale) else Meaning.MAKES_UP
+        return Meaning.MORE if more else Meaning.LESS
     up = gain > 0
     partial = [(cube[s] - base) / gain for s in cube if s and s != group]
-    if max(partial) <= 0.3:
+    if reaches(0.3, max(partial), scale / abs(gain)):
         return Meaning.TOGETHER if up else Meaning.HURT_TOGETHER
-    if min(partial) >= 0.7:
+    if reaches(min(partial), 0.7, scale / abs(gain)):
         either = Meaning.EITHER if len(group) == 2 else Meaning.ANY
         return either if up else Meaning.HURT_EITHER
     if len(group) > 2:
-        return Meaning.MORE if own > 0 else Meaning.LESS
-    if (own > 0) == up:
+        return Meaning.MORE if more else Meaning.LESS
+    if more == up:
         return Meaning.STRONGER if up else Meaning.HURT_MORE
     return Meaning.OVERLAP if up else Meaning.HURT_OVERLAP
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from spexapi.explanation.reading import Meaning, Reading
+from spexapi.fourier.ranking import exceeds
 
 if TYPE_CHECKING:
     from spexapi.fourier.spectrum import Interaction
@@ -49,7 +50,7 @@ def in_short(meaning: Meaning, size: int) -> str:
 def said(reading: Reading, players: Interaction, value: float) -> str:
     """The words next to a value in the explanation's index."""
     beside = aside(reading, players, value)
-    if beside and abs(value) < reading.floor:
+    if beside and exceeds(reading.floor, abs(value)):
         return "next to nothing"
     return in_short(reading.meaning(players), len(players)) + beside
 

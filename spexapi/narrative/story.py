@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from spexapi.explanation.confidence import level
 from spexapi.explanation.evidence import MOST_NAMED, Evidence
 from spexapi.explanation.reading import Ablation, Reading
+from spexapi.fourier.ranking import EQUAL, exceeds, first_largest, reaches, settled
 from spexapi.narrative.wording import (
     explained,
     kind_plural,
@@ -81,10 +82,9 @@ class _Teller:
         self.players = self.explanation.players
 
     def tell(self) -> Story:
-        if self.evidence.total <= 2 * self.reading.floor:
-            return (
-                self.nothing_lifts() if self.evidence.total >= -2 * self.reading.floor else self.all_lower()
-            )
+        total, scale, little = self.evidence.total, self.evidence.scale, 2 * self.reading.floor
+        if reaches(little, total, scale):
+            return self.nothing_lifts() if reaches(total, -little, scale) else self.all_lower()
         core = self.evidence.smallest_enough()
         if core is None or not core or len(core) > MOST_NAMED:
             return self.spread(core)
@@ -115,16 +115,17 @@ class _Teller:
     def several(self, core: tuple[int, ...]) -> Story:
         seen, called = self.evidence, names(self.players, core)
         alone = {i: self.reading.value((i,)) - seen.none for i in core}
-        summed = min(alone.values()) > 0 and abs(sum(alone.values()) - seen.total) <= 0.1 * seen.total
-        most = max(core, key=lambda i: alone[i])
+        off = abs(sum(alone.values()) - seen.total)
+        summed = exceeds(min(alone.values()), 0.0, seen.scale) and reaches(0.1 * seen.total, off, seen.scale)
+        most = core[first_largest(list(alone.values()), EQUAL * seen.scale)]
         parts = [s for k in range(1, len(core)) for s in combinations(core, k)]
-        if all(self.reading.value(s) <= seen.full - seen.far for s in parts):
+        if all(seen.is_lost(self.reading.value(s)) for s in parts):
             rest = "neither is enough alone" if len(core) == 2 else "no smaller part of them is enough"
         else:
             rest = f"{name(self.players, most)} alone goes part of the way"
         share = self.share_of(self.reading.value((most,)))
-        if summed and share >= 0.6:
-            brings = f": it alone brings {share:.0%} of the difference."
+        if summed and reaches(share, 0.6):
+            brings = f": it alone brings {settled(share):.0%} of the difference."
             return self.story(
                 (*self.because((name(self.players, most), False)), (" above all", True), (brings, False)),
                 core,
@@ -149,12 +150,13 @@ class _Teller:
         values = (self.evidence.none, value, self.evidence.full)
         chances = [self.reading.probability(v) for v in values]
         none, here, full = values
-        if chances[0] is not None and chances[0] != chances[2]:  # both may be certain
+        # both ends may be certain
+        if chances[0] is not None and exceeds(abs((chances[2] or 0.0) - chances[0]), 0.0, 1.0):
             none, here, full = (p or 0.0 for p in chances)
         return (here - none) / (full - none)
 
     def spread(self, core: tuple[int, ...] | None) -> Story:
-        top = tuple(sorted(i for i in self.evidence.active()[:3] if self.evidence.shares[i] > 0))
+        top = tuple(sorted(i for i in self.evidence.active()[:3] if self.evidence.helps(i)))
         many = (
             f"{len(core)} {kind_plural(self.explanation)}"
             if core
@@ -191,7 +193,7 @@ class _Teller:
         return names(self.players, sorted(group)), True
 
     def all_lower(self) -> Story:
-        worst = [i for i in self.evidence.active() if self.evidence.shares[i] < 0][:3]
+        worst = [i for i in self.evidence.active() if self.evidence.hurts(i)][:3]
         what = kind_plural(self.explanation)
         answer = "the value" if not self.answer else quoted(self.answer, 48)
         verb = "lower" if not self.answer else "make less likely"
@@ -208,7 +210,7 @@ class _Teller:
             words = (
                 ("This run ", False),
                 ("cannot tell", True),
-                (f" why ({max(r2, 0.0):.0%} explained). ", False),
+                (f" why ({settled(max(r2, 0.0)):.0%} explained). ", False),
             )
             more = "It ended early" if self.explanation.stopped else "Raise the budget"
             words += ((f"{more}; take what follows as hints.", False),)
@@ -231,7 +233,7 @@ class _Teller:
         p = self.reading.probability(self.evidence.full)
         if target.generated:
             return ((f"The model said {quoted(self.answer, 48)} because of ", False), *what)
-        if p is not None and p < 0.5 and self.reading.tokens_apart == 1:
+        if p is not None and exceeds(0.5, p) and self.reading.tokens_apart == 1:
             start = (
                 f"The model finds {quoted(self.answer, 48)} only {percent(p)} likely; what speaks for it is "
             )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
+from spexapi.fourier.ranking import exceeds, reaches, settled
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
@@ -71,6 +72,7 @@ _ROUNDING = 1e-13  # what sums of values of 1 to 100 are off by; a game of value
 
 def percent(p: float) -> str:
     """A probability with as many digits as it deserves."""
+    p = settled(p)
     if p < 0.001:
         return "<0.1%"
     if p < 0.0995:
@@ -82,6 +84,7 @@ def signed(value: float) -> str:
     """A number with its sign and three digits or so: the true minus sign, and no "-0.00"."""
     if abs(value) < _ROUNDING:
         return "0.00"
+    value = settled(value)
     text = f"{value:+.2f}" if abs(value) < 1000 else f"{value:+.3g}"
     if value and float(text) == 0.0:
         text = f"{value:+.1g}"
@@ -90,7 +93,7 @@ def signed(value: float) -> str:
 
 def ranged(interval: tuple[float, float] | None) -> str:
     """An interval behind its value; nothing where there is none, or where it is no wider than the digits."""
-    if interval is None or interval[1] - interval[0] < 0.005:
+    if interval is None or exceeds(0.005, interval[1] - interval[0], abs(interval[1])):
         return ""
     return f" ({signed(interval[0])} to {signed(interval[1])})"
 
@@ -150,7 +153,7 @@ def how_checked(audit: Audit) -> str:
     words = known.get(audit.method, audit.method)
     if level(audit) in ("exact", "none"):
         return words
-    return f"R² = {audit.r2:.2f}: {words}; {audit.n_held_out:,} masks".replace("-", "−")
+    return f"R² = {settled(audit.r2 or 0.0):.2f}: {words}; {audit.n_held_out:,} masks".replace("-", "−")
 
 
 def steady(audit: Audit) -> str:
@@ -158,7 +161,7 @@ def steady(audit: Audit) -> str:
     if audit.stability is None or level(audit) in ("exact", "none"):
         return ""
     share = _whole(audit.stability)
-    if audit.stability >= 0.995:
+    if reaches(audit.stability, 0.995):
         share = "all"
     return (
         f"Fitted again without a fifth of the masks, {share} of its strongest effects come out on top again."
@@ -173,7 +176,7 @@ def _interval(audit: Audit) -> str:
 
 
 def _whole(share: float) -> str:
-    return f"{100 * max(min(share, 1.0), -9.99):.0f}%".replace("-", "−")
+    return f"{settled(100 * max(min(share, 1.0), -9.99)):.0f}%".replace("-", "−")
 
 
 def spent(cost: Usage, kind: str = "") -> str:

@@ -12,6 +12,7 @@ import gradio
 import spexapi
 from spexapi.errors import InputError, SpexError
 from spexapi.explanation.reading import Reading
+from spexapi.fourier.ranking import strongest_first
 from spexapi.narrative.story import tell
 from spexapi.narrative.wording import name, trust
 from spexapi.page.components import gr
@@ -131,7 +132,7 @@ def _model(spec: str) -> Model:
 def as_data(explanation: spexapi.Explanation, *, everything: bool = False) -> dict[str, object]:
     """The result for programs: the words, and everything if that is wanted."""
     shares = Reading.of(explanation).shares
-    order = sorted(range(explanation.n_players), key=lambda i: -abs(shares[i]))
+    order = strongest_first(shares)
     found: dict[str, object] = {
         "story": tell(explanation).text,
         "answer": explanation.target.answer,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from spexapi.explanation.reading import Reading
+from spexapi.fourier.ranking import largest_first, step_of
 from spexapi.narrative.meaning import said
 from spexapi.narrative.wording import name as called
 from spexapi.narrative.wording import names, one_line, signed
@@ -92,7 +93,7 @@ def _strongest(ex: Explanation, most: int) -> list[int]:
     for s, v in ex.interactions.items():
         for i in s:
             weight[i] += abs(v)
-    return sorted(sorted(range(ex.n_players), key=lambda i: -weight[i])[:most])
+    return sorted(largest_first(weight)[:most])
 
 
 def _cells(ex: Explanation, place: dict[int, int]) -> tuple[list[list[float]], list[list[str]]]:
@@ -119,7 +120,7 @@ def _by_strength(
     """Few widths, a trace each: hundreds of lines stay few traces."""
     found: dict[float, list[Interaction]] = {}
     for s, v in group:
-        found.setdefault((1.0, 2.0, 3.5, 5.0)[min(int(4 * abs(v) / largest), 3)], []).append(s)
+        found.setdefault((1.0, 2.0, 3.5, 5.0)[step_of(abs(v) / largest, 4)], []).append(s)
     return [(chosen, width) for width, chosen in found.items()]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
 from spexapi.explanation.reading import Reading
+from spexapi.fourier.ranking import strongest_first
 from spexapi.narrative.meaning import convention, in_full
 from spexapi.narrative.story import tell
 from spexapi.narrative.wording import (
@@ -111,7 +112,7 @@ def _players(explanation: Explanation, console: Console) -> None:
     from rich.text import Text
 
     shares = Reading.of(explanation).shares
-    strongest = sorted(range(len(shares)), key=lambda i: (-abs(shares[i]), i))[:MOST_PLAYERS]
+    strongest = strongest_first(shares)[:MOST_PLAYERS]
     table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
     table.add_column(kind_plural(explanation).capitalize(), no_wrap=True, ratio=2)
     table.add_column("", no_wrap=True, ratio=5)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from spexapi.explanation.explanation import Explanation
 from spexapi.explanation.reading import Reading
+from spexapi.fourier.ranking import strongest_first
 from spexapi.narrative.meaning import said
 from spexapi.narrative.wording import name, names, one_line, signed
 from spexapi.views.html.safe import safe, tag
@@ -42,7 +43,7 @@ def _lede(a: Explanation, b: Explanation) -> str:
 
 def _players(a: Explanation, b: Explanation) -> str:
     of_a, of_b = (Reading.of(ex).shares for ex in (a, b))
-    order = sorted(range(a.n_players), key=lambda i: -abs(of_a[i] - of_b[i]))[:_PLAYERS]
+    order = strongest_first([one - other for one, other in zip(of_a, of_b, strict=True)])[:_PLAYERS]
     rows = [(_with_text(a, i), signed(of_a[i]), signed(of_b[i]), signed(of_b[i] - of_a[i])) for i in order]
     return _table(("Part", "A", "B", "B less A"), rows)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from spexapi.explanation.explanation import Explanation
 from spexapi.explanation.reading import Reading
+from spexapi.fourier.ranking import strongest_first
 from spexapi.narrative.wording import (
     explained,
     kind_plural,
@@ -27,7 +28,7 @@ def form(result: SessionResult) -> str:
     """The boxes to tick off and the questions to put."""
     ex = result.shown
     shares = Reading.of(ex).shares
-    order = sorted(range(ex.n_players), key=lambda i: -abs(shares[i]))[:MOST_TICKS]
+    order = strongest_first(shares)[:MOST_TICKS]
     ticks = "".join(_tick(ex, i) for i in sorted(order))
     hidden = ex.n_players - len(order)
     note = f"{hidden:,} {kind_plural(ex)} with less effect have no box."

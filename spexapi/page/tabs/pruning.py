@@ -10,6 +10,7 @@ import gradio
 import numpy as np
 
 from spexapi.explanation.pruned import Pruned
+from spexapi.fourier.ranking import exceeds
 from spexapi.page.components import MODEL, QUIET, Changes, Component, gr, html
 from spexapi.page.requests.heads import HeadsRequest
 from spexapi.page.result.status import failed, note, status_line
@@ -38,7 +39,7 @@ class PrunedSizes:
         """The fewest parts whose value is nearer to that of all than to that of none."""
         middle = (result.shown.value_of(kept=True) + result.shown.value_of(kept=False)) / 2
         return min(
-            (each for each in self.found if each.measured > middle),
+            (each for each in self.found if exceeds(each.measured, middle)),
             key=lambda each: len(each.labels),
             default=self.found[0],
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
+from spexapi.fourier.ranking import settled
 from spexapi.narrative.wording import kind_plural, what_is_explained
 from spexapi.views.html.safe import safe, tag
 
@@ -34,13 +35,13 @@ def gauge(explanation: Explanation, *, measuring: bool = False) -> str:
 
 
 def _said(ex: Explanation, found: str, measuring: bool) -> str:
-    r2 = max(ex.audit.r2 or 0.0, 0.0)
+    r2 = settled(max(ex.audit.r2 or 0.0, 0.0))
     if found == "exact":
         tried = len(ex.observations)
         return f"Exact: all {tried:,} selections of the {kind_plural(ex)} were tried, {ADVICE[found]}."
     interval = ""
     if ex.audit.r2_interval:
-        low, high = (f"{100 * min(max(end, 0.0), 1.0):.0f}" for end in ex.audit.r2_interval)
+        low, high = (f"{settled(100 * min(max(end, 0.0), 1.0)):.0f}" for end in ex.audit.r2_interval)
         interval = f" (90% interval {low}–{high}%)" if low != high else ""
     how = what_is_explained(ex)
     if measuring:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from spexapi.explanation.reading import Reading
 from spexapi.explanation.values import Ablation
+from spexapi.fourier.ranking import settled
 from spexapi.narrative.meaning import said
 from spexapi.narrative.wording import explained, kind_plural, name, names
 from spexapi.views.svg.arcs import combination_tone
@@ -75,4 +76,4 @@ def _likely(reading: Reading) -> str:
 
 
 def _short(value: float) -> float:
-    return float(f"{value:.5g}")
+    return float(f"{settled(value):.5g}")

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from spexapi.explanation.reading import Reading
+from spexapi.fourier.ranking import strongest_first
 from spexapi.narrative.meaning import convention
 from spexapi.narrative.story import Step
 from spexapi.narrative.wording import (
@@ -116,7 +117,7 @@ def rows_of(drawn: Drawn) -> tuple[list[Row], int]:
     """The players of the drawn combinations and those with the largest shares, in reading order."""
     n = drawn.explanation.n_players
     in_arcs = list(dict.fromkeys(i for c in drawn.combinations for i in c.players))
-    by_share = sorted(range(n), key=lambda i: -abs(drawn.shares[i]))
+    by_share = strongest_first(drawn.shares)
     by_share = [
         i
         for k, i in enumerate(by_share)

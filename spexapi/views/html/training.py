@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from spexapi.explanation.reading import Meaning, Reading
+from spexapi.fourier.ranking import exceeds, largest_first
 from spexapi.narrative.wording import one_line, ranged, signed
 from spexapi.views.html.safe import safe, tag
 
@@ -45,7 +46,8 @@ def pairs(explanation: Explanation, kinds: set[Meaning], most: int = MOST) -> li
 def sure(explanation: Explanation, players: Interaction) -> bool:
     """Whether the interval of an interaction does not reach 0."""
     low, high = explanation.intervals.get(players, (0.0, 0.0))
-    return low > 0 or high < 0
+    scale = max(abs(low), abs(high))
+    return exceeds(low, 0.0, scale) or exceeds(0.0, high, scale)
 
 
 def gallery(explanation: Explanation, draw: Draw | None = None) -> str:
@@ -84,8 +86,8 @@ def _no_picture(player: int) -> str:
 def _ends(explanation: Explanation, sign: int, most: int) -> list[tuple[int, float]]:
     reading = Reading.of(explanation)
     shares = [sign * share for share in reading.shares]
-    ranked = sorted(range(len(shares)), key=lambda i: -shares[i])[:most]
-    return [(i, sign * shares[i]) for i in ranked if shares[i] > 0.1 * reading.floor]
+    best = largest_first(shares)[:most]
+    return [(i, sign * shares[i]) for i in best if exceeds(shares[i], 0.1 * reading.floor)]
 
 
 def _section(title: str, lede: str, cards: Sequence[str]) -> str:

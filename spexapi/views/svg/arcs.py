@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spexapi.explanation.reading import Meaning
+from spexapi.fourier.ranking import exceeds, settled, step_of
 from spexapi.narrative.meaning import in_short
 from spexapi.narrative.wording import one_line, signed
 from spexapi.views.html.safe import safe, tag
@@ -81,7 +82,7 @@ class Row:
 def tone(share: float, scale: float) -> str:
     """A class for the colour: sign and one of six strengths; scale is the share of full strength."""
     strength = min(abs(share) / scale, 1.0) if scale > 0 else 0.0
-    step = 0 if strength < 0.04 else 1 + min(int(strength * 5), 4)
+    step = 0 if exceeds(0.04, strength) else 1 + step_of(strength, 5)
     return f"{'h' if share >= 0 else 'x'}{step}"
 
 
@@ -98,7 +99,7 @@ def diagram(rows: Sequence[Row], found: Sequence[Combination], scale: float) -> 
 
 def bar(share: float) -> str:
     """A bar filled to a share of its length; numbers stand beside it, so it is hidden from screen readers."""
-    width = 100 * min(max(share, 0.0), 1.0)
+    width = settled(100 * min(max(share, 0.0), 1.0))
     return (
         '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect class="rail" width="100" height="8"/>'
@@ -159,7 +160,7 @@ def _arc(place: Mapping[int, int], c: Combination, x: float, depth: float, stren
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>' for y in ys)
     letter = f'<circle class="disc" cx="{x - depth:.1f}" cy="{(top + bottom) / 2:.1f}" r="10"/>'
     letter += f'<text x="{x - depth:.1f}" y="{(top + bottom) / 2 + 4:.1f}">{safe(c.letter)}</text>'
-    width = f"w{1 + min(int(3 * strength), 2)}"
+    width = f"w{1 + step_of(strength, 3)}"
     inside = " ".join(map(str, c.players))
     head = f'<g class="arc {c.style} {width}" data-combo="{safe(c.letter)}" data-players="{inside}">'
     return f"{head}{curve}{ticks}{dots}{letter}</g>"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spexapi.explanation.reading import Reading
+from spexapi.fourier.ranking import reaches
 from spexapi.narrative.meaning import aside
 from spexapi.narrative.story import Story, tell
 from spexapi.views.svg.arcs import LETTERS, Combination
@@ -40,7 +41,7 @@ def combinations_of(explanation: Explanation, most: int = len(LETTERS)) -> tuple
     reading = Reading.of(explanation)
     ranked = [(s, v) for s, v in explanation.top(len(explanation.interactions)) if len(s) > 1]
     bar = max(reading.floor, WORTH * max((abs(v) for _, v in explanation.top(1)), default=0.0))
-    worth = [(s, v) for s, v in ranked if abs(v) >= bar][:most]
+    worth = [(s, v) for s, v in ranked if reaches(abs(v), bar)][:most]
     found = [
         Combination(letter, s, v, reading.meaning(s), aside(reading, s, v))
         for letter, (s, v) in zip(LETTERS, worth, strict=False)
