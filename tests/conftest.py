@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from openai_server import Server, start
+from page_server import address, browser, page
+
+__all__ = ["address", "browser", "page"]  # fixtures
 
 # No test reads or fills the store of whoever runs the tests; those about a store name their own.
 os.environ["SPEXAPI_STORE"] = "off"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -33,12 +34,19 @@ PAIR = (
 LONG = 120_000  # milliseconds: a busy machine loads a model slowly
 
 
+def free_port() -> int:
+    """A port that no one uses, below those that the system gives to connections: a page starts slowly."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+
+
 @contextmanager
 def served(*command: str, log: Path | None = None, **env: str) -> Iterator[str]:
     """The address of a page served by a process of its own. log: where its output goes, to look at later."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryFile() if log is None else log.open("w+b") as output:
         process = subprocess.Popen(
             [sys.executable, *command, str(port)],
@@ -68,7 +76,7 @@ def wait_for(process: subprocess.Popen[bytes], address: str, output: IO[bytes]) 
     pytest.fail("the page did not start within two minutes")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module")  # not longer: while it is open, asyncio.run() refuses to run
 def browser():
     sync_api = pytest.importorskip("playwright.sync_api")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -82,8 +90,9 @@ def browser():
         running.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address():
+    """Of one page for all tests of a process."""
     if running := os.environ.get("SPEXAPI_PAGE"):  # a page that is up already, while one works on it
         yield running
         return

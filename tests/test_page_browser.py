@@ -9,13 +9,10 @@ from openai_server import start
 from page_server import (
     HERE,
     PAIR,
-    address,
-    browser,
     chance,
     choose,
     explain,
     keep,
-    page,
     served,
     visit,
     write,
@@ -23,8 +20,6 @@ from page_server import (
 from test_report import HOSTILE
 
 import spexapi
-
-__all__ = ["address", "browser", "page"]  # fixtures
 
 pytest.importorskip("gradio")
 pytestmark = pytest.mark.slow

@@ -7,7 +7,6 @@ import gc
 import hashlib
 import json
 import logging
-import socket
 import sys
 import time
 import urllib.request
@@ -16,7 +15,7 @@ from types import FrameType, ModuleType
 
 import pytest
 from openai_server import Server
-from page_server import HERE, PAIR, address, browser, keep, served, visit, write
+from page_server import HERE, PAIR, free_port, keep, served, visit, write
 
 pytest.importorskip("gradio")
 
@@ -24,8 +23,6 @@ from spexapi.page.app import build, launch
 
 # the page runs in this process, so what Gradio's libraries deprecate is heard here
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
-
-__all__ = ["address", "browser"]  # fixtures
 
 
 def made(kind: str) -> str:
@@ -37,9 +34,7 @@ def made(kind: str) -> str:
 def served_here(tmp_path, monkeypatch):
     """A page in this process, whose memory can be looked through: (address, gr.Blocks)."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     demo = build()
     launch(port, demo=demo, block=False)
     yield f"http://127.0.0.1:{port}/", demo

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import view_samples as sample
-from page_server import address, browser, choose, explain, keep, page, visit
+from page_server import choose, explain, keep, visit
 
 pytest.importorskip("gradio")
 
@@ -20,7 +20,6 @@ from spexapi.fourier.spectrum import Spectrum
 
 pytestmark = pytest.mark.slow
 
-__all__ = ["address", "browser", "page"]  # fixtures
 
 LOOKS = [(1280, False), (1280, True), (390, False), (390, True)]
 

@@ -13,7 +13,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from page_server import HERE, address, served
+from page_server import HERE, served
 
 import spexapi
 
@@ -29,7 +29,6 @@ from spexapi.page.site import Site
 
 pytestmark = pytest.mark.slow
 
-__all__ = ["address"]  # a fixture
 
 ROOMS = ("cellar", "attic", "kitchen", "garden", "office") * 2
 QUESTION = "Which room is the key in?"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from page_server import free_port
 
 pytest.importorskip("gradio")
 
@@ -82,9 +82,7 @@ def test_the_folder_starts_as_a_space_starts_it(tmp_path):
     run(python, "-m", "pip", "install", "--quiet", torch, gradio, "spaces")
     run(python, "-m", "pip", "install", "--quiet", "-r", "requirements.txt", cwd=tmp_path / "app")
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = (tmp_path / "log").open("w+b")
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("SPEXAPI", "VIRTUAL_ENV", "PYTHON"))}
     process = subprocess.Popen(

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from page_server import address, browser, keep, page, visit
+from page_server import keep, visit
 
 import spexapi
 from spexapi.backends.huggingface.components import Component
@@ -18,8 +18,6 @@ from spexapi.page.result.downloads import command, python
 from spexapi.page.site import PUBLIC, Site
 from spexapi.views.html.heads import head_map
 from spexapi.views.html.pruned import pruned_table
-
-__all__ = ["address", "browser", "page"]  # fixtures
 
 PROMPT = (
     "Documents:\n\nThe key is in the box.\n\nThe box is in the cellar.\n\nQuestion: Which room is the key in?"
