@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from spexapi.engines.stack.trees import BoostingParams, Terms, fourier, grow
+from spexapi.engines.stack.trees import BoostingParams, Terms, boost, fourier
 
 
 def value_of(terms: Terms, masks: np.ndarray) -> np.ndarray:
@@ -32,7 +32,7 @@ def ensemble_says(booster: xgboost.Booster, masks: np.ndarray) -> np.ndarray:
 def test_the_spectrum_of_an_ensemble_predicts_what_the_ensemble_predicts(n: int, m: int, depth: int):
     rng = np.random.default_rng(n)
     masks = rng.random((m, n)) < 0.5
-    booster = grow(masks, rng.normal(size=m), BoostingParams(depth=depth, trees=30, rate=0.3), seed=1)
+    booster = boost(masks, rng.normal(size=m), BoostingParams(depth=depth, trees=30, rate=0.3), seed=1)
     fresh = rng.random((300, n)) < 0.5
 
     assert value_of(fourier(booster), fresh) == pytest.approx(ensemble_says(booster, fresh), abs=2e-5)
@@ -55,7 +55,7 @@ def test_one_planted_pair_comes_out_with_its_sign():
     # the first split of a pure pair gains nothing, so the trees are told to split on a little of its players
     values = values + 0.01 * masks[:, 1]
     growth = BoostingParams(depth=3, trees=300, rate=0.3)
-    terms = fourier(grow(np.repeat(masks, 8, axis=0), np.repeat(values, 8), growth))
+    terms = fourier(boost(np.repeat(masks, 8, axis=0), np.repeat(values, 8), growth))
 
     assert terms.support(1) == [(1, 3)]
     assert terms.coef[0] == pytest.approx(0.5, abs=0.02)
@@ -64,7 +64,7 @@ def test_one_planted_pair_comes_out_with_its_sign():
 def test_terms_come_once_each_strongest_first_with_rising_players():
     rng = np.random.default_rng(4)
     masks = rng.random((200, 12)) < 0.5
-    terms = fourier(grow(masks, rng.normal(size=200), BoostingParams(depth=5, trees=50)))
+    terms = fourier(boost(masks, rng.normal(size=200), BoostingParams(depth=5, trees=50)))
     support = terms.support()
 
     assert len(set(support)) == len(support)
@@ -76,7 +76,8 @@ def test_terms_come_once_each_strongest_first_with_rising_players():
 def test_the_same_seed_gives_the_same_bits():
     rng = np.random.default_rng(5)
     masks, values = rng.random((300, 40)) < 0.5, rng.normal(size=300)
-    one, two = (fourier(grow(masks, values, BoostingParams(rows=0.7, columns=0.7), seed=9)) for _ in range(2))
+    params = BoostingParams(rows=0.7, columns=0.7)
+    one, two = (fourier(boost(masks, values, params, seed=9)) for _ in range(2))
 
     assert one.support() == two.support()
     assert (one.coef == two.coef).all()
@@ -107,6 +108,6 @@ def test_a_repeated_player_and_a_cut_that_divides_nothing_are_read_rightly():
 
 def test_trees_that_never_split_are_a_constant():
     masks = np.zeros((10, 3), dtype=bool)
-    terms = fourier(grow(masks, np.full(10, 0.25), BoostingParams(trees=5)))
+    terms = fourier(boost(masks, np.full(10, 0.25), BoostingParams(trees=5)))
 
     assert set(terms.support()) <= {()}

@@ -9,8 +9,8 @@ from numpy.random import Generator
 
 from spexapi.engines._additive import additive_fit, design_weights, need_budget
 from spexapi.engines._fit_data import FitData
-from spexapi.engines._lasso import lasso
 from spexapi.engines.base import Design, Fit, next_masks
+from spexapi.engines.lasso import lasso
 from spexapi.errors import InputError, NothingMeasured
 from spexapi.fourier.masks import distinct_draws, subsets_of_sizes, uniform_masks
 from spexapi.fourier.ridge import ridge

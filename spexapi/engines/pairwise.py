@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 
 from spexapi.engines._additive import need_budget
 from spexapi.engines._fit_data import FitData, bounds_unused
-from spexapi.engines._lasso import lasso, path_of
 from spexapi.engines.base import Design, Fit, next_masks
+from spexapi.engines.lasso import lasso, lasso_penalties
 from spexapi.engines.resampling import FOLDS, folds
 from spexapi.errors import InputError
 from spexapi.fourier.masks import uniform_masks
@@ -69,12 +68,12 @@ class Pairwise:
         return Fit(data.spectrum(kept), notes=(*data.notes, *bounds_unused(data), note))
 
 
-def _better(columns: NDArray[Any], values: Floats, rng: Generator) -> tuple[Floats, str]:
+def _better(columns: NDArray[np.int8], values: Floats, rng: Generator) -> tuple[Floats, str]:
     """(1 + s,) coefficients, the constant first, and what they come from."""
     whole = _ridge(columns, values)
     if len(values) < _FEWEST or columns.shape[1] > _LASSO_TERMS:
         return whole, "ridge"
-    penalties = path_of(columns, values, 20, 2e-3)
+    penalties = lasso_penalties(columns, values, 20, 2e-3)
     fold = folds(len(values), rng)
     missed, missed_lasso = 0.0, np.zeros(len(penalties))
     for k in range(FOLDS):
@@ -89,6 +88,6 @@ def _better(columns: NDArray[Any], values: Floats, rng: Generator) -> tuple[Floa
     return np.concatenate([base[-1:], path[:, -1]]), "lasso"
 
 
-def _ridge(columns: NDArray[Any], values: Floats) -> Floats:
+def _ridge(columns: NDArray[np.int8], values: Floats) -> Floats:
     with_constant = np.column_stack([np.ones(len(values), dtype=np.int8), columns])
     return ridge(with_constant, values, constant=0).coef

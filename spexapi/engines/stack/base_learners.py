@@ -4,34 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from spexapi.engines.stack.trees import BoostingParams, Terms, fourier, grow
+from spexapi.engines.lasso import lasso_path
+from spexapi.engines.stack.trees import BoostingParams, Terms, boost, fourier
 from spexapi.fourier.parity import blocks
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import Interaction, parities
 from spexapi.measurements import Bools, Floats
 
-# deep enough for interactions of five players; random parts of the masks and players need no grid search
+# sets of five players, and random parts of the masks and players for each tree, which spares a grid search
 _BOOSTING = BoostingParams(depth=5, trees=250, rate=0.05, rows=0.7, columns=0.7)
-_PATH = np.geomspace(1.0, 1e-3, 12)  # lasso penalties, as shares of the smallest that leaves nothing
+# lasso penalties, as shares of the smallest at which all coefficients are 0
+_PENALTIES = np.geomspace(1.0, 1e-3, 12)
 # entries of a design matrix of float32: 200 MB
 _MOST_ENTRIES = 5e7
-_MOST_TERMS = 1500  # columns of a regression: its eigendecomposition then takes a second or two
-_MOST_PLAYERS = 2000  # beyond, a ridge on every player costs more than all the rest
+# columns of a regression: its eigendecomposition then takes a second or two
+_MOST_TERMS = 1500
+# beyond, a ridge on every player costs more than all the rest
+_MOST_PLAYERS = 2000
+# of the energy of the trees' terms: what is kept when they predict by themselves
+_ENERGY = 0.999
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BaseLearner:
-    """One way to fit, in one or more settings.
+    """A fit in one or more settings, before the stack chooses a setting and a weight.
 
     name     for the notes
     support  s interactions
     coef     (s, c) float64, a column for each setting
-    common   right for many games, so that it has weight until it predicts worse; else it has to earn it
+    common   fits many games: its prior weight is above 0. One that is not common must earn its weight
     """
 
     name: str
@@ -51,24 +56,24 @@ class BaseLearner:
 def fit_base_learners(
     masks: Bools, values: Floats, seed: int, weights: Floats | None = None
 ) -> list[BaseLearner]:
-    """All members, fitted to the same masks.
+    """Ridge on single players, boosted trees, and ridge and lasso on the terms of the trees.
 
     masks    (m, n) bool
     values   (m,) of scale about 1
-    weights  (m,) above 0, of mean about 1; None where all count the same
+    weights  (m,) above 0, of mean about 1; None if all count the same
 
-    The same members with the same settings come back for any masks, so that they can be compared over folds.
+    Any masks give the same learners with the same settings, so that they can be compared over folds.
     """
     n = masks.shape[1]
     mean = float(np.average(values, weights=weights))
-    terms = fourier(grow(masks, values - mean, _BOOSTING, seed=seed, weights=weights))
+    terms = fourier(boost(masks, values - mean, _BOOSTING, seed=seed, weights=weights))
     support, strength = _regressors(terms, n, len(masks))
     columns = parities(masks, support, np.float32)
     regression = _Regression(columns, values, weights, support, strength)
     label = f"trees of depth {_BOOSTING.depth}"
-    members = [first_order(masks, values, weights)] if n <= _MOST_PLAYERS else []
+    learners = [first_order(masks, values, weights)] if n <= _MOST_PLAYERS else []
     return [
-        *members,
+        *learners,
         _trees_alone(terms, mean, f"boosted {label}"),
         _ridge_on_terms(regression, f"ridge on the terms of {label}"),
         _lasso_on_terms(regression, f"lasso on the terms of {label}"),
@@ -77,16 +82,16 @@ def fit_base_learners(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Regression:
-    """What the regressions on the trees' terms are given.
+    """The data of a regression on the trees' terms.
 
-    columns   (m, s) float32 parities, the constant first
+    columns   (m, s) parities, the constant first
     values    (m,)
     weights   (m,) or None
     support   s interactions
-    strength  (s,) how large each is expected to be
+    strength  (s,) prior size of each coefficient, relative to the largest
     """
 
-    columns: Any
+    columns: NDArray[np.float32]
     values: Floats
     weights: Floats | None
     support: list[Interaction]
@@ -101,28 +106,28 @@ def first_order(masks: Bools, values: Floats, weights: Floats | None = None) -> 
 
 
 def _trees_alone(terms: Terms, mean: float, name: str) -> BaseLearner:
-    """What the trees say themselves, without the terms that hold the last thousandth of their energy."""
+    """The trees' own prediction, but for the terms that hold the last thousandth of their energy."""
     coef, support = terms.coef, terms.support()
-    alone = np.array([s == () for s in support], dtype=np.bool_)
-    energy = np.where(alone, 0.0, coef**2)
-    count = int(np.count_nonzero(np.cumsum(energy) < 0.999 * energy.sum())) + 1
-    kept = np.flatnonzero(~alone[:count])
-    offset = mean + float(coef[alone].sum())
+    constant = np.array([s == () for s in support], dtype=np.bool_)
+    energy = np.where(constant, 0.0, coef**2)
+    count = int(np.count_nonzero(np.cumsum(energy) < _ENERGY * energy.sum())) + 1
+    kept = np.flatnonzero(~constant[:count])
+    offset = mean + float(coef[constant].sum())
     return BaseLearner(
         name, [(), *(support[j] for j in kept)], np.concatenate([[offset], coef[kept]])[:, None]
     )
 
 
 def _regressors(terms: Terms, n: int, m: int) -> tuple[list[Interaction], Floats]:
-    """The terms to regress on, strongest first after (), and how strong each is expected to be.
+    """The terms to regress on, strongest first after (), and the prior size of each coefficient.
 
-    Every player is in, at least as strong as the median player: leaving out first order at about 2n samples
-    makes a fit collapse. The trees decide on all else.
+    All players are in, with at least the size of the median player: without first order a fit to about 2n
+    samples collapses. For all other terms the trees decide.
     """
     most = int(min(_MOST_TERMS, max(200, _MOST_ENTRIES // (2 * max(m, 1)))))
     size = {s: abs(c) for s, c in zip(terms.support(most), terms.coef[:most].tolist(), strict=True) if s}
-    alone = np.array([size.get((i,), 0.0) for i in range(n)])
-    for i, strength in enumerate(np.maximum(alone, np.median(alone)).tolist()):
+    single = np.array([size.get((i,), 0.0) for i in range(n)])
+    for i, strength in enumerate(np.maximum(single, np.median(single)).tolist()):
         if strength > 0:
             size[(i,)] = strength
     ranked = sorted(size, key=lambda s: (-size[s], len(s), s))
@@ -130,49 +135,43 @@ def _regressors(terms: Terms, n: int, m: int) -> tuple[list[Interaction], Floats
     return [(), *ranked], np.array([1.0, *(size[s] / largest for s in ranked)])
 
 
-def _ridge_on_terms(given: _Regression, name: str) -> BaseLearner:
-    """Ridge whose prior variance of a coefficient is proportional to its size in the trees.
-
-    In place of a cut at a share of the energy: weak terms are shrunk, not lost.
-    """
-    scale = np.sqrt(given.strength).astype(np.float32)
-    found = ridge(given.columns * scale, given.values, constant=0, weights=given.weights)
-    return BaseLearner(name, given.support, (found.coef * scale)[:, None])
+def _ridge_on_terms(data: _Regression, name: str) -> BaseLearner:
+    """Ridge with prior variances proportional to the sizes in the trees: weak terms are shrunk, not cut."""
+    scale = np.sqrt(data.strength).astype(np.float32)
+    found = ridge(data.columns * scale, data.values, constant=0, weights=data.weights)
+    return BaseLearner(name, data.support, (found.coef * scale)[:, None])
 
 
-def _lasso_on_terms(given: _Regression, name: str) -> BaseLearner:
-    """Lasso path, cheaper for the terms that are strong in the trees (adaptive lasso, Zou 2006)."""
-    scale = np.sqrt(given.strength[1:])
-    if given.weights is None:
-        mean, centre = given.values.mean(), given.columns[:, 1:].mean(axis=0, dtype=np.float64)
-        design, target = (given.columns[:, 1:] - centre) * scale, given.values - mean
+def _lasso_on_terms(data: _Regression, name: str) -> BaseLearner:
+    """Adaptive lasso (Zou 2006): a path with smaller penalties for the terms that are strong in the trees."""
+    scale = np.sqrt(data.strength[1:])
+    if data.weights is None:
+        mean, centre = data.values.mean(), data.columns[:, 1:].mean(axis=0, dtype=np.float64)
+        design, target = (data.columns[:, 1:] - centre) * scale, data.values - mean
     else:
-        share = given.weights / given.weights.sum()
-        mean, centre = share @ given.values, share @ given.columns[:, 1:]
-        root = np.sqrt(given.weights)
-        design = (given.columns[:, 1:] - centre) * scale * root[:, None]
-        target = (given.values - mean) * root
-    coef = _lasso(design, target) * scale[:, None]
-    return BaseLearner(name, given.support, np.vstack([mean - centre @ coef, coef]))
+        share = data.weights / data.weights.sum()
+        mean, centre = share @ data.values, share @ data.columns[:, 1:]
+        root = np.sqrt(data.weights)
+        design = (data.columns[:, 1:] - centre) * scale * root[:, None]
+        target = (data.values - mean) * root
+    coef = _compressed_path(design, target) * scale[:, None]
+    return BaseLearner(name, data.support, np.vstack([mean - centre @ coef, coef]))
 
 
-def _lasso(design: Floats, target: Floats) -> Floats:
-    """(s, c) coefficients along the path of penalties; more rows than columns are first made as many.
+def _compressed_path(design: Floats, target: Floats) -> Floats:
+    """(s, c) lasso coefficients; m > s rows are first replaced by s rows with the same Gram matrix.
 
-    Warns where the end of the path stops early.
+    Warns if the end of the path stops early.
     """
-    # scikit-learn has no types
-    lasso_path: Any = import_module("sklearn.linear_model").lasso_path
     m, s = design.shape
     pull = design.T @ target
     if not s or not np.abs(pull).max() > 0:
-        return np.zeros((s, len(_PATH)))
+        return np.zeros((s, len(_PENALTIES)))
     if m > s:
         gram = design.T @ design
         gram[np.diag_indices(s)] += 1e-9 * float(np.trace(gram)) / s
         root = np.linalg.cholesky(gram)
         design = np.asfortranarray(root.T.astype(np.float64))
         target = np.linalg.solve(root, pull).astype(np.float64)
-    penalties = _PATH * np.abs(pull).max() / len(design)
-    path = lasso_path(design, target, alphas=penalties, max_iter=300, tol=1e-3)
-    return np.asarray(path[1], dtype=np.float64)
+    penalties = _PENALTIES * np.abs(pull).max() / len(design)
+    return lasso_path(design, target, penalties, sweeps=300, tolerance=1e-3)

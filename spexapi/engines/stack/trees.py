@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +13,24 @@ from numpy.typing import NDArray
 from spexapi.fourier.spectrum import Interaction
 from spexapi.measurements import Bools, Floats
 
+if TYPE_CHECKING:
+    from xgboost import Booster
+
 Ints = NDArray[np.int64]
-_THREADS = 1  # on busy cores the waiting of xgboost's threads for each other cost 20 times the work
+# on busy cores the waiting of xgboost's threads for each other cost 20 times the work
+_THREADS = 1
 
 
 @dataclass(frozen=True, slots=True)
 class BoostingParams:
-    """How an ensemble grows.
+    """The settings of an ensemble of boosted trees.
 
-    depth   splits on a path at most: the highest order of an interaction
-    trees   how many
-    rate    what each tree adds of what it found
-    leaf    samples a leaf needs at least
-    rows    share of the samples each tree sees
-    columns share of the players each tree sees
+    depth    most splits on a path: the highest order of an interaction
+    trees    how many
+    rate     learning rate: the share of each tree that is added
+    leaf     fewest samples of a leaf
+    rows     share of the samples that each tree is fitted to
+    columns  share of the players that each split may take
     """
 
     depth: int = 3
@@ -41,7 +45,7 @@ class BoostingParams:
 class Terms:
     """Fourier terms as arrays, strongest first.
 
-    players  (s, d) int, the players of each term in rising order, filled up with -1 in front
+    players  (s, d) int, the players of each term in rising order, padded with -1 in front
     coef     (s,) float64
     """
 
@@ -56,29 +60,28 @@ class Terms:
         return [tuple(i for i in row if i >= 0) for row in self.players[:count].tolist()]
 
 
-def grow(
-    masks: Bools, values: Floats, growth: BoostingParams, *, seed: int = 0, weights: Floats | None = None
-) -> Any:
-    """An xgboost Booster that predicts values from masks; the same arguments give the same bits again.
+def boost(
+    masks: Bools, values: Floats, params: BoostingParams, *, seed: int = 0, weights: Floats | None = None
+) -> Booster:
+    """Boosted trees that predict values from masks; the same arguments give the same bits again.
 
     masks    (m, n) bool
     values   (m,) centred and of scale about 1: xgboost works in float32 and starts from 0
-    weights  (m,) how much each value counts, of mean about 1; None where all count the same
+    weights  (m,) how much each value counts, of mean about 1; None if all count the same
 
     Time about O(m * n * trees * depth).
     """
     import xgboost
 
-    xgb = cast("Any", xgboost)
-    data = xgb.DMatrix(
+    data = xgboost.DMatrix(
         masks.astype(np.float32), label=values.astype(np.float32), weight=weights, nthread=_THREADS
     )
     settings = {
-        "max_depth": growth.depth,
-        "eta": growth.rate,
-        "min_child_weight": growth.leaf,
-        "subsample": growth.rows,
-        "colsample_bynode": growth.columns,
+        "max_depth": params.depth,
+        "eta": params.rate,
+        "min_child_weight": params.leaf,
+        "subsample": params.rows,
+        "colsample_bynode": params.columns,
         "base_score": 0.0,
         "tree_method": "hist",
         "max_bin": 2,  # a mask has two values
@@ -86,17 +89,17 @@ def grow(
         "nthread": _THREADS,
         "verbosity": 0,
     }
-    return xgb.train(settings, data, growth.trees)
+    return xgboost.train(settings, data, params.trees)
 
 
-def fourier(booster: Any) -> Terms:
+def fourier(booster: Booster) -> Terms:
     """The Fourier expansion of a whole ensemble, exact up to float32 leaves.
 
-    A leaf of value v under d binary splits is v * prod over its path of (1 + e_i s_i) / 2, where e_i is +1 on
-    the side where player i is removed: it adds v / 2^d * prod_{i in S} e_i to each subset S of its path. As
+    A leaf of value v under d binary splits is v * prod over its path of (1 + e_i s_i) / 2, with e_i = +1 on
+    the side of player i removed: it adds v / 2^d * prod_{i in S} e_i to each subset S of its path. As
     in the recursion F_S = (L_S + R_S) / 2, F_{S u i} = (L_S - R_S) / 2 of ProxySPEX (Butler et al., 2025),
-    summed over trees. Subsets are told apart by 64-bit sums of random numbers, one a player: two different
-    ones among a million agree with probability 3e-8. Time O(leaves * 2^depth).
+    summed over trees. Subsets are hashed to 64-bit sums of one random number for each player: any two of a
+    million collide with probability 3e-8. Time O(leaves * 2^depth).
     """
     paths, values, base = _leaves(booster)
     width = paths.shape[1]
@@ -112,7 +115,7 @@ def fourier(booster: Any) -> Terms:
         path = paths[here, :d]
         chosen = (np.arange(1 << d)[:, None] >> np.arange(d)) & 1  # (2^d, d): the subsets of a path
         keys.append((name[np.abs(path)] @ chosen.T.astype(np.uint64)).ravel())
-        odd = (path < 0).astype(np.float64) @ chosen.T % 2  # sides where the player is kept: e_i = -1
+        odd = (path < 0).astype(np.float64) @ chosen.T % 2  # sides on which the player is kept: e_i = -1
         weights.append(((1 - 2 * odd) * (values[here, None] / (1 << d))).ravel())
         players = np.full((*odd.shape, width), -1)
         players[:, :, :d] = np.where(chosen, np.abs(path)[:, None, :] - 1, -1)
@@ -126,11 +129,11 @@ def fourier(booster: Any) -> Terms:
     return Terms(rows[order].astype(np.int64), coef[order])
 
 
-def _leaves(booster: Any) -> tuple[Ints, Floats, float]:
+def _leaves(booster: Booster) -> tuple[Ints, Floats, float]:
     """Paths and values of all leaves of all trees.
 
-    paths   (leaves, depth) int: +(i + 1) where the path goes on with player i removed, -(i + 1) with it kept;
-            then 0
+    paths   (leaves, depth) int: +(i + 1) for a split after which player i is removed, -(i + 1) for one after
+            which it is kept; then 0
     values  (leaves,) float64
     base    what the ensemble adds to every prediction
     """
@@ -152,19 +155,19 @@ def _leaves(booster: Any) -> tuple[Ints, Floats, float]:
             step = np.where(always, 0, side)
             seen = (np.abs(path) == player[:, None]) & (step != 0)[:, None]
             clash = (seen & (path == -step[:, None])).any(axis=1)
-            step = np.where(seen.any(axis=1), 0, step)  # asked before on this path: nothing new
+            step = np.where(seen.any(axis=1), 0, step)  # split before on this path: nothing new
             keep = reached & ~clash
             nodes.append(child[node][keep])
             grown.append(np.column_stack([path, step])[keep])
         node, path = np.concatenate(nodes), np.concatenate(grown)
     width = max(p.shape[1] for p in done_paths)
     padded = np.concatenate([np.pad(p, ((0, 0), (0, width - p.shape[1]))) for p in done_paths])
-    # steps that told nothing are 0: move them behind the others
+    # steps that told nothing are 0: move them to the end
     order = np.argsort(padded == 0, axis=1, kind="stable")
     return np.take_along_axis(padded, order, axis=1), np.concatenate(done_values), base
 
 
-def _flat(booster: Any) -> tuple[Ints, Ints, Ints, Floats, Ints, float]:
+def _flat(booster: Booster) -> tuple[Ints, Ints, Ints, Floats, Ints, float]:
     """All nodes of all trees in one numbering: children, split players, cuts (at a leaf: its value); then the
     roots' numbers and the base score."""
     learner = json.loads(bytes(booster.save_raw("json")))["learner"]
