@@ -38,7 +38,7 @@ class Sender:
     ledger  caps and what counts towards them; shared by the senders of one run
     retry   how often a call is tried; its timeout is for backends that take several calls at once
 
-    A call once sent is never dropped: if who waits for it is cancelled, its reply is still kept. begin()
+    A call once sent is never dropped: even if its caller is cancelled, the reply is kept. begin() comes
     before the first request of each run, drain() after the last.
     """
 
@@ -61,7 +61,7 @@ class Sender:
         await self._dispatcher.open()
 
     def begin(self, store: Store | None = None) -> None:
-        """After the backend is open: what it can do and who it is are known, and the loop runs.
+        """Prepares for a run, once the backend is open and the event loop runs.
 
         store  where replies are kept, None for this object's memory alone
         """
@@ -100,7 +100,7 @@ class Sender:
         return Generated(reply.text, reply.tokens_in, reply.tokens_out)
 
     def halt(self, why: str = "the run was stopped") -> None:
-        """Nothing more is sent; who waits for a call that was not sent gets CapReached."""
+        """Sends nothing more; a caller whose call was not sent gets CapReached."""
         self._dispatcher.halted = self._dispatcher.halted or why
         leaves = self.backend.capabilities.batched  # a batch goes on without us, and the next run finds it
         for job in {job for job, _ in self._jobs.values()}:
@@ -162,7 +162,7 @@ class Sender:
         return replies
 
     async def _reply(self, coming: tuple[_Job, int] | Reply | None) -> Reply:
-        """The reply, from a job that goes on whatever becomes of who waits for it."""
+        """The reply; if the caller is cancelled here, the job goes on."""
         if isinstance(coming, Reply):
             return coming
         assert coming is not None  # _launch() has seen to it

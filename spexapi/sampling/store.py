@@ -94,7 +94,7 @@ class Store:
                 self._write_late(self._lock_seconds)
 
     def stats(self) -> list[StoreTotals]:
-        """A line for each backend that has replies here. Raises StoreError."""
+        """The totals of each backend that has replies here. Raises StoreError."""
         query = (
             "SELECT identity, COUNT(*), SUM(failed), SUM(tokens_in), SUM(tokens_out), MIN(at), MAX(at)"
             " FROM replies JOIN backends ON backend = number GROUP BY identity ORDER BY identity"

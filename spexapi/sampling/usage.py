@@ -42,11 +42,11 @@ class Usage:
         return self._with(other, -1)
 
     def of_helper(self) -> Usage:
-        """The same, asked of the model that helps a scorer."""
+        """The same, counted as asked of the model that helps a scorer: its calls are helper_calls."""
         return replace(self, calls=0, cached_calls=0, helper_calls=self.helper_calls + self.calls)
 
     def with_tokens(self, reply: Reply, price: Price | None) -> Usage:
-        """With the reply's tokens and their price added; its calls are counted by who sent them."""
+        """With the reply's tokens and their price added; its calls are counted by the sender."""
         cost = None if price is None else price_of(reply, price)
         return self + Usage(tokens_in=reply.tokens_in, tokens_out=reply.tokens_out, price=cost)
 

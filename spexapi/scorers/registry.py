@@ -49,7 +49,7 @@ def known_scorers() -> dict[str, str]:
 
 
 def _judged(name: str, model: str) -> Scorer:
-    """ "embedding:<model>" or "judge:<backend>", such as "judge:openai:gpt-4o-mini"."""
+    """The scorer "embedding:<model>" or "judge:<backend>", such as "judge:openai:gpt-4o-mini"."""
     if not model:
         raise InputError(
             f"score {name!r} needs a model: write '{name}:openai:<model>' or '{name}:hf:<id or folder>'"

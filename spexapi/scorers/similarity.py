@@ -67,8 +67,8 @@ def log_odds(agreeing: float, k: int) -> tuple[float, float]:
 def mean(values: Sequence[float]) -> tuple[float, float]:
     """The mean of k values in 0 to 1, and the variance of it.
 
-    A value that varies as much as one of this mean can is added to the sum of squares, so that k equal
-    values are not taken to be free of noise.
+    The largest variance that a value of about this mean can have is added to the sum of squares, so that k
+    equal values are not taken to be free of noise.
     """
     k = len(values)
     found = sum(values) / k

@@ -47,7 +47,7 @@ class Options:
 
 
 class OpenAI:
-    """An OpenAI-shaped endpoint as a Backend. `score` tries once: retries are for who calls it."""
+    """An OpenAI-shaped endpoint as a Backend. `score` tries once: the caller retries."""
 
     def __init__(self, connection: Connection, dialect: Dialect, options: Options) -> None:
         self._endpoint = Endpoint(connection, dialect)

@@ -37,7 +37,7 @@ class _Waiting:
 class BatchConnection(Connection):
     """A connection whose posts, once `gathering`, wait until `send_waiting` sends them as one batch.
 
-    poll  seconds between looks at a batch at first; they grow to a minute
+    poll  seconds between polls at first; they grow to a minute
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class BatchConnection(Connection):
                 _settle(one, answers.get(str(number)))
 
     async def _find(self, mark: str) -> Json | None:
-        """The batch of these very lines that an earlier run has submitted: it is not paid for twice."""
+        """The batch of the same lines that an earlier run submitted, None without: none is paid for twice."""
         after = ""
         while True:
             found, _ = await self.get(f"/batches?limit=100{after}")
@@ -110,7 +110,7 @@ class BatchConnection(Connection):
         return batch
 
     async def _finished(self, batch: Json) -> Json:
-        """Looks until the batch has ended. A cancelled run leaves it to the next one."""
+        """Polls until the batch has ended. A run that is cancelled leaves the batch to the next one."""
         wait, failed = self._poll, 0
         while batch.get("status") in _UNDER_WAY:
             await asyncio.sleep(wait)

@@ -1,4 +1,4 @@
-"""An endpoint as it is spoken to, and what every scoring method builds its replies with."""
+"""An endpoint with its dialect, and what every scoring method builds its replies with."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Endpoint:
         # while the endpoint is probed: sends a call again if it may work later
         self.retry: Retry | None = None
         self.calls = self.tokens_in = self.tokens_out = 0
-        # answers (a request, and which of its answers) whose numbers are believed if they come a second time
+        # answers (a request, and its answer's number) whose values are believed when they come a second time
         self.doubted: set[tuple[Request, int]] = set()
         # of requests whose last try failed: answers scored by then, and tokens of an answer forced by then
         self.scored_so_far: dict[Request, list[Scored]] = {}
