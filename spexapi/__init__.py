@@ -5,6 +5,7 @@ game = spexapi.RagGame(backend, "Which room is the key in?", documents)
 explanation = spexapi.explain(game, budget=64)
 """
 
+from spexapi.backends.huggingface.backend import from_transformers
 from spexapi.backends.registry import open_backend
 from spexapi.errors import (
     BackendError,
@@ -94,6 +95,7 @@ __all__ = [
     "best_masks",
     "check_sets",
     "explain",
+    "from_transformers",
     "load_documents",
     "load_prompt",
     "necessary_set",

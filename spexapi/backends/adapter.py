@@ -6,17 +6,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spexapi.backends.base import Backend, Capabilities, Generated, Limits, Message, Reply, Request, Scoring
-from spexapi.errors import BackendError
+from spexapi.backends.base import Backend, Capabilities, Generated, Message, Reply, Request, Scoring
+from spexapi.errors import BackendError, InputError
 
 
-def complete(backend: Scoring) -> Backend:
-    """The backend itself where it has every method, else a wrapper that answers for those it lacks.
+def complete(backend: object) -> Backend:
+    """The backend itself if it has every method, else a wrapper that answers for those it lacks.
 
     What is missing is answered so that nothing is promised: no tokens known, nothing too long, no identity
-    to keep replies under, answers written by `score` where the capabilities say it can.
+    to keep replies under, answers written by `score` if the capabilities say it can.
+    Raises InputError for what is no backend, such as a model of transformers without its tokenizer.
     """
-    return backend if isinstance(backend, Backend) else _Completed(backend)
+    if isinstance(backend, Backend):
+        return backend
+    if not isinstance(backend, Scoring):
+        raise InputError(_no_backend(backend))
+    return _Completed(backend)
+
+
+def _no_backend(given: object) -> str:
+    if hasattr(given, "named_modules"):
+        return (
+            f"{type(given).__name__} is a loaded model, which comes with its tokenizer:"
+            " spexapi.from_transformers(model, tokenizer)"
+        )
+    if hasattr(given, "model") and hasattr(given, "tokenizer"):
+        return (
+            f"{type(given).__name__} is a pipeline: give its parts,"
+            " spexapi.from_transformers(pipeline.model, pipeline.tokenizer)"
+        )
+    return (
+        f"a backend is a name such as 'embedded', or an object with `name` and `score`; got"
+        f" {type(given).__name__}"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,10 +57,6 @@ class _Completed:
     def capabilities(self) -> Capabilities:
         known = Capabilities(write=hasattr(self.own, "generate"), price=None, batch=1, keep=False)
         return getattr(self.own, "capabilities", known)
-
-    @property
-    def limits(self) -> Limits | None:
-        return getattr(self.own, "limits", None)
 
     async def open(self) -> None:
         if hasattr(self.own, "open"):
@@ -76,3 +94,9 @@ class _Completed:
 
     def _its(self, method: str) -> Any:
         return getattr(self.own, method)
+
+    def __getattr__(self, name: str) -> Any:
+        """What else it has, such as `limits`. Raises AttributeError."""
+        if name == "own":  # a copy that is being made has none yet
+            raise AttributeError(name)
+        return getattr(self.own, name)

@@ -10,10 +10,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import cast
 
-from spexapi.backends.base import Backend
+from spexapi.backends.adapter import complete
+from spexapi.backends.base import Backend, Scoring
 from spexapi.errors import InputError
 
-Factory = Callable[..., Backend]
+Factory = Callable[..., Scoring]
 
 # Known without installed metadata too: a checkout on sys.path works like an installed package.
 _BUILT_IN = {
@@ -37,7 +38,7 @@ def open_backend(spec: str, **options: object) -> Backend:
     except TypeError as error:
         taken = list(inspect.signature(factory).parameters)[1:]
         raise InputError(f"backend {spec!r}: {error}; it takes {', '.join(taken) or 'no options'}") from None
-    return factory(rest, **options)
+    return complete(factory(rest, **options))
 
 
 def known_backends() -> dict[str, str]:

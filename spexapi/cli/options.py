@@ -91,6 +91,15 @@ class RunOptions:
         str | None,
         typer.Option(help="Where paid replies are kept: a file, or off. SPEXAPI_STORE says so for all runs."),
     ] = None
+    device_map: Annotated[
+        str | None, typer.Option(help="A local model over several devices: auto, balanced, ... (accelerate).")
+    ] = None
+    quantization: Annotated[
+        str | None, typer.Option(help="4bit or 8bit, for a local model (bitsandbytes).")
+    ] = None
+    adapter: Annotated[
+        str | None, typer.Option(help="A PEFT adapter for a local model: a folder or an id on the Hub.")
+    ] = None
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-shaped endpoint, up to /v1.")] = (
         None
     )
@@ -116,6 +125,7 @@ class RunOptions:
     def open(self) -> Backend:
         """The backend, not called yet. Raises InputError if it takes no such option."""
         names = ("base_url", "key_env", "form", "way", "bos_token", "price_in", "price_out")
+        names = (*names, "device_map", "quantization", "adapter")
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         if self.chat_template is not None:
             given["chat_template"] = read_template(self.chat_template)

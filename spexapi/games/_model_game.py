@@ -263,7 +263,7 @@ class ModelGame:
 
 def opened(backend: Scoring | str) -> Backend:
     """The backend, or the one of that name, with every method a game needs."""
-    return complete(open_backend(backend) if isinstance(backend, str) else backend)
+    return open_backend(backend) if isinstance(backend, str) else complete(backend)
 
 
 def at_least_two(players: Sequence[Player], hint: str) -> None:

@@ -62,7 +62,7 @@ def judge(model: str | Scoring, *, samples: int = 4, question: str = _QUESTION) 
     """
     if "{answer}" not in question or "{reply}" not in question:
         raise InputError("the judge's question must hold {answer} and {reply}")
-    helper = complete(open_backend(model) if isinstance(model, str) else model)
+    helper = open_backend(model) if isinstance(model, str) else complete(model)
 
     async def one(text: str, answer: str, ask: Ask) -> float:
         asked = (Message("user", question.replace("{answer}", answer).replace("{reply}", text)),)

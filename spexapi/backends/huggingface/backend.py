@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from spexapi.backends.base import Capabilities, Generated, Message, Reply, Request
 from spexapi.backends.huggingface.alignment import Alignment, Encoded
 from spexapi.backends.huggingface.encoding import empty, misfit, read_all, reply_of
 from spexapi.backends.huggingface.fingerprint import fingerprint
-from spexapi.backends.huggingface.loading import (
-    checked_source,
-    context_length,
-    library,
-    load_model,
-    load_tokenizer,
-    skeleton,
+from spexapi.backends.huggingface.loaded import (
+    Loaded,
+    checked_model,
+    checked_tokenizer,
+    evaluating,
+    input_device,
 )
+from spexapi.backends.huggingface.loading import Pretrained, context_length, library
+from spexapi.backends.huggingface.pretrained import CausalModel, Source, Tokenizer
 from spexapi.errors import BackendError, InputError
 from spexapi.prompts.segments import shorten
+
+if TYPE_CHECKING:
+    from spexapi.backends.huggingface.teacher_forcing import TeacherForcing  # imports torch
 
 Result = TypeVar("Result")
 # Requests and rows of a batch, and the position each row begins at -> what the batch runs inside of.
@@ -36,6 +40,9 @@ def open_hf(
     device: str = "auto",
     dtype: str = "auto",
     revision: str | None = None,
+    device_map: str | Mapping[str, int | str] | None = None,
+    quantization: object = None,
+    adapter: str | None = None,
     batch_tokens: int | None = None,
     padding_side: str = "left",
     joiner: str | None = None,
@@ -46,18 +53,53 @@ def open_hf(
 
     device         auto (a GPU if there is one), cpu, cuda, cuda:<number>
     dtype          auto (as stored; float32 on the CPU), float32, bfloat16, float16
-    batch_tokens   tokens run at once, padding included; halved where memory runs out
-    joiner         stands between prompt and answer where the tokenizer has no chat template; None: one space,
+    device_map     in place of device, for a model on several: "auto", "balanced", ... or {module: device}, as
+                   transformers takes it; needs accelerate
+    quantization   "4bit" or "8bit" (needs bitsandbytes), or a configuration object of transformers
+    adapter        folder or id of a PEFT adapter (LoRA, ...), put on the model and not merged; needs peft
+    batch_tokens   tokens run at once, padding included; halved if memory runs out
+    joiner         stands between prompt and answer if the tokenizer has no chat template; None: one space,
                    unless one of them has white space there or the script uses none
     chat_template  in place of the tokenizer's own
 
-    Raises InputError for a folder that holds no model.
+    Raises InputError for a folder that holds no model and for an option whose library is not installed.
     """
     return HuggingFace(
-        model,
-        device=device,
-        dtype=dtype,
-        revision=revision,
+        Pretrained(model, revision, device, dtype, device_map, quantization, adapter),
+        batch_tokens=batch_tokens,
+        padding_side=padding_side,
+        joiner=joiner,
+        chat_template=chat_template,
+        placeholder=placeholder,
+    )
+
+
+def from_transformers(
+    model: object,
+    tokenizer: object,
+    *,
+    name: str = "",
+    batch_tokens: int | None = None,
+    padding_side: str = "left",
+    joiner: str | None = None,
+    chat_template: str | None = None,
+    placeholder: str = "...",
+) -> HuggingFace:
+    """A backend from a causal model that is loaded already, for RagGame, PromptGame and HeadGame.
+
+    model  of transformers: whole or quantised, with adapters of PEFT or without, on one device or on several.
+           It stays where it is, in its own dtype; a model in training mode is asked in evaluation mode and
+           left as it was
+    name   for reports; "" for the name that the model was loaded by
+
+    The other options are those of "hf:...". The store knows the model by its weights, adapters included: what
+    an equal one was asked is found again.
+    Raises InputError for what is no causal model, a tokenizer that is not fast, and adapters that add virtual
+    tokens to the prompt.
+    """
+    return HuggingFace(
+        Loaded(checked_model(model), checked_tokenizer(tokenizer)),
+        name=name,
         batch_tokens=batch_tokens,
         padding_side=padding_side,
         joiner=joiner,
@@ -70,40 +112,32 @@ class HuggingFace:
     """A local model as a Backend. One worker thread runs torch, so the event loop stays free.
 
     The tokenizer is loaded when it is first needed, the weights by `open`; `close` ends the thread and keeps
-    both, so that the next run starts at once. given: a model and its tokenizer that are loaded already.
+    both, so that the next run starts at once.
     """
 
     def __init__(
         self,
-        model: str,
+        source: Source,
         *,
         name: str = "",
-        device: str = "auto",
-        dtype: str = "auto",
-        revision: str | None = None,
         batch_tokens: int | None = None,
         padding_side: str = "left",
         joiner: str | None = None,
         chat_template: str | None = None,
         placeholder: str = "...",
-        given: tuple[Any, Any] | None = None,
     ) -> None:
         if padding_side not in ("left", "right"):
             raise InputError(f"padding_side must be 'left' or 'right', got {padding_side!r}")
         if batch_tokens is not None and batch_tokens < 1:
             raise InputError(f"batch_tokens must be 1 or more, got {batch_tokens}")
-        self._given = given
-        self._source = checked_source(model) if given is None else model
-        self._name = name or f"hf:{model}"
-        self._where = (device, dtype, revision)
+        self._source, self._name = source, name or source.name
         self._batch_tokens, self._padding_side = batch_tokens, padding_side
         self._joiner, self._template = joiner, chat_template
         self._placeholder = placeholder
         self._lock, self._loading = threading.Lock(), threading.Lock()
-        self._texts: tuple[Alignment, Any, int | None] | None = None
-        self._model: Any = None
+        self._texts: tuple[Alignment, Tokenizer, int | None] | None = None
         self._identity = ""
-        self._forcing: Any = None
+        self._forcing: TeacherForcing | None = None
         self._worker: ThreadPoolExecutor | None = None
 
     @property
@@ -117,8 +151,8 @@ class HuggingFace:
 
     @property
     def capabilities(self) -> Capabilities:
-        hides = self._forcing is None or bool(self._forcing.keeps_positions)
-        batch = 128 if self._model is not None and self._model.device.type == "cuda" else 32
+        hides = self._forcing is None or self._forcing.keeps_positions
+        batch = 128 if self._forcing is not None and self._forcing.device.type == "cuda" else 32
         # the embedded model answers faster than a store
         keep = self._name != "embedded"
         return Capabilities(attention_mask=hides, placeholder=self._placeholder, batch=batch, keep=keep)
@@ -135,16 +169,19 @@ class HuggingFace:
         """Greedy, at most `max_tokens` and what is left of the context. Raises InputError at nothing left."""
         return await self._run(lambda: self._generate(tuple(messages), max_tokens))
 
-    def modules(self) -> Any:
-        """The model, without its weights where they are not loaded: enough to see what it is made of."""
-        if self._given is not None:
-            return self._given[0]
-        return self._model if self._model is not None else skeleton(self._source, self._where[2])
+    def modules(self) -> CausalModel:
+        """The model, without weights if they are not loaded: enough to see what it is made of."""
+        return self._source.skeleton() if self._forcing is None else self._forcing.model
 
-    async def with_model(self, work: Callable[[Any], Result]) -> Result:
+    async def with_model(self, work: Callable[[CausalModel], Result]) -> Result:
         """work(model), in the thread that runs the model and with its errors."""
-        self._must_be_open()
-        return await self._run(lambda: work(self._model))
+        model = self._opened().model
+
+        def as_asked() -> Result:
+            with evaluating(model):
+                return work(model)
+
+        return await self._run(as_asked)
 
     def prompt_ids(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """The tokens the model reads before it writes an answer."""
@@ -185,16 +222,14 @@ class HuggingFace:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._worker, work)
         except (RuntimeError, IndexError, MemoryError) as error:
+            where = f" on {self._forcing.device}" if self._forcing is not None else ""
             what = f"{type(error).__name__}: {shorten(str(error), 300)}"
-            raise BackendError(f"{self._name} failed on {self._where[0]} with {what}") from error
+            raise BackendError(f"{self._name} failed{where} with {what}") from error
 
-    def _tokenizer(self) -> tuple[Alignment, Any, int | None]:
+    def _tokenizer(self) -> tuple[Alignment, Tokenizer, int | None]:
         with self._lock:
             if self._texts is None:
-                if self._given is not None:
-                    tokenizer, config = self._given[1], self._given[0].config
-                else:
-                    tokenizer, config = load_tokenizer(self._source, self._where[2])
+                tokenizer, config = self._source.texts()
                 alignment = Alignment(tokenizer, joiner=self._joiner, chat_template=self._template)
                 self._texts = (alignment, tokenizer, context_length(config, tokenizer))
             return self._texts
@@ -207,28 +242,25 @@ class HuggingFace:
 
     def _load_now(self) -> None:
         library("torch")
-        tokenizer = self._tokenizer()[1]
-        device, dtype, revision = self._where
-        if self._given is not None:
-            model = self._given[0]
-        else:
-            model = load_model(self._source, revision, device=device, dtype=dtype)
         from spexapi.backends.huggingface.teacher_forcing import TeacherForcing  # imports torch
 
+        tokenizer = self._tokenizer()[1]
+        model = checked_model(self._source.model())
+        device = input_device(model)
         own = (self._joiner, self._template)
         self._identity = "" if self._name == "embedded" else fingerprint(model, tokenizer, own)
-        self._model = model
         self._forcing = TeacherForcing(
             model,
+            device,
             pad_id=next((t for t in (tokenizer.pad_token_id, tokenizer.eos_token_id) if t is not None), 0),
             padding_side=self._padding_side,
-            batch_tokens=self._batch_tokens or _BATCH_TOKENS.get(model.device.type, 4_096),
+            batch_tokens=self._batch_tokens or _BATCH_TOKENS.get(device.type, 4_096),
         )
 
     def _score(
         self, requests: Sequence[Request], stopped: Callable[[], bool], around: Around | None
     ) -> list[Reply]:
-        self._must_be_open()
+        forcing = self._opened()
         alignment, _, limit = self._tokenizer()
         reads = read_all(requests, alignment.encode, limit)
         of_read = [(read, [read.rows[i] for i in group]) for read in reads for group in read.groups]
@@ -237,9 +269,7 @@ class HuggingFace:
             assert around is not None
             return around([of_read[i][0].request for i in batch], [of_read[i][1][0] for i in batch], starts)
 
-        found = iter(
-            self._forcing.logprobs([rows for _, rows in of_read], stopped, inside if around else None)
-        )
+        found = iter(forcing.logprobs([rows for _, rows in of_read], stopped, inside if around else None))
         return [
             self._written(read.request, around)
             if read.request.write
@@ -256,22 +286,24 @@ class HuggingFace:
         return Reply(text=made.text, tokens_in=made.tokens_in, tokens_out=made.tokens_out)
 
     def _generate(self, messages: tuple[Message, ...], max_tokens: int) -> Generated:
-        self._must_be_open()
+        forcing = self._opened()
         alignment, tokenizer, limit = self._tokenizer()
         ids = alignment.prompt_ids(messages)
         if limit is not None and len(ids) >= limit:
             raise InputError(f"{len(ids):,} tokens, the model reads {limit:,}: nothing is left for an answer")
         room = max_tokens if limit is None else min(max_tokens, limit - len(ids))
-        written = self._forcing.greedy(ids, room, self._ends(tokenizer))
-        text = str(tokenizer.decode(written, skip_special_tokens=True)).strip()
+        written = forcing.greedy(ids, room, _ends(forcing.model, tokenizer))
+        text = tokenizer.decode(written, skip_special_tokens=True).strip()
         return Generated(text, tokens_in=len(ids), tokens_out=len(written))
 
-    def _ends(self, tokenizer: Any) -> set[int]:
-        """Tokens that end an answer: the tokenizer's, and those of the model's generation settings."""
-        own = self._model.generation_config.eos_token_id
-        several = cast("list[int]", own) if isinstance(own, list) else [own]
-        return {int(token) for token in (tokenizer.eos_token_id, *several) if token is not None}
-
-    def _must_be_open(self) -> None:
+    def _opened(self) -> TeacherForcing:
         if self._forcing is None:
             raise BackendError(f"{self._name} is not open: await backend.open() first")
+        return self._forcing
+
+
+def _ends(model: CausalModel, tokenizer: Tokenizer) -> set[int]:
+    """Tokens that end an answer: the tokenizer's, and those of the model's generation settings."""
+    own: object = getattr(model.generation_config, "eos_token_id", None)
+    several = cast("list[int]", own) if isinstance(own, list) else [cast("int | None", own)]
+    return {int(token) for token in (tokenizer.eos_token_id, *several) if token is not None}

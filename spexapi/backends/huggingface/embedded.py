@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spexapi.backends.huggingface.backend import HuggingFace
+from spexapi.backends.huggingface.loading import Pretrained
 from spexapi.errors import InputError
 
 FOLDER = Path(__file__).parent / "embedded_model"
@@ -13,7 +14,7 @@ FOLDER = Path(__file__).parent / "embedded_model"
 def open_embedded(rest: str = "", *, device: str = "cpu", batch_tokens: int | None = None) -> HuggingFace:
     """The embedded reader, not loaded yet. It reads short English documents about things, places and people.
 
-    Raises InputError where `rest` is not empty or the package came without the model's files.
+    Raises InputError if `rest` is not empty or the package came without the model's files.
     """
     if rest:
         raise InputError(f"the embedded backend takes no model name, got 'embedded:{rest}': write 'embedded'")
@@ -24,4 +25,4 @@ def open_embedded(rest: str = "", *, device: str = "cpu", batch_tokens: int | No
         raise InputError(
             f"the embedded model lacks {', '.join(missing)}: install spexapi again, or use hf:<model>"
         )
-    return HuggingFace(str(FOLDER), name="embedded", device=device, batch_tokens=batch_tokens)
+    return HuggingFace(Pretrained(str(FOLDER), device=device), name="embedded", batch_tokens=batch_tokens)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from spexapi.backends.base import Capabilities, Reply, Request
 from spexapi.backends.cosine import cosines, text_of
-from spexapi.backends.huggingface.loading import library, load_tokenizer
-from spexapi.errors import BackendError, InputError
+from spexapi.backends.huggingface.loading import load_encoder, load_tokenizer
+from spexapi.backends.huggingface.pretrained import Tokenizer
+from spexapi.errors import BackendError
 from spexapi.measurements import Floats
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class LocalEmbeddings:
@@ -18,8 +22,8 @@ class LocalEmbeddings:
 
     def __init__(self, model: str) -> None:
         self._source = model
-        self._model: Any = None
-        self._tokenizer: Any = None
+        self._model: nn.Module | None = None
+        self._tokenizer: Tokenizer | None = None
         self._known: dict[str, Floats] = {}
 
     @property
@@ -57,16 +61,13 @@ class LocalEmbeddings:
     def _embed(self, text: str) -> Floats:
         import torch
 
+        assert self._model is not None
+        assert self._tokenizer is not None
         found = self._tokenizer(text, return_tensors="pt", truncation=True, max_length=512)
         with torch.inference_mode():
             states = self._model(input_ids=found["input_ids"], attention_mask=found["attention_mask"])
         return states.last_hidden_state[0].mean(dim=0).double().numpy()
 
     def _load(self) -> None:
-        library("torch")
-        transformers = library("transformers")
         self._tokenizer, _ = load_tokenizer(self._source, None)
-        try:
-            self._model = transformers.AutoModel.from_pretrained(self._source).float().eval()
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self._source!r} holds no model that can embed texts: {error}") from error
+        self._model = load_encoder(self._source)

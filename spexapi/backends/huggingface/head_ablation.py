@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from spexapi.backends.base import Backend, Capabilities, Generated, Message, Reply, Request, Scoring
+from spexapi.backends.adapter import complete
+from spexapi.backends.base import Capabilities, Generated, Message, Reply, Request
 from spexapi.backends.huggingface.alignment import Encoded
 from spexapi.backends.huggingface.architecture import anatomy, inventory
-from spexapi.backends.huggingface.backend import HuggingFace
+from spexapi.backends.huggingface.backend import HuggingFace, from_transformers
 from spexapi.backends.huggingface.components import Component, Inventory
 from spexapi.backends.registry import open_backend
 from spexapi.errors import InputError
@@ -105,11 +106,6 @@ class Ablated:
         return self._own.token_spans(text)
 
     def _prepare(self, model: Any) -> None:
-        if model.training:
-            raise InputError(
-                "the model is in training mode, where dropout makes every value random: call"
-                " model.eval() first"
-            )
         from spexapi.backends.huggingface.hooks import Ablation, zero  # imports torch
 
         ablation, self._zero = Ablation(model, self._parts), zero()
@@ -160,23 +156,19 @@ class Ablated:
         return self._traces[key]
 
 
-def local_model(model: Scoring | str | Any, tokenizer: Any = None) -> HuggingFace:
+def local_model(model: object, tokenizer: object = None) -> HuggingFace:
     """The backend of a model on this machine, from its name, itself, or a loaded model and its tokenizer.
 
-    Raises InputError for a hosted model, whose parts nobody can reach.
+    Raises InputError for a hosted model, whose parts no one can reach.
     """
     if tokenizer is not None:
-        return _loaded(model, tokenizer)
+        return from_transformers(model, tokenizer)
     if isinstance(model, str) and model.startswith("openai:"):  # a key would be asked for in vain
         raise InputError(_hosted(model))
-    found: Any = open_backend(model) if isinstance(model, str) else model
+    found = open_backend(model) if isinstance(model, str) else complete(model)
     if isinstance(found, HuggingFace):
         return found
-    if hasattr(found, "named_modules"):
-        raise InputError("a loaded model comes with its tokenizer: HeadGame(model, ..., tokenizer=tokenizer)")
-    if isinstance(found, Backend) or hasattr(found, "score"):
-        raise InputError(_hosted(found.name))
-    raise InputError(f"the model must be a backend or its name, got {type(found).__name__}")
+    raise InputError(_hosted(found.name))
 
 
 def parts_of(backend: HuggingFace) -> Inventory:
@@ -189,12 +181,3 @@ def _hosted(name: str) -> str:
         f"{name} does not let anybody into the model, so no part of it can be taken out: use a local one,"
         " 'embedded' or 'hf:<id or folder>'"
     )
-
-
-def _loaded(model: Any, tokenizer: Any) -> HuggingFace:
-    if not hasattr(model, "named_modules") or not hasattr(model, "config"):
-        raise InputError(
-            f"a tokenizer is given, so the model must be a loaded one, got {type(model).__name__}"
-        )
-    name = str(getattr(model.config, "_name_or_path", "") or model.config.model_type)
-    return HuggingFace(name, given=(model, tokenizer))

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from spexapi.backends.huggingface.architecture import Layer, anatomy
 from spexapi.backends.huggingface.components import Component
+from spexapi.backends.huggingface.loaded import input_device
+from spexapi.backends.huggingface.pretrained import CausalModel
 from spexapi.errors import BackendError
 from spexapi.measurements import Bools
 
@@ -41,7 +43,7 @@ class Ablation:
     A hook acts only in the thread that placed it: another run of the same model is not touched.
     """
 
-    def __init__(self, model: Any, parts: Sequence[Component]) -> None:
+    def __init__(self, model: CausalModel, parts: Sequence[Component]) -> None:
         self._model = model
         self._parts = tuple(parts)
         self._sites = tuple(_sites(anatomy(model), self._parts))
@@ -66,7 +68,7 @@ class Ablation:
                 if not bool(mine.any()):
                     continue
                 placed.append(number)
-                change = _replacing(mine.to(self._model.device), fill(number), number, ran)
+                change = _replacing(mine, fill(number), number, ran)
                 stack.enter_context(_hooked(site, change))
             yield
         for number in placed:
@@ -83,7 +85,8 @@ class Ablation:
         with ExitStack() as stack:
             for number, site in enumerate(self._sites):
                 stack.enter_context(_hooked(site, _keeping(found, number)))
-            self._model(input_ids=torch.tensor([list(ids)], device=self._model.device), use_cache=False)
+            there = input_device(self._model)
+            self._model(input_ids=torch.tensor([list(ids)], device=there), use_cache=False)
         return tuple(found[number] for number in range(len(self._sites)))
 
     def mean(self, texts: Sequence[Sequence[int]]) -> Trace:
@@ -138,7 +141,7 @@ def _replacing(gone: Tensor, fill: Tensor, number: int, ran: set[int]) -> _See:
         rows = x.reshape(len(gone), -1, x.shape[-1])
         under = base if base.dim() == 0 else base.reshape(rows.shape)
         instead = under.to(x.dtype) + fill.to(x)
-        return torch.where(gone[:, None, :], instead, rows).reshape(x.shape)
+        return torch.where(gone.to(x.device)[:, None, :], instead, rows).reshape(x.shape)
 
     return see
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
 
 import numpy as np
 import torch
 
 from spexapi.backends.huggingface.alignment import Encoded
+from spexapi.backends.huggingface.loaded import evaluating, forward_parameters
+from spexapi.backends.huggingface.pretrained import CausalModel
 from spexapi.measurements import Floats
 
 # A batch of logits is never larger than this many numbers (256 MiB in float32).
@@ -55,14 +55,22 @@ def out_of_memory(error: BaseException) -> bool:
 class TeacherForcing:
     """Runs a causal language model over prompt and answer; only the answer's positions get logits."""
 
-    def __init__(self, model: Any, *, pad_id: int, padding_side: str, batch_tokens: int) -> None:
-        self._model = model
+    def __init__(
+        self,
+        model: CausalModel,
+        device: torch.device,
+        *,
+        pad_id: int,
+        padding_side: str,
+        batch_tokens: int,
+    ) -> None:
+        self.model, self.device = model, device
         self._pad = pad_id
         self._left = padding_side == "left"
-        self._takes = set(inspect.signature(model.forward).parameters)
+        self._takes = forward_parameters(model)
         self._parameters = sum(p.numel() for p in model.parameters())
         self.batch_tokens = batch_tokens
-        self.vocabulary = int(model.config.get_text_config().vocab_size)
+        self.vocabulary = model.config.get_text_config().vocab_size
 
     @property
     def keeps_positions(self) -> bool:
@@ -85,9 +93,12 @@ class TeacherForcing:
         while todo and not stopped():
             batch = todo.pop(0)
             try:
-                chosen = [rows[i] for i in batch]
-                inside = around(batch, self._starts(chosen)) if around else nullcontext()
-                with self._threads(), inside:
+                starts = self._starts([rows[i] for i in batch])
+                with (
+                    self._threads(),
+                    evaluating(self.model),
+                    around(batch, starts) if around else nullcontext(),
+                ):
                     found = self._batch([groups[i] for i in batch])
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
@@ -113,19 +124,19 @@ class TeacherForcing:
         Not transformers' generate(): that would mix in what the model's authors set for sampling, such as a
         repetition penalty, and the answer would not be the one that the scores call likely.
         """
-        with self._threads():
+        with self._threads(), evaluating(self.model):
             return self._greedy(prompt, room, ends)
 
     def _greedy(self, prompt: Sequence[int], room: int, ends: set[int]) -> list[int]:
         written: list[int] = []
         feed, past = list(prompt), None
         while len(written) < room:
-            inputs: dict[str, Any] = {"input_ids": torch.tensor([feed], device=self._model.device)}
+            inputs: dict[str, object] = {"input_ids": torch.tensor([feed], device=self.device)}
             if "logits_to_keep" in self._takes:
                 inputs["logits_to_keep"] = 1
             if past is not None:
                 inputs["past_key_values"] = past
-            out = self._model(**inputs, use_cache="past_key_values" in self._takes)
+            out = self.model(**inputs, use_cache="past_key_values" in self._takes)
             written.append(int(out.logits[0, -1].argmax()))
             if written[-1] in ends:
                 break
@@ -150,7 +161,7 @@ class TeacherForcing:
 
     @torch.inference_mode()
     def _batch(self, groups: Sequence[Sequence[Encoded]]) -> list[list[Floats]]:
-        device, rows = self._model.device, [group[0] for group in groups]
+        rows = [group[0] for group in groups]
         longest = max(len(row) for row in rows)
         ids = torch.full((len(rows), longest), self._pad, dtype=torch.long)
         visible = torch.zeros((len(rows), longest), dtype=torch.long)
@@ -166,13 +177,13 @@ class TeacherForcing:
         first = min(begins)
         last = max(begin + len(row.answer.ids) for begin, row in zip(begins, rows, strict=True))
         inputs = {"input_ids": ids, "attention_mask": visible, "position_ids": positions}
-        inputs = {name: tensor.to(device) for name, tensor in inputs.items() if name in self._takes}
+        inputs = {name: tensor.to(self.device) for name, tensor in inputs.items() if name in self._takes}
         if "logits_to_keep" in self._takes:
-            logits = self._model(
-                **inputs, logits_to_keep=torch.arange(first, last, device=device), use_cache=False
-            ).logits
+            # numbers on the CPU choose from a tensor on any device, and the last layer's may be another one
+            kept = torch.arange(first, last)
+            logits = self.model(**inputs, logits_to_keep=kept, use_cache=False).logits
         else:
-            logits = self._model(**inputs, use_cache=False).logits[:, first:last]
+            logits = self.model(**inputs, use_cache=False).logits[:, first:last]
         places = [
             slice(begin - first, begin - first + len(row.answer.ids))
             for begin, row in zip(begins, rows, strict=True)
