@@ -1,5 +1,6 @@
 """`spexapi training` as its user meets it, and the tables it reads."""
 
+import asyncio
 import csv
 import json
 import os
@@ -177,7 +178,7 @@ def test_numbers_of_many_values_are_predicted(tmp_path):
     table = read_table(path, "y")
     assert table.classes == ()
     game = game_of(table, "logistic", groups=4)
-    assert game._target.score == "r2"
+    assert asyncio.run(game.prepare()).score == "r2"
 
 
 def test_rows_without_a_group_are_always_there(tmp_path):

@@ -74,13 +74,17 @@ def test_a_training_set_is_what_the_mask_keeps():
     st.randoms(),
 )
 def test_groups_are_kept_as_a_whole_and_those_without_one_always(groups, random):
-    game = game_of(examples=len(groups), groups=groups)
+    seen = []
+    game = game_of(
+        lambda kept, seed: seen.append(kept.tolist()), lambda model: 1.0, len(groups), groups=groups
+    )
     names = list(dict.fromkeys(g for g in groups if g is not None))
     assert [p.label.split(" (")[0] for p in game.players] == names
     mask = [random.random() < 0.5 for _ in names]
     there = {None} | {name for name, on in zip(names, mask, strict=True) if on}
-    kept = game._examples.kept(np.array(mask))
-    assert kept.tolist() == [i for i, g in enumerate(groups) if g in there]
+    kept = [i for i, g in enumerate(groups) if g in there]
+    assert measured(game, [mask]).values.tolist() == [float(len(kept) > 0)]
+    assert seen == [[*range(len(groups))]] + [kept] * (0 < len(kept) < len(groups))
 
 
 def test_each_set_has_a_seed_of_its_own_that_another_run_shares():
@@ -275,7 +279,7 @@ def test_a_cancelled_run_ends_after_the_training_under_way():
         go.set()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.to_thread(game._trained.close)
+        await game.close()
 
     asyncio.run(main())
     assert len(calls) <= 5
