@@ -159,6 +159,7 @@ def test_a_run_that_reaches_a_cap_explains_what_it_paid_for():
     ex = asyncio.run(aexplain(game, engine="lime", budget=60))
     assert ex.stopped
     assert len(backend.asked) == ex.cost.calls == 20
+    assert ex.stopped_by.startswith("the cap of 20 calls")
     assert any(note.startswith("stopped: the cap of 20 calls") for note in ex.notes)
 
 

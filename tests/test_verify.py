@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -27,17 +28,16 @@ def pair_and_triple(masks):
 
 
 class Counting:
-    def __init__(self):
-        self.asked = []
+    def __init__(self, function=pair_and_triple):
+        self.function, self.asked = function, []
 
     def __call__(self, masks):
         self.asked.extend(map(tuple, masks.tolist()))
-        return pair_and_triple(masks)
+        return self.function(masks)
 
 
-@lru_cache
+@cache  # of the whole file: tests count what is asked on top
 def explained(n: int = 10, budget: int = 300, **more):
-    """A game, the function behind it, and its explanation: made once, as no test changes them."""
     value = Counting()
     game = spexapi.FunctionGame(value, players=n)
     options = {"engine": "proxyspex", "budget": budget, "index": "moebius", **more}
@@ -190,17 +190,29 @@ class Noisy:
         return None
 
 
+class TwoTokens(Noisy):
+    """Answer "ab": the first token depends on the pair (1, 4), the second on player 3."""
+
+    async def prepare(self) -> Target:
+        return Target(score="logprob", unit="nats", answer="ab", answer_offsets=((0, 1), (1, 2)))
+
+    async def measure(self, masks):
+        tokens = np.column_stack([3.0 * (masks[:, 1] & masks[:, 4]), 1.0 * masks[:, 3]]) - 5.0
+        return exact_values(masks, tokens.sum(axis=1), token_values=tokens)
+
+
+@cache
+def two_tokens():
+    return spexapi.explain(TwoTokens(0), engine="proxyspex", budget=200, index="moebius")
+
+
 def test_the_tolerance_holds_nine_times_in_ten_under_noise():
     _, _, ex = explained(n=10, budget=1024, engine="exact")
     unseen = replace(ex, observations=ex.observations.take(np.arange(0)))
     found = [spexapi.verify(Noisy(seed), unseen, k=3, backgrounds=2, seed=seed) for seed in range(80)]
     checks = [check for one in found for check in one.checks]
 
-    assert {round(c.tolerance, 3) for c in checks} == {
-        2.326,
-        3.29,
-        4.652,
-    }  # 1.64485 times sqrt(2), 2, sqrt(8)
+    assert {round(c.tolerance, 3) for c in checks} == {2.326, 3.29, 4.652}  # 1.6449 times sqrt(2), 2, sqrt(8)
     assert np.mean([check.confirmed for check in checks]) == pytest.approx(0.9, abs=0.05)
 
 
@@ -212,7 +224,8 @@ def test_the_tolerance_is_that_of_the_error_on_masks_the_fit_never_saw():
     found = spexapi.verify(game, ex, k=1, backgrounds=0)
 
     assert found.residual == pytest.approx(error, rel=0.1)
-    assert found.checks[0].tolerance == pytest.approx(1.6448536 * np.sqrt(2) * found.residual, rel=1e-6)
+    half = NormalDist().inv_cdf(0.95) * np.sqrt(2) * found.residual
+    assert found.checks[0].tolerance == pytest.approx(half, rel=1e-6)
 
 
 def test_without_r2_the_notes_say_where_the_tolerance_comes_from():
@@ -224,19 +237,7 @@ def test_without_r2_the_notes_say_where_the_tolerance_comes_from():
 
 
 def test_a_span_is_verified_in_the_value_that_was_explained():
-    class TwoTokens(Noisy):
-        """Answer "ab": the first token depends on the pair (1, 4), the second on player 3."""
-
-        async def prepare(self) -> Target:
-            return Target(score="logprob", unit="nats", answer="ab", answer_offsets=((0, 1), (1, 2)))
-
-        async def measure(self, masks):
-            tokens = np.column_stack([3.0 * (masks[:, 1] & masks[:, 4]), 1.0 * masks[:, 3]]) - 5.0
-            return exact_values(masks, tokens.sum(axis=1), token_values=tokens)
-
-    game = TwoTokens(0)
-    ex = spexapi.explain(game, engine="proxyspex", budget=200, index="moebius").span(1, 2)
-    found = spexapi.verify(game, ex, k=1, backgrounds=3)
+    found = spexapi.verify(TwoTokens(0), two_tokens().span(1, 2), k=1, backgrounds=3)
 
     assert {c.players for c in found.checks} == {(3,)}
     assert [c.measured for c in found.checks] == pytest.approx([1.0] * 4)
@@ -299,3 +300,19 @@ def test_a_set_that_only_the_spectrum_believes_in_does_not_hold():
     assert found.optimum.players == (9,)
     assert (found.measured, found.holds, found.confirmed) == (0.0, False, False)
     assert spexapi.check_sets(game, ex, []) == ()
+
+
+def test_pruning_a_span_measures_the_span():
+    (kept,) = spexapi.prune(TwoTokens(0), two_tokens().span(1, 2), 1)
+
+    assert kept.optimum.players == (3,)
+    assert kept.measured == pytest.approx(-4.0)
+
+
+def test_pruning_refuses_a_game_with_another_answer():
+    class Answers(TwoTokens):
+        async def prepare(self) -> Target:
+            return Target(score="logprob", answer="no")
+
+    with pytest.raises(InputError, match="'no'"):
+        spexapi.prune(Answers(0), two_tokens(), 1)

@@ -14,17 +14,21 @@ from spexapi.fourier.spectrum import Interaction
 from spexapi.games.base import Game, traits_of
 from spexapi.verification.verify import averify
 
-_BACKGROUNDS = 2  # of each interaction are set aside for: the others all kept, and one choice of them
-_SHARE = 4  # one in so many of the budget at most
-_HIGHEST = 3  # players of an interaction that is set aside for
+# Of each interaction that calls are set aside for: the others all kept, and one choice of them.
+_BACKGROUNDS = 2
+# Players of such an interaction.
+_HIGHEST = 3
+# At most one call in four.
+_SHARE = 4
+# Players whose masks are counted.
 _LISTED = 24
 
 
 def set_aside(game: Game, k: int, allowed: int, index: str, max_order: int | None) -> int:
-    """How many of the allowed calls to keep for verifying k interactions; 0 where all masks can be paid for.
+    """How many of the allowed calls to keep for verifying k interactions; 0 if all masks can be paid for.
 
-    Which ones they are is not known before the run: 2^3 masks each with all others kept and as many on one
-    other background, a quarter of the budget at most. What an engine leaves unspent comes on top.
+    Which interactions they are is not known before the run: 2^3 masks each with all others kept, and as many
+    on one other background, up to a quarter of the budget. What an engine leaves unspent comes on top.
     """
     if affords_all(game, allowed):
         return 0
@@ -42,7 +46,7 @@ def measured(game: Game, ex: Explanation, k: int, allowed: int) -> tuple[Explana
 async def ameasured(
     game: Game, ex: Explanation, k: int, allowed: int, only: Sequence[Interaction] = ()
 ) -> tuple[Explanation, str]:
-    """The explanation with the verdicts and their cost, and "" or why there are none.
+    """The explanation with what verify() found and its cost; and why there is nothing, or "".
 
     only  the interactions to choose from; none given: all
 
@@ -63,6 +67,6 @@ async def ameasured(
 
 
 def affords_all(game: Game, allowed: int) -> bool:
-    """Whether so many calls measure every mask there is."""
+    """Whether that many calls measure every mask there is."""
     n = len(game.players)
     return n <= _LISTED and 2**n * traits_of(game).calls_per_mask <= allowed

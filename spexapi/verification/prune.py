@@ -1,4 +1,4 @@
-"""Which k players to keep: the best masks of a spectrum, measured and, where that is paid for, improved."""
+"""Which k players to keep: the best masks of a spectrum, measured and, if a budget is given, improved."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from spexapi.fourier.spectrum import Spectrum
 from spexapi.games.base import Game
 from spexapi.measure import collect
 from spexapi.measurements import Bools, Floats
+from spexapi.verification.again import Measure, check_players, measuring
 
-_EXCHANGED = 32  # players on either side that exchanges are tried of
+# Players on either side of which exchanges are tried.
+_EXCHANGED = 32
 
 
 def prune(
@@ -39,11 +41,11 @@ def prune(
     budget      masks measured beyond those: sets that differ by one player from the best measured so far, in
                 the order the spectrum ranks them. The best measured set of each size is kept
     on          another game of the same players, such as held-out questions: what was kept is measured there
-    time_limit  seconds of the solver for each size; where they end first, what one exchange of a player
-                after the other makes of the set it had, which may not be the best and says so
+    time_limit  seconds of the solver for each size; if they end first, its set is improved by exchanges of
+                one player at a time; it may not be the best then, and says so
 
     The spectrum errs upwards at its own optimum, so that `measured` tends to fall short of the prediction:
-    the budget is for that. Several sizes help each other. Raises InputError before any call where the players
+    the budget is for that. Several sizes help each other. Raises InputError before any call if the players
     differ or a size cannot be, RunningLoopError inside a running loop.
     """
     work = aprune(game, ex, k, budget=budget, on=on, time_limit=time_limit)
@@ -61,17 +63,18 @@ async def aprune(
 ) -> tuple[Pruned, ...]:
     """prune() for notebooks and servers."""
     for each in (game, *([on] if on is not None else [])):
-        _same_players(each, ex)
+        check_players(each, ex)
     sizes = [int(k)] if isinstance(k, (int, np.integer)) else [int(each) for each in k]
     if not sizes:
-        raise InputError("no size is given: how many players shall be kept?")
+        raise InputError("no size is given: say how many players to keep, k=4 or k=(4, 8)")
     if budget < 0:
         raise BudgetError(f"the budget is {budget}: it must be 0 or more masks")
     # in a thread: the solver may take its whole time, and a server has other visitors
     optima = {
         size: await asyncio.to_thread(_best, ex.spectrum, size, time_limit) for size in dict.fromkeys(sizes)
     }
-    best = await _measured(game, ex.spectrum, optima, budget)
+    async with measuring(game, ex) as measure:
+        best = await _search(measure, ex.spectrum, list(optima.values()), budget)
     masks = np.stack([best[size][0].mask for size in sizes])
     others = [float("nan")] * len(sizes) if on is None else (await _values(on, masks)).tolist()
     return tuple(
@@ -81,7 +84,7 @@ async def aprune(
 
 
 def _best(spectrum: Spectrum, size: int, time_limit: float) -> Optimum:
-    """The solver's set; where its time ended first, the best that exchanges of one player make of it.
+    """The solver's set; if its time ended first, the best that exchanges of one player make of it.
 
     Exchanges also start from the players with the largest effects of their own. O(n²) predictions a step.
     """
@@ -104,31 +107,27 @@ def _best(spectrum: Spectrum, size: int, time_limit: float) -> Optimum:
     return found
 
 
-async def _measured(
-    game: Game, spectrum: Spectrum, optima: Mapping[int, Optimum], budget: int
+async def _search(
+    measure: Measure, spectrum: Spectrum, first: Sequence[Optimum], budget: int
 ) -> dict[int, tuple[Optimum, float]]:
-    """The best measured set of each size, with its value."""
+    """Size -> the best measured set, with its value."""
     best: dict[int, tuple[Optimum, float]] = {}
     seen: set[bytes] = set()
-    try:
-        await game.prepare()
-        coming = list(optima.values())
-        while coming:
-            seen |= {each.mask.tobytes() for each in coming}
-            measured = await collect(game, np.stack([each.mask for each in coming]))
-            for each, value in zip(coming, measured.values.tolist(), strict=True):
-                size = len(each.players)
-                if size not in best or not best[size][1] >= value:
-                    best[size] = (each, value)
-            coming = _next(spectrum, best, seen)[:budget]
-            budget -= len(coming)
-    finally:
-        await game.close()
+    coming = list(first)
+    while coming:
+        seen |= {each.mask.tobytes() for each in coming}
+        measured = await measure(np.stack([each.mask for each in coming]))
+        for each, value in zip(coming, measured.values.tolist(), strict=True):
+            size = len(each.players)
+            if size not in best or not best[size][1] >= value:
+                best[size] = (each, value)
+        coming = _next(spectrum, best, seen)[:budget]
+        budget -= len(coming)
     return best
 
 
 def _next(spectrum: Spectrum, best: Mapping[int, tuple[Optimum, float]], seen: set[bytes]) -> list[Optimum]:
-    """For each size the unmeasured neighbour of a measured set that promises most, the surest gain first.
+    """For each size the unmeasured neighbour of a measured set that promises most; the largest gain first.
 
     A neighbour is promised the measured value of its parent and what the spectrum says of the difference: the
     error that the spectrum makes at the parent does not count.
@@ -153,7 +152,7 @@ def _next(spectrum: Spectrum, best: Mapping[int, tuple[Optimum, float]], seen: s
 
 
 def _nearly(spectrum: Spectrum, mask: Bools, size: int) -> Bools:
-    """The mask one player away from `size`, or of that size where it was: each step the best predicted."""
+    """The mask, grown or shrunk to at most one player from `size`, by the best predicted step each time."""
     while abs(gap := size - int(mask.sum())) > 1:
         near = _neighbours(spectrum, mask, int(mask.sum()) + (1 if gap > 0 else -1))
         mask = near[int(spectrum.predict(near).argmax())]
@@ -191,16 +190,9 @@ def _changed(mask: Bools, changes: Sequence[tuple[int, ...]]) -> Bools:
 
 
 async def _values(game: Game, masks: Bools) -> Floats:
+    """(m,) of a game that answers other questions."""
     try:
         await game.prepare()
         return (await collect(game, masks)).values
     finally:
         await game.close()
-
-
-def _same_players(game: Game, ex: Explanation) -> None:
-    if tuple(p.label for p in game.players) != tuple(p.label for p in ex.players):
-        raise InputError(
-            f"the explanation is of {ex.n_players} players, the game has {len(game.players)} or others: give"
-            " a game of the same ones"
-        )

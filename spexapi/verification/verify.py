@@ -15,37 +15,38 @@ from spexapi.explanation.verification import Check, SetCheck, Verification
 from spexapi.fourier.masks import all_masks, uniform_masks
 from spexapi.fourier.optimize import Optimum
 from spexapi.fourier.spectrum import Interaction
-from spexapi.games.base import Game, Target
-from spexapi.measure import collect
+from spexapi.games.base import Game
 from spexapi.measurements import NORMAL_95, Bools, Floats, Measurements
-from spexapi.scorers.logprobs import span_values
-from spexapi.scorers.registry import find_scorer
+from spexapi.verification.again import check_players, measuring
 
-_CLOSE = 0.25  # of the predicted effect: so near it counts as the same, however exact the fit
-_ROUNDING = 1e-9  # of the largest value
-_HIGHEST = 16  # 2^16 masks for one derivative
+# Part of the predicted effect: an error up to it counts as none, however exact the fit.
+_CLOSE = 0.25
+# Part of the largest value.
+_ROUNDING = 1e-9
+# Players of one derivative, which takes 2^16 masks.
+_HIGHEST = 16
 
 
 def verify(
     game: Game, ex: Explanation, k: int = 5, backgrounds: int = 4, *, budget: int = 256, seed: int = 0
 ) -> Verification:
-    """The k strongest interactions, measured as discrete derivatives and held against the spectrum.
+    """The k strongest interactions, measured as discrete derivatives and compared with the spectrum.
 
     game         the one that was explained
-    backgrounds  random choices of the other players, none twice, beside keeping them all
-    budget       at most so many masks are newly measured; weaker interactions and later backgrounds that do
-                 not fit are left out and counted
+    backgrounds  random choices of the other players, none twice, besides keeping them all
+    budget       most masks that are newly measured; weaker interactions and later backgrounds that do not
+                 fit are left out and counted
     seed         of the backgrounds
 
-    A derivative of |S| players takes 2^|S| masks, fewer where the explanation or another derivative has them:
-    at most k (1 + backgrounds) 2^|S| calls. It is confirmed where it lies within 1.645 sqrt(2^|S| r² + noise)
-    of the prediction: r the standard deviation of the error on a mask the fit did not see, from the audit's
-    R² (without one, of the residuals, which is too small), noise the summed variances of the measured values.
-    r is of uniform masks, and errors near the full input may be larger: a quarter of the predicted effect is
-    allowed in any case.
+    A derivative of |S| players takes 2^|S| masks, fewer if the explanation or another derivative has them: up
+    to k (1 + backgrounds) 2^|S| calls. It is confirmed if it lies within 1.645 sqrt(2^|S| r² + noise) of the
+    prediction. r is the standard deviation of the error on a mask the fit did not see, from the audit's R²
+    (without one, of the residuals, which is too small); noise is the sum of the variances of the measured
+    values. r is of uniform masks, and errors near the full input may be larger: a quarter of the predicted
+    effect is allowed in any case.
 
-    Raises InputError where the game is another one, BudgetError where not one derivative fits, both before
-    any call; RunningLoopError inside a running loop. Fujimoto, Kojadinovic & Marichal (2006) for derivatives.
+    Raises InputError if the game is another one, BudgetError if not one derivative fits, both before any
+    call; RunningLoopError inside a running loop. Derivatives: Fujimoto, Kojadinovic & Marichal (2006).
     """
     return in_one_loop("verify", averify(game, ex, k, backgrounds, budget=budget, seed=seed))
 
@@ -54,7 +55,7 @@ async def averify(
     game: Game, ex: Explanation, k: int = 5, backgrounds: int = 4, *, budget: int = 256, seed: int = 0
 ) -> Verification:
     """verify() for notebooks and servers."""
-    _same_players(game, ex)
+    check_players(game, ex)
     if k < 1 or backgrounds < 0 or budget < 0:
         raise InputError(
             f"k={k}, backgrounds={backgrounds}, budget={budget}: at least 1 interaction, 0 backgrounds and 0"
@@ -84,17 +85,17 @@ async def averify(
 
 
 def check_sets(game: Game, ex: Explanation, optima: Sequence[Optimum]) -> tuple[SetCheck, ...]:
-    """The masks of optimal sets (spexapi.fourier.optimize), measured on the game: at most one call each.
+    """The masks of optimal sets, such as of spexapi.sufficient_set(), measured on the game: one call each.
 
-    The tolerance is verify()'s for one mask. An optimum is where the spectrum errs upwards as well, so that
-    measured values fall short of predicted ones more often than 5%. Errors as verify().
+    The tolerance is that of verify() for one mask. At an optimum the spectrum tends to err upwards, so that
+    measured values fall short of the prediction more often than 5% of the time. Errors as verify().
     """
     return in_one_loop("check_sets", acheck_sets(game, ex, optima))
 
 
 async def acheck_sets(game: Game, ex: Explanation, optima: Sequence[Optimum]) -> tuple[SetCheck, ...]:
     """check_sets() for notebooks and servers."""
-    _same_players(game, ex)
+    check_players(game, ex)
     for optimum in optima:
         if optimum.n_players != ex.n_players:
             raise InputError(f"a set of {optimum.n_players} players, the game has {ex.n_players}")
@@ -144,7 +145,7 @@ class _Cube:
 def _plan(
     ex: Explanation, k: int, backgrounds: int, budget: int, rng: np.random.Generator
 ) -> tuple[list[_Cube], int]:
-    """The derivatives that fit the budget, by interaction, and how many do not.
+    """The derivatives that fit the budget, by interaction, and the number of those that do not.
 
     All interactions with all others kept come before the first random background.
     """
@@ -163,7 +164,7 @@ def _plan(
     for turn in range(1 + backgrounds):
         for place, players in enumerate(strongest):
             if turn >= len(others[place]):
-                continue  # so few others that there is no further choice of them
+                continue  # too few others for one more choice of them
             cube = _Cube.of(ex.n_players, players, others[place][turn])
             new = {row.tobytes() for row in cube.masks} - bought
             least = min(least, len(new))
@@ -190,40 +191,13 @@ def _backgrounds(n: int, count: int, rng: np.random.Generator) -> Bools:
 async def _measure(game: Game, ex: Explanation, masks: Bools) -> tuple[Measurements, int]:
     """The masks in the value that was explained, and how many were newly measured."""
     before = game.spent.calls
-    try:
-        target = await game.prepare()
-        _same_target(target, ex.target)
-        seen = await collect(game, masks, known=ex.observations)
-    finally:
-        await game.close()
-    if ex.target.span is not None:
-        if seen.token_values is None:
-            raise InputError("the game gave no log-probability for each token, which explaining a span needs")
-        scorer = find_scorer(ex.target.score)
-        values = span_values(scorer, seen.token_values, ex.target.answer_offsets, ex.target.span)
-        seen = seen.with_values(values)
+    async with measuring(game, ex, known=ex.observations) as measure:
+        seen = await measure(masks)
     return seen, game.spent.calls - before
 
 
-def _same_players(game: Game, ex: Explanation) -> None:
-    if tuple(p.label for p in game.players) != tuple(p.label for p in ex.players):
-        raise InputError(
-            f"the explanation is of {ex.n_players} players, the game has {len(game.players)} or others: give"
-            " the game that was explained"
-        )
-
-
-def _same_target(target: Target, explained: Target) -> None:
-    for what, now, then in (
-        ("answer", target.answer, explained.answer),
-        ("score", target.score, explained.score),
-    ):
-        if now != then:
-            raise InputError(f"the game's {what} is {now!r}, the explanation's {then!r}: give the same one")
-
-
 def _residual(ex: Explanation) -> tuple[float, tuple[str, ...]]:
-    """Standard deviation of the spectrum's error on a uniform mask, with a note where it is a guess."""
+    """Standard deviation of the spectrum's error on a uniform mask, with a note if it is a guess."""
     seen = ex.observations.take(ex.observations.ok)
     kept = seen.masks.sum(axis=1)
     values = seen.values[(kept > 0) & (kept < ex.n_players)]
