@@ -1,6 +1,7 @@
 """A key is in the environment and on the wire, and nowhere else."""
 
 import copy
+import json
 import os
 import pickle
 import subprocess
@@ -26,56 +27,69 @@ def shows(text: str | bytes) -> bool:
     return any(part.encode() in data for part in PARTS)
 
 
-def command(server: Server, folder: Path, *more: str) -> list[str]:
+def prompt(server: Server, folder: Path, *more: str) -> list[str]:
     out = ["--json", str(folder / "e.json"), "--html", str(folder / "e.html")]
     asked = ["--backend", "openai:table", "--base-url", server.base_url, "--key-env", "MY_KEY"]
-    prompt = ["--text", "lamp key cellar where", "--answer", "the cellar", "--engine", "exact"]
+    text = ["--text", "lamp key cellar where", "--answer", "the cellar", "--engine", "exact"]
     kept = ["--store", str(folder / "store.sqlite")]
-    return [sys.executable, "-m", "spexapi", "prompt", *prompt, *asked, *out, *kept, *more]
+    return ["prompt", *text, *asked, *out, *kept, *more]
 
 
-def run(server: Server, folder: Path, *more: str, key: str = KEY) -> subprocess.CompletedProcess[bytes]:
-    """One run of the command line with everything it logs."""
-    env = {**os.environ, "MY_KEY": key, "PYTHONPATH": str(ROOT), "OPENAI_LOG": "debug"}
-    return subprocess.run(
-        command(server, folder, *more), capture_output=True, env=env, cwd=folder, timeout=120, check=False
+def begin(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+    """A process of its own, with everything it logs."""
+    env = {**os.environ, "MY_KEY": KEY, "PYTHONPATH": str(ROOT), "OPENAI_LOG": "debug"}
+    return subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=folder
     )
 
 
-def test_no_file_and_no_line_of_a_run_shows_the_key(openai_server: Server, tmp_path: Path):
-    openai_server.set(key=KEY)
-    done = run(openai_server, tmp_path)
-    assert done.returncode == 0, done.stderr
+def processes_when_it_calls(server: Server) -> bytes:
+    """The process list after the first call."""
+    deadline = time.monotonic() + 60
+    while not server.counts()["calls"] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, check=True).stdout
+
+
+def test_no_file_no_line_of_a_run_and_no_process_list_shows_the_key(openai_server: Server, tmp_path: Path):
+    openai_server.set(key=KEY, latency=0.2)
+    with begin(["-m", "spexapi", *prompt(openai_server, tmp_path)], tmp_path) as run:
+        listed = processes_when_it_calls(openai_server)
+        said, logged = run.communicate(timeout=120)
+    assert run.returncode == 0, logged
     assert openai_server.counts()["unkeyed"] == 0
     written = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert {"e.html", "e.json", "store.sqlite"} <= set(written)
-    assert not shows(done.stdout + done.stderr)
+    assert not shows(said + logged)
     for path in tmp_path.rglob("*"):
         assert not (path.is_file() and shows(path.read_bytes())), f"{path.name} holds the key"
-
-
-@pytest.mark.parametrize("more", [(), ("--form", "completions", "--way", "echo"), ("--batch",)])
-def test_a_refused_key_is_not_shown_though_the_server_says_it(openai_server: Server, tmp_path: Path, more):
-    openai_server.set(key="another")
-    done = run(openai_server, tmp_path, *more)
-    assert done.returncode == 3
-    assert b"key" in done.stderr
-    assert not shows(done.stdout + done.stderr)
-
-
-def test_the_process_list_does_not_show_it(openai_server: Server, tmp_path: Path):
-    openai_server.set(latency=0.2)
-    env = {**os.environ, "MY_KEY": KEY, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        command(openai_server, tmp_path), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        deadline = time.monotonic() + 60
-        while not openai_server.counts()["calls"] and time.monotonic() < deadline:
-            time.sleep(0.05)
-        listed = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, check=True).stdout
-        process.kill()
     assert b"openai:table" in listed
     assert not shows(listed)
+
+
+# one process for several runs: most of the seconds of a run are spent on imports
+RUNS = """
+import json, sys
+from spexapi.cli import main
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["spexapi", *words]
+    try:
+        main()
+    except SystemExit as end:
+        print("ended with", end.code)
+"""
+
+
+def test_a_refused_key_is_not_shown_though_the_server_says_it(openai_server: Server, tmp_path: Path):
+    openai_server.set(key="another")
+    kinds = [(), ("--form", "completions", "--way", "echo"), ("--batch",)]
+    runs = json.dumps([prompt(openai_server, tmp_path, *more) for more in kinds])
+    with begin(["-c", RUNS, runs], tmp_path) as process:
+        said, logged = process.communicate(timeout=120)
+    assert said.count(b"ended with 3") == len(kinds), logged
+    assert openai_server.counts()["unkeyed"] >= len(kinds)
+    assert logged.count(b"the key is wrong") >= len(kinds)
+    assert not shows(said + logged)
 
 
 def test_no_object_and_no_error_shows_it(openai_server: Server, caplog: pytest.LogCaptureFixture):
