@@ -10,16 +10,16 @@ import pytest
 from spexapi.engines.base import Fit
 from spexapi.engines.gaussian_process import GaussianProcess
 from spexapi.engines.stack.gp_kernel import (
+    MarginalLikelihood,
     Scales,
-    _Evidence,
     coefficients,
     condition,
     energy,
-    likely_sets,
+    most_probable_sets,
     predict,
     spreads,
 )
-from spexapi.engines.stack.gp_learners import largest, process_members
+from spexapi.engines.stack.gp_learners import largest, process_learners
 from spexapi.errors import BudgetError, InputError
 from spexapi.measurements import Measurements, exact_values
 
@@ -98,7 +98,7 @@ def test_left_out_predictions_are_those_of_a_process_without_the_row():
 
 def test_the_evidence_is_that_of_a_normal_and_its_slopes_are_its_own():
     masks, values, variance = seen_by_hand()
-    evidence = _Evidence(np.where(masks, -1.0, 1.0), values, variance)
+    evidence = MarginalLikelihood(np.where(masks, -1.0, 1.0), values, variance)
     ratios = np.array([-0.7, 0.4, 0.2, -0.1, 0.9])
     moved = np.array([0.3, 0.5, -0.4])
     point = np.concatenate([evidence.start + moved, ratios])
@@ -123,7 +123,7 @@ def test_the_likeliest_sets_are_those_of_a_full_list(most: int):
     strength = {s: prior_of(s) / SCALES.height for s in every_set(5)}
     best = sorted(strength, key=lambda s: -strength[s])[:most]
 
-    support, prior = likely_sets(SCALES.rates, most)
+    support, prior = most_probable_sets(SCALES.rates, most)
 
     assert support == best
     assert prior == pytest.approx(np.array([strength[s] for s in best]))
@@ -131,7 +131,7 @@ def test_the_likeliest_sets_are_those_of_a_full_list(most: int):
 
 def test_a_hundred_players_are_not_enumerated():
     rates = np.random.default_rng(1).random(100) * 0.1
-    support, prior = likely_sets(rates, 300)
+    support, prior = most_probable_sets(rates, 300)
 
     assert len(set(support)) == 300
     assert (np.diff(prior) <= 0).all()
@@ -242,7 +242,7 @@ def test_what_is_left_out_of_the_list_is_measured():
 def test_members_are_named_and_predict_in_the_units_given():
     masks = every_mask(6)[::2]
     values = 5.0 + character(masks, (1, 3))
-    members = process_members(masks, values, np.zeros(len(values)), seed=0)
+    members = process_learners(masks, values, np.zeros(len(values)), seed=0)
 
     assert [m.name for m in members] == ["Gaussian process", "Gaussian process on few players"]
     for member in members:

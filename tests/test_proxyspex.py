@@ -132,8 +132,8 @@ def test_two_runs_are_equal_to_the_last_bit():
 
 def test_fits_side_by_side_are_equal_to_fits_in_turn(monkeypatch: pytest.MonkeyPatch):
     in_turn = explained(small, 8, 60)[0]
-    monkeypatch.setattr(stacking, "_LARGE", 0)
-    monkeypatch.setattr(stacking, "_WORKERS", 2)
+    monkeypatch.setattr(stacking, "PARALLEL_FROM", 0)
+    monkeypatch.setattr(stacking, "WORKERS", 2)
     side_by_side = explained(small, 8, 60)[0]
 
     assert dict(side_by_side.spectrum.coef) == dict(in_turn.spectrum.coef)

@@ -13,8 +13,8 @@ from spexapi.engines._fit_data import FitData, bounds_unused, impute_censored, p
 from spexapi.engines.base import Design, Fit, next_masks
 from spexapi.engines.resampling import folds, predict_out_of_fold
 from spexapi.engines.stack.base_learners import BaseLearner, first_order, fit_base_learners
-from spexapi.engines.stack.gp_learners import MOST_MASKS, one_thread, process_members
-from spexapi.engines.stack.matching_pursuit import Halves, highest_order, pursuit_member
+from spexapi.engines.stack.gp_learners import MOST_MASKS, one_thread, process_learners
+from spexapi.engines.stack.matching_pursuit import Halves, highest_order, pursuit_learner
 from spexapi.engines.stack.published import published
 from spexapi.engines.stack.stacking import Stack, stack
 from spexapi.errors import BudgetError, InputError
@@ -118,18 +118,18 @@ def _stacked(data: FitData, fold: NDArray[np.intp], seed: int) -> Stack:
     def fit(rows: NDArray[np.intp]) -> list[BaseLearner]:
         masks, values = data.masks[rows], data.values[rows]
         counts = None if weights is None else weights[rows]
-        members = fit_base_learners(masks, values, seed, counts)
+        learners = fit_base_learners(masks, values, seed, counts)
         if halves is not None:
-            members.append(pursuit_member(halves, rows, values, counts))
+            learners.append(pursuit_learner(halves, rows, values, counts))
         if process:
-            members += process_members(masks, values, data.variance[rows], seed)
-        return members
+            learners += process_learners(masks, values, data.variance[rows], seed)
+        return learners
 
     return stack(data.masks, data.values, fit, fold, weights)
 
 
 def _what_carried(shares: list[tuple[str, float]], count: int) -> str:
-    """Which members carried the weight, the heaviest first, in words."""
+    """Which learners carried the weight, the heaviest first, in words."""
     heard = sorted((share for share in shares if share[1] > 0.005), key=lambda share: -share[1])
     parts = ", ".join(f"{100 * weight:.0f}% {name}" for name, weight in heard)
     if not heard:

@@ -1,12 +1,10 @@
-"""A Gaussian process over masks with a product kernel: scales by marginal likelihood, coefficients."""
+"""A Gaussian process over masks with a product kernel: its scales by marginal likelihood, its spectrum."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +13,29 @@ from spexapi.fourier.parity import blocks
 from spexapi.fourier.spectrum import Interaction, parities
 from spexapi.measurements import Bools, Floats
 
-_SHARED_STEPS = 20  # of L-BFGS with one rate for all players
-_STEPS = 40  # with one rate for each
-_ROWS = 512  # that decide the scales, where there are more: a step then takes hundredths of a second
-_WIDE = 3.0  # standard deviation of the log of height, shared rate and noise around their starts
-_NOISE = 1e-2  # where the noise starts, as a share of the variance
-_LEAST_NOISE = 1e-6  # below, the Cholesky factor is rounding
+# of L-BFGS: with one rate for all players, then with one for each
+_SHARED_STEPS, _STEPS = 20, 40
+# of a random sample that decides the scales: a step then takes hundredths of a second
+_ROWS = 512
+# prior standard deviation of the log of height, shared rate and noise
+_WIDE = 3.0
+# prior median of the noise, as a share of the variance
+_NOISE = 1e-2
+# below, the Cholesky factor is rounding
+_LEAST_NOISE = 1e-6
+
+
+# a function of a point: its value and gradient
+Objective = Callable[[Floats], tuple[float, Floats]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scales:
-    """What the marginal likelihood decides.
+    """The hyperparameters of the kernel and of the noise.
 
     height  variance of the values
     rates   (n,) above 0: a player on which two masks differ multiplies their covariance by exp(-rate)
-    noise   variance of what no function of the mask explains
+    noise   variance of the values around any function of the mask
     """
 
     height: float
@@ -39,19 +45,19 @@ class Scales:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Process:
-    """A Gaussian process that has seen masks and values.
+    """A Gaussian process conditioned on the values of masks.
 
     k(x, x') = height * prod_i (1 + r_i z_i z'_i) / (1 + r_i) with z = 1 - 2x, r_i = tanh(rate_i / 2): a
-    factor is 1 where the masks agree on a player and (1 - r_i) / (1 + r_i) = exp(-rate_i) where they differ.
+    factor is 1 if the masks agree on player i and (1 - r_i) / (1 + r_i) = exp(-rate_i) if they differ.
     Multiplied out over players, k(x, x') = sum over S of p_S chi_S(x) chi_S(x') with
     p_S = height * prod_{i in S} r_i / prod_i (1 + r_i): a priori the coefficients of the spectrum are
     independent with variances p_S. Their posterior is that of Rasmussen & Williams (2006), chapter 2.
 
     scales   of the kernel
-    signs    (m, n) float64, -1 where the player is kept
+    signs    (m, n) float64, -1 if the player is kept
     weights  (m,) alpha = (K + noise)^-1 values
     factor   (m, m) lower Cholesky factor of K + noise
-    left_out (m,) the prediction of each row from the others (section 5.4.2, equation 5.12)
+    left_out (m,) the leave-one-out prediction of each row (section 5.4.2, equation 5.12)
     """
 
     scales: Scales
@@ -64,44 +70,49 @@ class Process:
 def scales_of(
     masks: Bools, values: Floats, variance: Floats, spreads: Sequence[float], seed: int = 0
 ) -> list[Scales]:
-    """For each spread the scales of largest posterior density: one rate for all players, then one for each.
+    """For each spread the scales of largest posterior density, with one rate for each player.
 
     masks     (m, n) bool
     values    (m,) of mean about 0 and variance about 1
     variance  (m,) of the sampling noise, in the same unit squared
-    spreads   standard deviation of a player's log rate around the shared one: how unlike players may be
-    seed      of the 512 rows that decide, where there are more
+    spreads   prior standard deviations of a player's log rate around the shared one
+    seed      of the sample of 512 rows that decides, if there are more
 
     Marginal likelihood (Rasmussen & Williams 2006, equations 5.8 and 5.9) with weak log-normal priors; L-BFGS
-    with analytic gradients. Time O(m² (m + n)) a step, 20 steps at most for all and 40 for each spread.
+    with analytic gradients, first with one rate for all players. Time O(m² (m + n)) a step, up to 20 steps
+    with the shared rate and 40 for each spread.
     """
-    minimize: Any = import_module("scipy.optimize").minimize  # scipy has no types
+    from scipy.optimize import minimize
+
     n = masks.shape[1]
     if len(values) > _ROWS:
         rows = np.random.default_rng(seed).permutation(len(values))[:_ROWS]
         masks, values, variance = masks[rows], values[rows], variance[rows]
-    evidence = _Evidence(np.where(masks, -1.0, 1.0), values, variance)
+    likelihood = MarginalLikelihood(np.where(masks, -1.0, 1.0), values, variance)
     low = np.log([1e-4, 1e-4 / n, _LEAST_NOISE])
     bounds = [*zip(low, np.log([1e3, 20.0, 2.0]), strict=True), *[(-8.0, 5.0)] * n]
 
-    def search(unlikely: Any, point: Floats, steps: int) -> Floats:
-        options = {"jac": True, "method": "L-BFGS-B", "bounds": bounds[: len(point)]}
-        return minimize(unlikely, point, options={"maxiter": steps}, **options).x
+    def search(minus_log: Objective, point: Floats, steps: int) -> Floats:
+        limits = bounds[: len(point)]
+        found = minimize(
+            minus_log, point, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": steps}
+        )
+        return found.x
 
-    shared = search(evidence.of_shared, evidence.start, _SHARED_STEPS)
+    shared = search(likelihood.of_shared, likelihood.start, _SHARED_STEPS)
     found: list[Scales] = []
     for spread in spreads:
-        point = search(partial(evidence.of_each, spread=spread), np.append(shared, np.zeros(n)), _STEPS)
+        point = search(partial(likelihood.of_each, spread=spread), np.append(shared, np.zeros(n)), _STEPS)
         height, rate, noise = np.exp(point[:3]).tolist()
         found.append(Scales(height, rate * np.exp(point[3:]), noise))
     return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Evidence:
-    """What the scales are judged by.
+class MarginalLikelihood:
+    """The density that the scales maximise, with its gradient.
 
-    signs     (m, n) -1 where the player is kept
+    signs     (m, n) -1 if the player is kept
     values    (m,)
     variance  (m,)
     """
@@ -112,31 +123,31 @@ class _Evidence:
 
     @property
     def start(self) -> Floats:
-        """Log height, log shared rate, log noise: a rate of 2 / n makes uniform masks agree by exp(-1)."""
+        """Log height, log shared rate, log noise. At a rate of 2 / n uniform masks correlate by about 1/e."""
         return np.log([1.0, 2.0 / self.signs.shape[1], _NOISE])
 
     def of_shared(self, point: Floats) -> tuple[float, Floats]:
-        off, slope = self.of_each(np.append(point, np.zeros(self.signs.shape[1])), spread=1.0)
-        return off, slope[:3]
+        minus_log, slope = self.of_each(np.append(point, np.zeros(self.signs.shape[1])), spread=1.0)
+        return minus_log, slope[:3]
 
     def of_each(self, point: Floats, *, spread: float) -> tuple[float, Floats]:
-        """Minus the log posterior density of (log height, shared rate, noise, n log ratios); its gradient."""
+        """Minus the log posterior density of (log height, rate, noise, n log ratios), and its gradient."""
         shared, ratios = point[:3], point[3:]
         rates = np.exp(point[1] + ratios)
         kernel = _covariance(self.signs, self.signs, float(np.exp(point[0])), rates)
         noise = float(np.exp(point[2]))
         factor, inverse = _factor(kernel, noise + self.variance)
         weights = inverse @ self.values
-        off = 0.5 * self.values @ weights + np.log(np.diag(factor)).sum()
+        minus_log = 0.5 * self.values @ weights + np.log(np.diag(factor)).sum()
         pull = np.outer(weights, weights) - inverse
         noise_slope = -0.5 * noise * np.trace(pull)
         pull *= kernel
         total = pull.sum()
         slopes = 0.25 * rates * (total - (self.signs * (pull @ self.signs)).sum(axis=0))
         away = (shared - self.start) / _WIDE
-        off += 0.5 * (away @ away) + 0.5 * (ratios @ ratios) / spread**2
+        minus_log += 0.5 * (away @ away) + 0.5 * (ratios @ ratios) / spread**2
         first = np.array([-0.5 * total, slopes.sum(), noise_slope]) + away / _WIDE
-        return float(off), np.concatenate([first, slopes + ratios / spread**2])
+        return float(minus_log), np.concatenate([first, slopes + ratios / spread**2])
 
 
 def _covariance(one: Floats, other: Floats, height: float, rates: Floats) -> Floats:
@@ -147,7 +158,8 @@ def _covariance(one: Floats, other: Floats, height: float, rates: Floats) -> Flo
 
 def _factor(kernel: Floats, noise: Floats) -> tuple[Floats, Floats]:
     """Lower Cholesky factor and inverse of kernel + diag(noise)."""
-    lapack: Any = import_module("scipy.linalg.lapack")
+    from scipy.linalg import lapack
+
     noisy = kernel + np.diag(noise)
     factor, failed = lapack.dpotrf(noisy, lower=1, clean=1)
     if failed:
@@ -160,7 +172,7 @@ def _factor(kernel: Floats, noise: Floats) -> tuple[Floats, Floats]:
 
 
 def condition(masks: Bools, values: Floats, variance: Floats, scales: Scales) -> Process:
-    """The process with these scales after it has seen the values. Time O(m³)."""
+    """The process with these scales, conditioned on the values. Time O(m³)."""
     signs = np.where(masks, -1.0, 1.0)
     kernel = _covariance(signs, signs, scales.height, scales.rates)
     factor, inverse = _factor(kernel, scales.noise + variance)
@@ -174,11 +186,12 @@ def predict(process: Process, masks: Bools) -> Floats:
     return _covariance(there, process.signs, process.scales.height, process.scales.rates) @ process.weights
 
 
-def likely_sets(rates: Floats, most: int) -> tuple[list[Interaction], Floats]:
+def most_probable_sets(rates: Floats, most: int) -> tuple[list[Interaction], Floats]:
     """The `most` interactions of largest prior variance, and that variance as a share of the height.
 
-    No set comes before its subsets, as each player multiplies by r_i < 1: grown player by player in falling
-    order of r_i, sets that no longer belong to the best can be dropped for good. Time O(most * order).
+    Each player multiplies the variance by r_i < 1, so no set has more than its subsets: sets are extended
+    player by player in falling order of r_i, and dropped for good once `most` others are better. Time O(most
+    * order).
     """
     r = np.tanh(rates / 2)
     order = np.argsort(-r, kind="stable")
@@ -186,7 +199,7 @@ def likely_sets(rates: Floats, most: int) -> tuple[list[Interaction], Floats]:
     sets, prior, last = [np.zeros((1, 0), np.intp)], [np.ones(1)], [np.zeros(1, np.intp)]
     least = 0.0
     while len(prior[-1]) and sets[-1].shape[1] < len(r):
-        grown, strength, after = _longer(sets[-1], prior[-1], last[-1], falling, least, most)
+        grown, strength, after = _extended(sets[-1], prior[-1], last[-1], falling, least, most)
         both = np.concatenate([*prior, strength])
         if len(both) > most:
             least = float(np.partition(both, len(both) - most)[len(both) - most])
@@ -201,12 +214,12 @@ def likely_sets(rates: Floats, most: int) -> tuple[list[Interaction], Floats]:
     return [names[j] for j in best.tolist()], every[best] / np.prod(1 + r)
 
 
-def _longer(
+def _extended(
     sets: NDArray[np.intp], prior: Floats, after: NDArray[np.intp], falling: Floats, least: float, most: int
 ) -> tuple[NDArray[np.intp], Floats, NDArray[np.intp]]:
-    """Each set with one later player more, where its prior is at least `least`; no more than needed."""
+    """Each set with one later player added, if its prior variance is then at least `least`."""
     with np.errstate(divide="ignore"):
-        # players are in falling order: the first `reach` of them keep the product large enough
+        # players are sorted by falling r: the first `reach` of them keep the product large enough
         reach = np.searchsorted(-falling, -(least / prior), side="right")
     reach = np.minimum(reach, after + most)
     count = np.maximum(reach - after, 0)
@@ -221,14 +234,14 @@ def coefficients(process: Process, most: int) -> tuple[list[Interaction], Floats
 
     F_S = p_S * sum_j alpha_j chi_S(x_j), for the `most` sets of largest p_S. Time O(m * most).
     """
-    support, share = likely_sets(process.scales.rates, most)
+    support, share = most_probable_sets(process.scales.rates, most)
     prior = process.scales.height * share
     columns = parities(process.signs < 0, support)
-    return support, prior * _weighed(columns, process.weights), prior
+    return support, prior * _products(columns, process.weights), prior
 
 
-def _weighed(columns: NDArray[np.int8], weights: Floats) -> Floats:
-    """(s,) the columns' products with the weights, some columns at a time as floats."""
+def _products(columns: NDArray[np.int8], weights: Floats) -> Floats:
+    """(s,) the products of the columns with the weights, in blocks of columns."""
     parts = blocks(columns.shape[1], len(weights))
     return np.concatenate([weights @ columns[:, part].astype(np.float64) for part in parts])
 
@@ -250,11 +263,12 @@ def spreads(process: Process, support: list[Interaction], prior: Floats) -> Floa
 
     var F_S = p_S - p_S² chi_S' (K + noise)^-1 chi_S. Time O(m² s). Rasmussen & Williams (2006), eq. 2.24.
     """
-    solve: Any = import_module("scipy.linalg").solve_triangular
+    from scipy.linalg import solve_triangular
+
     columns = parities(process.signs < 0, support)
     explained = np.empty(len(support))
     for part in blocks(len(support), len(columns)):
         block = columns[:, part].astype(np.float64)
-        half = solve(process.factor, block, lower=True, check_finite=False)
+        half = solve_triangular(process.factor, block, lower=True, check_finite=False)
         explained[part] = (half**2).sum(axis=0)
     return np.sqrt(np.maximum(prior - prior**2 * explained, 0.0))

@@ -1,9 +1,10 @@
-"""Gaussian processes as sparse spectra: members of the stack, and what the engine `gp` reports."""
+"""Gaussian processes as sparse spectra: base learners of the stack, and the report of the engine `gp`."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from importlib import import_module
-from typing import Any
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -12,39 +13,45 @@ from spexapi.engines.stack.gp_kernel import Process, coefficients, condition, en
 from spexapi.fourier.spectrum import Interaction
 from spexapi.measurements import Bools, Floats
 
-MOST_MASKS = 2000  # a factor of that many rows takes a second and 100 MB
-_SETS = 4096  # of largest prior variance, among which the largest coefficients are kept
-_ENERGY = 0.9999  # of theirs
-# one that lets players differ by a factor of three, and one that switches most of them off if it must
+# a Cholesky factor of that many rows takes a second and 100 MB
+MOST_MASKS = 2000
+# of largest prior variance, among which the largest coefficients are kept
+_SETS = 4096
+# of the energy of those sets: what the kept ones hold
+_ENERGY = 0.9999
+# in one process the rates of players differ by about a factor of three, in the other most may be about 0
 _SPREADS = (1.0, 2.0)
 
 
-def process_members(masks: Bools, values: Floats, variance: Floats, seed: int) -> list[BaseLearner]:
-    """Two Gaussian processes that differ in how unlike players may be.
+class _Limits(Protocol):
+    def __call__(self, *, limits: int, user_api: str) -> AbstractContextManager[object]: ...
+
+
+def process_learners(masks: Bools, values: Floats, variance: Floats, seed: int) -> list[BaseLearner]:
+    """Two Gaussian processes that differ in how much the rates of players may differ.
 
     masks     (m, n) bool, m <= 2,000
     values    (m,) of scale about 1
     variance  (m,) of the sampling noise
     """
     mean = float(values.mean())
-    members: list[BaseLearner] = []
+    learners: list[BaseLearner] = []
     for spread, scales in zip(
         _SPREADS, scales_of(masks, values - mean, variance, _SPREADS, seed), strict=True
     ):
         process = condition(masks, values - mean, variance, scales)
         support, coef, _, _ = largest(process, _SETS)
-        alone = next(j for j, s in enumerate(support) if not s)
-        coef[alone] += mean
+        constant = next(j for j, s in enumerate(support) if not s)
+        coef[constant] += mean
         name = "Gaussian process" if spread == min(_SPREADS) else "Gaussian process on few players"
-        members.append(BaseLearner(name, support, coef[:, None]))
-    return members
+        learners.append(BaseLearner(name, support, coef[:, None]))
+    return learners
 
 
 def largest(process: Process, most: int) -> tuple[list[Interaction], Floats, Floats, float]:
-    """The constant and the largest coefficients, which hold 99.99% of what the likeliest sets hold.
+    """The constant and the largest coefficients, which hold 99.99% of the energy of the most probable sets.
 
-    Returns support, coefficients, their prior variances, and the share of the whole energy that is not in
-    them.
+    Returns support, coefficients, their prior variances, and the share of the whole energy outside them.
     """
     support, coef, prior = coefficients(process, most)
     squares: Floats = coef**2
@@ -59,10 +66,13 @@ def largest(process: Process, most: int) -> tuple[list[Interaction], Floats, Flo
     return names, coef[kept], prior[kept], max(0.0, left)
 
 
-def one_thread() -> Any:
-    """A context in which BLAS has one thread: those of small products wait for each other longer than they
-    work, and add up in another order.
+def one_thread() -> AbstractContextManager[object]:
+    """A context in which BLAS has one thread: with small products threads wait more than they work.
+
+    The number of threads also decides the order of summation, hence the last bits.
     """
-    import_module("scipy.linalg.lapack")  # its own BLAS: a limit reaches only the libraries loaded by then
-    limits: Any = import_module("threadpoolctl").threadpool_limits  # comes with scikit-learn, has no types
+    # scipy has a BLAS of its own: a limit reaches only libraries that are loaded
+    import_module("scipy.linalg.lapack")
+    # comes with scikit-learn, has no types
+    limits = cast("_Limits", import_module("threadpoolctl").threadpool_limits)
     return limits(limits=1, user_api="blas")
