@@ -114,6 +114,13 @@ def test_the_inside_of_a_unit_is_sentences_then_words():
         form.within(7)
 
 
+@pytest.mark.parametrize("choices", [(), ("attic",), ("attic", "attic")])
+def test_a_choice_needs_two_answers(choices):
+    options = ExplainOptions(score="choice", choices=choices)
+    with pytest.raises(spexapi.InputError, match="Write at least two answers to choose between, one a line"):
+        TextRequest(Rag("q?", PAIR), options=options).game(HOME)
+
+
 def test_places_are_in_the_order_of_the_players():
     for form in (
         TextRequest(Rag("q?", ("One two. Three four.", "Five six.")), options=ExplainOptions("sentence")),

@@ -96,7 +96,7 @@ def test_the_folder_starts_as_a_space_starts_it(tmp_path):
         config = json.loads(answered(process, f"http://127.0.0.1:{port}/config", tmp_path / "log"))
         labels = {part["props"].get("label") for part in config["components"]}
         values = [part["props"].get("value") for part in config["components"]]
-        assert {"Question", "Model", "Budget"} <= labels
+        assert {"Question", "Model", "Thoroughness (calls)"} <= labels
         assert "Log in with Hugging Face" in values
         found = explained(python, f"http://127.0.0.1:{port}/")
         assert found["answer"] == "cellar"

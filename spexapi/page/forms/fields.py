@@ -21,7 +21,7 @@ INDICES = [
     ("Fourier", "fourier"),
 ]
 WHERE = {
-    "embedded": "Small model inside",
+    "embedded": "Built-in demo model",
     "hf": "Hugging Face model",
     "providers": "Hugging Face Inference Providers",
     "openai": "Hosted model (API)",
@@ -107,13 +107,13 @@ def _key_info(site: Site) -> str:
 
 def option_fields(site: Site, units: Sequence[tuple[str, str]], budget: int = 128) -> OptionFields:
     """What is taken away and how often; the rest folded away."""
-    unit = gr.Radio(list(units), value=units[0][1], label="Take away")
+    unit = gr.Radio(list(units), value=units[0][1], label="Explain by")
     calls = gr.Slider(
         16,
         min(1024, site.limits.budget),
         value=min(budget, site.limits.budget),
         step=16,
-        label="Budget",
+        label="Thoroughness (calls)",
         info="How many times the model may be asked; more is surer.",
     )
     with gr.Accordion("Advanced", open=False):

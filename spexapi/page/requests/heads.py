@@ -52,6 +52,7 @@ class HeadsRequest:
         self.check(site.limits)
         if not self.prompt.strip():
             raise InputError("There is no prompt yet: write what the model is to answer.")
+        self.options.check()
         self._check_model(site)
         game = spexapi.HeadGame(
             spexapi.open_backend(self.model.spec),

@@ -73,7 +73,7 @@ class Model:
         if self.max_cost and backend.capabilities.price is None:
             raise InputError(
                 f"No price of {name} is known here, so its cost cannot be capped: leave “At most” empty. The"
-                " budget still caps how often it is asked."
+                " number of calls still caps how often it is asked."
             )
         return backend
 

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
+from spexapi.errors import InputError
 from spexapi.games.base import Game
 from spexapi.page.requests.model import Model
 from spexapi.page.site import Limits, Site
@@ -27,6 +28,11 @@ class ExplainOptions:
     seed: int = 0
     score: str = ""
     choices: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Raises InputError if the score needs answers to choose between and has fewer than two."""
+        if self.score == "choice" and len(set(self.choices)) < 2:
+            raise InputError("Write at least two answers to choose between, one a line.")
 
     @property
     def scoring(self) -> Arguments:

@@ -139,10 +139,11 @@ class TextRequest:
         """The game, within the limits of the site. Raises InputError in words for the visitor."""
         self.check(site.limits)
         self.prompt.check()
+        self.options.check()
         if len(self.places()) < 2:
             raise InputError(
                 f"There is only one {self._unit} to take away, and two are needed: add another, or choose a"
-                " smaller unit under “Take away”."
+                " smaller unit under “Explain by”."
             )
         game = self.prompt.game(self.model.open(site, key), self._game_options(site.keeps))
         site.limits.check_units(len(game.players))

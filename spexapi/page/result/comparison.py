@@ -18,9 +18,7 @@ _PLAYERS, _COMBINATIONS = 20, 12  # rows
 def differences(a: Explanation, b: Explanation) -> str:
     """What the players and the combinations do in A and in B, the largest differences first."""
     if tuple(p.text for p in a.players) != tuple(p.text for p in b.players):
-        return tag(
-            "p", "A and B were not taken apart into the same units, so there is no table.", class_="about"
-        )
+        return tag("p", "A and B do not have the same parts, so there is no table.", class_="about")
     body = tag("h3", "Where they differ") + tag("p", safe(_lede(a, b)), class_="lede")
     body += _players(a, b) + _combinations(a, b)
     return tag("div", tag("section", body), class_="spex")
@@ -45,7 +43,7 @@ def _players(a: Explanation, b: Explanation) -> str:
     of_a, of_b = (Reading.of(ex).shares for ex in (a, b))
     order = strongest_first([one - other for one, other in zip(of_a, of_b, strict=True)])[:_PLAYERS]
     rows = [(_with_text(a, i), signed(of_a[i]), signed(of_b[i]), signed(of_b[i] - of_a[i])) for i in order]
-    return _table(("Part", "A", "B", "B less A"), rows)
+    return _table(("Part", "A", "B", "Difference"), rows)
 
 
 def _with_text(ex: Explanation, i: int) -> str:

@@ -30,15 +30,14 @@ def form(result: SessionResult) -> str:
     shares = Reading.of(ex).shares
     order = strongest_first(shares)[:MOST_TICKS]
     ticks = "".join(_tick(ex, i) for i in sorted(order))
-    hidden = ex.n_players - len(order)
-    note = f"{hidden:,} {kind_plural(ex)} with less effect have no box."
+    note = f"Only the {MOST_TICKS} {kind_plural(ex)} with the largest effects have a box."
     guess = tag("span", "", class_="said", role="status") + bar(1.0) + tag("b", "", class_="num")
     what = f"How likely is {quoted(explained(ex), 40)}" if explained(ex) else "The value"
     body = (
         tag("h3", "What if some were missing?")
         + tag("p", "Untick some: the prediction changes at once, without asking the model.", class_="lede")
         + tag("div", ticks, class_="ticks")
-        + (tag("p", note, class_="note") if hidden else "")
+        + (tag("p", note, class_="note") if ex.n_players > MOST_TICKS else "")
         + tag("p", safe(f"{what}, predicted:"), class_="lede")
         + tag("div", guess, class_="guess")
         + tag("div", _buttons(asks=result.can_ask), class_="acts")

@@ -78,17 +78,19 @@ class Quota:
 
     def _admit(self, runs: list[CountedRun], times: int, calls: int) -> None:
         if sum(run.going for run in runs) >= self.runs * times:
+            most = self.runs * times
+            going = "One run of yours is" if most == 1 else f"{most} runs of yours are"
             raise InputError(
-                f"{self.runs * times} runs of yours are going on, as many as this page allows at once. Wait"
-                " for one to end, or stop it."
+                f"{going} going on, as many as this page allows at once. Wait for one to end, or stop it."
             )
         left = self.calls * times - sum(run.calls for run in runs)
         if calls > left:
             until = HOUR - self.clock() + min((run.began for run in runs), default=self.clock())
+            minutes = max(1, round(until / 60))
             raise InputError(
                 f"This run may ask the model {calls:,} times, and {max(left, 0):,} of the"
-                f" {self.calls * times:,} that this page allows within an hour are left. Lower the budget, or"
-                f" come back in {max(1, round(until / 60))} minutes."
+                f" {self.calls * times:,} that this page allows within an hour are left. Ask for fewer,"
+                f" or come back in {minutes} minute{'s' * (minutes != 1)}."
             )
 
     def _forget(self) -> None:

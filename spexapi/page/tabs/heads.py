@@ -31,7 +31,7 @@ EMPTY = tag(
     "div",
     tag("b", "Which parts of the model made the answer?")
     + "Attention heads are taken out in many different selections, all in one pass of the model, to see which"
-    " of them the answer hangs on, and which only work together. Press Explain: it takes seconds.",
+    " of them the answer depends on, and which only work together. Press Explain: it takes seconds.",
     class_="empty",
 )
 UNITS = [

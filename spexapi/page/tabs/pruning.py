@@ -143,7 +143,7 @@ class Pruning:
 def pruning() -> Pruning:
     """The components, hidden until there is a result."""
     with gr.Column(visible=False) as more:
-        button = gr.Button("Prune: what do fewer parts still do?", size="sm", elem_id="h-prune")
+        button = gr.Button("How few parts still work?", size="sm", elem_id="h-prune")
         status = html("h-prune-status")
         slider = gr.Slider(
             1, 32, step=1, label="Parts kept", info="The measured size next to it.", visible=False,

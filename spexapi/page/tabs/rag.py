@@ -21,7 +21,7 @@ EMPTY = tag(
     "div",
     tag("b", "Ask a question of a few documents.")
     + "The model answers, then documents are taken away in many different selections to see what the answer "
-    "hangs on. Press Explain to try the example: it takes seconds.",
+    "depends on. Press Explain to try the example: it takes seconds.",
     class_="empty",
 )
 

@@ -92,7 +92,7 @@ def training_tab(demo: Component, site: Site, stops: StopFlags) -> None:
             label = gr.Dropdown([], label="Label", info="The column to predict.", visible=False)
             learners = [(what, name) for name, what in LEARNERS.items()]
             learner = gr.Dropdown(learners, value="knn", label="What is trained")
-            groups = gr.Radio(UNITS, value="rows", label="Take away", visible=False)
+            groups = gr.Radio(UNITS, value="rows", label="Explain by", visible=False)
             run, stop = run_buttons("t-")
             progress = html("t-progress")
             forecast = html("t-forecast")
@@ -118,7 +118,7 @@ def _options(site: Site) -> tuple[Component, Component, Component]:
     """Budget, engine, seed."""
     most = min(4096, site.limits.budget)
     said = "How many models may be trained; more is surer."
-    budget = gr.Slider(64, most, value=400, step=16, label="Budget", info=said)
+    budget = gr.Slider(64, most, value=400, step=16, label="Thoroughness (models)", info=said)
     with gr.Accordion("Advanced", open=False):
         return budget, engine_field(), seed_field()
 
