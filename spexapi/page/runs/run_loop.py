@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import nullcontext, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from threading import Event
 
@@ -59,7 +59,7 @@ async def results(
     *,
     title: str = "everything",
     above: SessionResult | None = None,
-) -> AsyncIterator[Progress | SessionResult]:
+) -> AsyncGenerator[Progress | SessionResult]:
     """Progress, and results that sharpen; the last result is `done`. No result if stopped before any.
 
     title, above  of the results
@@ -69,15 +69,15 @@ async def results(
     last: SessionResult | None = None
     kept = 0
     try:
-        async for update in updates(
-            lambda: request.game(site, key), request.options, stop, site.limits.seconds
-        ):
-            if isinstance(update, Progress):
-                kept = update.kept
-                yield update
-            else:
-                last = SessionResult(request, update, update, title, above, kept, done=False)
-                yield last
+        found = updates(lambda: request.game(site, key), request.options, stop, site.limits.seconds)
+        async with aclosing(found):
+            async for update in found:
+                if isinstance(update, Progress):
+                    kept = update.kept
+                    yield update
+                else:
+                    last = SessionResult(request, update, update, title, above, kept, done=False)
+                    yield last
     except Exception as error:  # told next to what was measured by then
         if last is None:
             raise
@@ -90,7 +90,7 @@ async def results(
 
 async def updates(
     make: Callable[[], Game], options: ExplainOptions, stop: Event, seconds: float = 3600.0
-) -> AsyncIterator[Update]:
+) -> AsyncGenerator[Update]:
     """Progress and ever sharper explanations; the last one is final, its strongest combinations checked.
 
     make     builds the game, in a thread

@@ -54,9 +54,9 @@ class _HeadMap:
         return [self.map, *self.pruning.all]
 
     def show(self, result: SessionResult) -> Changes:
-        """The map of a new explanation; what was pruned before is gone."""
+        """The map of a new explanation; the map and the pruning of the one before are gone."""
         if not result.done:
-            return {}
+            return self.clear()
         return {self.map: tag("div", head_map(result.shown), class_="spex"), **self.pruning.begin()}
 
     def clear(self) -> Changes:
