@@ -108,7 +108,7 @@ def page(browser, address):
 
 @contextmanager
 def visit(browser, address, width=1280, dark=False):
-    """A page that must ask nobody else and log no error."""
+    """A page that must ask no one else and log no error."""
     page = browser.new_page(viewport={"width": width, "height": 900}, accept_downloads=True)
     page.set_default_timeout(LONG)
     elsewhere, errors = [], []

@@ -132,7 +132,7 @@ def test_a_visitor_asks_so_many_times_an_hour_and_what_was_not_asked_does_not_co
     now[0] = HOUR + 1
     with found.run(ME, 100):
         pass
-    assert len(found) == 2  # nobody who left is kept
+    assert len(found) == 2  # no one who left is kept
 
 
 def test_a_program_that_renames_itself_meets_the_limit_of_its_address():

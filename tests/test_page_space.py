@@ -16,7 +16,7 @@ from page_server import free_port
 pytest.importorskip("gradio")
 
 ROOT = Path(__file__).parent.parent
-# what a Space sets where its README says hf_oauth; the provider is asked when somebody logs in, not before
+# what a Space sets if its README says hf_oauth; the provider is asked when somebody logs in, not before
 SPACE = {
     "SYSTEM": "spaces",
     "SPACE_ID": "somebody/page",

@@ -106,15 +106,15 @@ def _checked(path: Path) -> Json:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read: {error.strerror or error}; give a file that to_json wrote"
+            f"{path} cannot be read: {error.strerror or error}; open a file that spexapi saved"
         ) from error
     except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not JSON ({error}); give a file that to_json wrote") from error
+        raise InputError(f"{path} is not JSON ({error}); open a file that spexapi saved") from error
     version: Any = cast(Json, data).get("schema_version") if isinstance(data, dict) else None
     if version != SCHEMA_VERSION:
         raise InputError(
             f"{path} has schema_version {version!r}, this version of spexapi reads {SCHEMA_VERSION}; "
-            "give a file that to_json wrote"
+            "open a file that spexapi saved"
         )
     return cast(Json, data)
 

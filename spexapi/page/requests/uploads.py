@@ -35,9 +35,7 @@ def explanation_from(path: str, limits: Limits) -> spexapi.Explanation:
         found.spectrum.predict(found.observations.masks[:1])
         found.value_of(kept=True)
     except InputError as error:
-        said = str(error).replace(str(file), file.name)
-        said = said.replace("give a file that to_json wrote", "open one that was kept here as “Data (JSON)”")
-        raise InputError(said) from error
+        raise InputError(str(error).replace(str(file), file.name)) from error  # no path of this machine
     except Exception as error:  # a file made by hand can break in any place
         raise InputError(f"{file.name} is not an explanation of spexapi ({type(error).__name__})") from error
     limits.check_units(found.n_players)
