@@ -1,52 +1,30 @@
-"""A backend of your own: a model that spexapi does not know, in a class that implements four methods.
+"""A backend of your own: a model that spexapi does not know, in a class with a name and `score`.
 
 $ python examples/05_own_backend.py
 +4.00  not + bad
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 import spexapi
-from spexapi.backends.base import AnswerScore, Capabilities, Generated, Message, Reply, Request
+from spexapi.plugins import AnswerScore, Capabilities, Reply, Request
 
 
 class Moody:
     """A toy reader of moods: "not" turns "bad" around. Replace `_log_odds` by your own model's answer."""
 
     name = "moody"
-    capabilities = Capabilities(batch=64)
+    capabilities = Capabilities(batch=64)  # optional, as all the rest of spexapi.plugins.Backend
 
-    async def open(self) -> None: ...
+    async def score(self, requests: list[Request]) -> list[Reply]:
+        return [Reply(tuple(self._scored(r, answer) for answer in r.answers)) for r in requests]
 
-    async def close(self) -> None: ...
-
-    async def generate(self, messages: Sequence[Message], max_tokens: int) -> Generated:
-        return Generated(
-            "good" if self._log_odds(messages[-1].content) > 0 else "bad", tokens_in=0, tokens_out=1
-        )
-
-    async def score(self, requests: Sequence[Request]) -> list[Reply]:
-        return [self._reply(request) for request in requests]
-
-    def check(self, request: Request) -> str:
-        return ""
-
-    def count_tokens(self, text: str) -> int | None:
-        return len(text.split())
-
-    def token_spans(self, text: str) -> None:
-        return None
-
-    def answer_offsets(self, messages: Sequence[Message], answer: str) -> None:
-        return None
-
-    def _reply(self, request: Request) -> Reply:
-        odds = self._log_odds(request.messages[-1].content)
-        logprob = -math.log1p(math.exp(-odds if request.answers[0] == "good" else odds))
-        return Reply((AnswerScore(np.array([logprob]), ((0, len(request.answers[0])),)),))
+    def _scored(self, request: Request, answer: str) -> AnswerScore:
+        odds = self._log_odds(" ".join(message.content for message in request.messages))
+        logprob = -math.log1p(math.exp(-odds if answer == "good" else odds))
+        return AnswerScore(np.array([logprob]), ((0, len(answer)),))  # one token: the whole answer
 
     def _log_odds(self, text: str) -> float:
         words = text.lower().split()

@@ -5,17 +5,14 @@ R² above 0.8: True
 labels that are wrong: images 5, 12 and 21
 the three that harm most: images 5, 12 and 21
 the 4 strongest redundant pairs show the same digit: True
-wrote redundant.html
+wrote training.html
 """
-
-from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 
 import spexapi
-from spexapi.views.html.training import REDUNDANT, digit, harmful, pairs
 
 
 def listed(numbers) -> str:
@@ -37,18 +34,13 @@ explanation = spexapi.explain(game, budget=500, max_order=2)
 
 print("R² above 0.8:", explanation.audit.r2 > 0.8)
 print("labels that are wrong:", listed(wrong))
-print("the three that harm most:", listed(i for i, _ in harmful(explanation, 3)))
+shapley = explanation.values("sv")
+worst = sorted(range(len(game.players)), key=lambda i: shapley[(i,)])[:3]
+print("the three that harm most:", listed(worst))
 
-redundant = pairs(explanation, REDUNDANT, 4)
+redundant = [pair for pair, value in explanation.top(40) if len(pair) == 2 and value < 0][:4]
 print(
-    "the 4 strongest redundant pairs show the same digit:",
-    all(labels[a] == labels[b] for (a, b), _ in redundant),
+    "the 4 strongest redundant pairs show the same digit:", all(labels[a] == labels[b] for a, b in redundant)
 )
-rows = [
-    f"<p>{''.join(digit((images[train[i]] / 16).reshape(8, 8).tolist(), 96) for i in pair)} {value:+.3f}</p>"
-    for pair, value in redundant
-]
-Path("redundant.html").write_text(
-    "<style>.digit { fill: #1c2430; margin: 4px } .ground { fill: #f3f1ea }</style>" + "".join(rows)
-)
-print("wrote redundant.html")
+explanation.to_html("training.html")
+print("wrote training.html")

@@ -5,6 +5,7 @@ game = spexapi.RagGame(backend, "Which room is the key in?", documents)
 explanation = spexapi.explain(game, budget=64)
 """
 
+from spexapi import plugins
 from spexapi.backends.huggingface.backend import from_transformers
 from spexapi.backends.registry import open_backend
 from spexapi.errors import (
@@ -100,6 +101,7 @@ __all__ = [
     "load_prompt",
     "necessary_set",
     "open_backend",
+    "plugins",
     "preview",
     "prune",
     "sufficient_set",

@@ -165,6 +165,7 @@ class Nameless(Plain):
 
 class Keeping(Plain):
     capabilities = Capabilities(write=False, keep=True)
+    identity = ""
 
 
 class Miscounting(Plain):

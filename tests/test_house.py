@@ -33,9 +33,10 @@ ROOMS = [
     "verification",
     "narrative",
     "views",
+    "plugins",
     "spexapi",
     "page",
-    "plugins spectrum testing cli __main__",
+    "spectrum testing cli __main__",
 ]
 NUMBERS = {"fourier", "engines", "trust"}
 MODELS = {"prompts", "backends", "scorers", "sampling"}

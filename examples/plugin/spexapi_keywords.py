@@ -4,9 +4,7 @@ import math
 
 import numpy as np
 
-from spexapi.backends.base import AnswerScore, Reply
-from spexapi.engines.base import Design, Fit
-from spexapi.fourier.spectrum import Spectrum
+from spexapi.plugins import AnswerScore, Design, Fit, Reply, Spectrum
 
 
 class Keywords:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from spexapi.backends.base import Backend, Capabilities, Generated, Message, Reply, Request, Scoring
@@ -55,8 +55,10 @@ class _Completed:
 
     @property
     def capabilities(self) -> Capabilities:
-        known = Capabilities(write=hasattr(self.own, "generate"), price=None, batch=1, keep=False)
-        return getattr(self.own, "capabilities", known)
+        """Its own; without an `identity` there is nothing to keep replies under."""
+        known = Capabilities(write=hasattr(self.own, "generate"), price=None, batch=1)
+        own: Capabilities = getattr(self.own, "capabilities", known)
+        return replace(own, keep=own.keep and hasattr(self.own, "identity"))
 
     async def open(self) -> None:
         if hasattr(self.own, "open"):

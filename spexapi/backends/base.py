@@ -166,7 +166,7 @@ class Limits:
 
 @runtime_checkable
 class Scoring(Protocol):
-    """The least a backend must be: a name, and a reply for each request. `complete` adds the rest."""
+    """What a backend must be: a name, and a reply for each request. `complete` adds the rest of Backend."""
 
     @property
     def name(self) -> str: ...
@@ -176,7 +176,11 @@ class Scoring(Protocol):
 
 @runtime_checkable
 class Backend(Protocol):
-    """A model that can be asked. RateLimited and Unavailable may be retried (by the sampler), Refused not."""
+    """A model that can be asked, with everything a backend may have; all but `name` and `score` is optional.
+
+    A backend that lacks some of it is completed wherever one is given: nothing is promised for it.
+    RateLimited and Unavailable may be tried again (by the sampler), Refused not.
+    """
 
     @property
     def name(self) -> str:
