@@ -12,6 +12,7 @@ from spexapi.errors import InputError
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 # the 95% quantile of a normal variable: half of a 90% interval, in standard deviations
 NORMAL_95 = 1.6448536269514722
@@ -31,6 +32,10 @@ class Measurements:
     lower, upper  (m,) bounds of a censored value, equal to `values` for the others
     reason        m strings, "" if the measurement worked
     token_values  (m, t) log-probability of each answer token in nats, None if the backend has none
+    ranks         (m, t) place of each answer token among those the model could write there, 1 = its first
+                  choice, 0 = unknown; None if none is known
+    choices       m rows of t texts: the model's first choice in each place, "" = unknown; None if none is
+                  known
     """
 
     masks: Bools
@@ -40,6 +45,8 @@ class Measurements:
     upper: Floats
     reason: tuple[str, ...]
     token_values: Floats | None = None
+    ranks: Ints | None = None
+    choices: tuple[tuple[str, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         m = len(self.masks)
@@ -53,7 +60,12 @@ class Measurements:
             raise InputError(f"{len(self.reason)} reasons for {m} masks")
         if self.token_values is not None and (self.token_values.ndim != 2 or len(self.token_values) != m):
             raise InputError(f"token_values must be ({m}, t), got shape {self.token_values.shape}")
-        for array in (self.masks, self.values, self.variance, self.lower, self.upper, self.token_values):
+        if self.ranks is not None and (self.ranks.ndim != 2 or len(self.ranks) != m):
+            raise InputError(f"ranks must be ({m}, t), got shape {self.ranks.shape}")
+        if self.choices is not None and len(self.choices) != m:
+            raise InputError(f"{len(self.choices)} rows of choices for {m} masks")
+        arrays = (self.masks, self.values, self.variance, self.lower, self.upper)
+        for array in (*arrays, self.token_values, self.ranks):
             if array is not None:
                 array.setflags(write=False)
 
@@ -84,7 +96,13 @@ class Measurements:
             upper=self.upper[chosen],
             reason=tuple(self.reason[i] for i in chosen),
             token_values=None if self.token_values is None else self.token_values[chosen],
+            ranks=None if self.ranks is None else self.ranks[chosen],
+            choices=None if self.choices is None else tuple(self.choices[i] for i in chosen),
         )
+
+    def with_behaviour(self, ranks: Ints | None, choices: tuple[tuple[str, ...], ...] | None) -> Measurements:
+        """The same measurements with what the model would have written in each place; see the fields."""
+        return replace(self, ranks=ranks, choices=choices)
 
     def with_values(self, values: Floats) -> Measurements:
         """The same masks with other exact values: another scorer, another span of the answer.
@@ -168,6 +186,8 @@ def join(parts: Sequence[Measurements]) -> Measurements:
         upper=np.concatenate([p.upper for p in parts]),
         reason=tuple(r for p in parts for r in p.reason),
         token_values=_join_tokens(parts),
+        ranks=_join_ranks(parts),
+        choices=_join_choices(parts),
     )
 
 
@@ -188,6 +208,23 @@ def _join_tokens(parts: Sequence[Measurements]) -> Floats | None:
     width = widths.pop()
     rows = [np.full((len(p), width), np.nan) if p.token_values is None else p.token_values for p in parts]
     return np.concatenate(rows)
+
+
+def _join_ranks(parts: Sequence[Measurements]) -> Ints | None:
+    """Ranks of all parts, 0 where a part has none; None if no part has any, or their widths differ."""
+    widths = {p.ranks.shape[1] for p in parts if p.ranks is not None}
+    if len(widths) != 1:
+        return None
+    shape = widths.pop()
+    rows = [np.zeros((len(p), shape), dtype=np.int64) if p.ranks is None else p.ranks for p in parts]
+    return np.concatenate(rows)
+
+
+def _join_choices(parts: Sequence[Measurements]) -> tuple[tuple[str, ...], ...] | None:
+    """Choices of all parts, no text where a part has none; None if no part has any."""
+    if all(p.choices is None for p in parts):
+        return None
+    return tuple(row for p in parts for row in (((),) * len(p) if p.choices is None else p.choices))
 
 
 def nothing(n_players: int) -> Measurements:

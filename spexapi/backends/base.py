@@ -43,11 +43,16 @@ class AnswerScore:
     offsets   (start, end) characters of the answer, one pair a token; together they cover the answer
     bounded   True for a token outside what the endpoint lists: its log-probability is an upper bound;
               empty where none is
+    ranks     the place of each token among those the model could write there, 1 = its first choice (greedy),
+              0 = unknown; empty if none is known
+    choices   the text of the model's first choice in each place, "" if unknown; empty if none is known
     """
 
     logprobs: Floats
     offsets: tuple[tuple[int, int], ...]
     bounded: tuple[bool, ...] = ()
+    ranks: tuple[int, ...] = ()
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ import numpy as np
 from spexapi.engines.base import Design, Engine, Fit
 from spexapi.engines.registry import find_engine
 from spexapi.errors import InputError
+from spexapi.explanation.behaviour import Behaviour, behaviour_in
 from spexapi.explanation.equality import same
 from spexapi.explanation.pruned import Pruned
 from spexapi.explanation.recipe import Recipe, options_of, rebuilt
@@ -108,6 +109,14 @@ class Explanation:
         """The value with every player kept, or none: the mean of its measurements, else the prediction."""
         known = MaskValues(self.observations, self.spectrum)
         return known.at(range(self.n_players) if kept else ()).value
+
+    def behaviour(self, kept: Iterable[int]) -> Behaviour | None:
+        """What the model did in place of the answer (or span) with exactly the players `kept`.
+
+        None if that mask was not measured, or the backend does not say which tokens are its first choice.
+        """
+        target = self.target
+        return behaviour_in(self.observations, kept, target.answer_offsets, target.span)
 
     def __getitem__(self, players: int | Iterable[int]) -> float:
         """The value of an interaction, its players in any order; 0 if it is not among `interactions`."""

@@ -221,12 +221,15 @@ def _observations(seen: Measurements) -> Json:
         "upper": _numbers(seen.upper),
         "failed": {str(i): r for i, r in enumerate(seen.reason) if r},
         "token_values": None if seen.token_values is None else [_numbers(row) for row in seen.token_values],
+        "ranks": None if seen.ranks is None else seen.ranks.tolist(),
+        "choices": seen.choices,
     }
 
 
 def _measurements(data: Json, n: int) -> Measurements:
     m = int(data["m"])
     tokens = data["token_values"]
+    ranks, choices = data.get("ranks"), data.get("choices")  # not in files from before there were any
     values = _array(data["values"])
     # JSON has no infinity: where there is a value, a missing bound is an open side
     lower, upper = _array(data["lower"]), _array(data["upper"])
@@ -240,6 +243,8 @@ def _measurements(data: Json, n: int) -> Measurements:
         upper=upper,
         reason=tuple(data["failed"].get(str(i), "") for i in range(m)),
         token_values=None if tokens is None else np.array([_array(row) for row in tokens]).reshape(m, -1),
+        ranks=None if ranks is None else np.array(ranks, dtype=np.int64).reshape(m, -1),
+        choices=None if choices is None else tuple(tuple(map(str, row)) for row in choices),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from spexapi.backends.base import Reply
-from spexapi.measurements import Bools, Floats, Measurements, exact_values
+from spexapi.measurements import Bools, Floats, Ints, Measurements, exact_values
 from spexapi.scorers.base import Ask, Estimate, Scorer
 
 
@@ -27,6 +27,7 @@ def of_scores(scorer: Scorer, masks: Bools, replies: Sequence[Reply]) -> Measure
             if not np.isfinite(values[i]):
                 reasons[i] = f"score {scorer.name} is {values[i]}"
     found = exact_values(masks, values, reason=reasons, token_values=_token_values(replies))
+    found = found.with_behaviour(_ranks(replies), _choices(replies))
     open_ended = [(i, *_open_sides(scorer, reply)) for i, reply in enumerate(replies) if _bounded(reply)]
     if not open_ended:
         return found
@@ -105,3 +106,19 @@ def _token_values(replies: Sequence[Reply]) -> Floats | None:
                 np.where(bounded, np.nan, reply.scores[0].logprobs) if bounded else reply.scores[0].logprobs
             )
     return table
+
+
+def _ranks(replies: Sequence[Reply]) -> Ints | None:
+    """(m, t) ranks of the first answer's tokens, 0 where unknown; None if none is known or lengths differ."""
+    rows = [reply.scores[0].ranks if reply.scores else () for reply in replies]
+    lengths = {len(reply.scores[0].logprobs) for reply in replies if reply.scores}
+    if len(lengths) != 1 or not any(rows):
+        return None
+    none = (0,) * lengths.pop()
+    return np.array([row or none for row in rows], dtype=np.int64)
+
+
+def _choices(replies: Sequence[Reply]) -> tuple[tuple[str, ...], ...] | None:
+    """For each reply what the model would write in each place of the first answer; None if none says."""
+    rows = tuple(reply.scores[0].choices if reply.scores else () for reply in replies)
+    return rows if any(rows) else None

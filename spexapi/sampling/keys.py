@@ -60,17 +60,28 @@ def _plain(request: Request) -> dict[str, object]:
 
 def reply_to_json(reply: Reply) -> str:
     """A reply as JSON; its numbers come back bit for bit."""
-    scores = [(s.logprobs.tolist(), s.offsets, s.bounded) for s in reply.scores]
+    scores = [_score(score) for score in reply.scores]
     rest = {name: getattr(reply, name) for name in _SIMPLE if getattr(reply, name)}
     return json.dumps({"scores": scores, **rest}, ensure_ascii=False, separators=(",", ":"))
+
+
+def _score(score: AnswerScore) -> tuple[object, ...]:
+    plain = (score.logprobs.tolist(), score.offsets, score.bounded)
+    return (*plain, score.ranks, score.choices) if score.ranks or score.choices else plain
 
 
 def reply_from_json(text: str) -> Reply:
     """The reply that reply_to_json() wrote."""
     data = cast("dict[str, Any]", json.loads(text))
+    # a reply of an older version holds no ranks and choices
     scores = tuple(
-        AnswerScore(np.array(logprobs, dtype=np.float64), tuple((a, b) for a, b in offsets), tuple(bounded))
-        for logprobs, offsets, bounded in data.pop("scores")
+        AnswerScore(
+            np.array(logprobs, dtype=np.float64),
+            tuple((a, b) for a, b in offsets),
+            tuple(bounded),
+            *(tuple(each) for each in behaviour),
+        )
+        for logprobs, offsets, bounded, *behaviour in data.pop("scores")
     )
     similarities = tuple(data.pop("similarities", ()))
     return Reply(scores, **data, similarities=similarities)

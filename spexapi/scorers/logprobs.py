@@ -42,6 +42,22 @@ def accuracy(reply: Reply) -> float:
     return float(first > max(others))
 
 
+def written(reply: Reply) -> float:
+    """The share of the answer's characters that the model still writes (greedily) before it leaves it.
+
+    1: every token is its first choice. NaN if the backend does not say which tokens are.
+    """
+    score = reply.scores[0]
+    if not score.ranks or not score.offsets:
+        return float("nan")
+    left = next((i for i, rank in enumerate(score.ranks) if rank != 1), None)
+    if left is None:
+        return 1.0
+    if score.ranks[left] == 0:
+        return float("nan")
+    return score.offsets[left][0] / score.offsets[-1][1]
+
+
 def span_values(
     scorer: Scorer, token_values: Floats, offsets: Sequence[tuple[int, int]], span: tuple[int, int]
 ) -> Floats:
@@ -98,4 +114,5 @@ LOGPROB_SCORERS = (
     Scorer("logit", "nats", logit, _logit),
     Scorer("choice", "nats", choice, options=True),
     Scorer("accuracy", "right", accuracy, options=True),
+    Scorer("written", "of the answer", written),
 )

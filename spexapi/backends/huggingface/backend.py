@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from spexapi.backends.base import Capabilities, Generated, Message, Reply, Request
@@ -261,7 +262,12 @@ class HuggingFace:
         self, requests: Sequence[Request], stopped: Callable[[], bool], around: Around | None
     ) -> list[Reply]:
         forcing = self._opened()
-        alignment, _, limit = self._tokenizer()
+        alignment, tokenizer, limit = self._tokenizer()
+
+        @cache
+        def word(token: int) -> str:
+            return str(tokenizer.decode([token]))
+
         reads = read_all(requests, alignment.encode, limit)
         of_read = [(read, [read.rows[i] for i in group]) for read in reads for group in read.groups]
 
@@ -269,11 +275,11 @@ class HuggingFace:
             assert around is not None
             return around([of_read[i][0].request for i in batch], [of_read[i][1][0] for i in batch], starts)
 
-        found = iter(forcing.logprobs([rows for _, rows in of_read], stopped, inside if around else None))
+        found = iter(forcing.score([rows for _, rows in of_read], stopped, inside if around else None))
         return [
             self._written(read.request, around)
             if read.request.write
-            else reply_of(read, [next(found) for _ in read.groups])
+            else reply_of(read, [next(found) for _ in read.groups], word)
             for read in reads
         ]
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spexapi.backends.base import AnswerScore, Reply, Request, TooLong
-from spexapi.backends.huggingface.alignment import Encoded
+from spexapi.backends.huggingface.alignment import AnswerTokens, Encoded
 from spexapi.errors import InputError
 from spexapi.measurements import Floats
+
+# Of one sequence: (t,) log-probabilities in nats, and (t, 2) ranks and ids of the model's first choices.
+TokenScores = tuple[Floats, NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,18 +65,25 @@ def misfit(length: int, rows: Sequence[Encoded], limit: int | None) -> str:
     return TooLong(length, limit, max((len(row.answer.ids) for row in rows), default=0))
 
 
-def reply_of(read: Read, found: Sequence[Sequence[Floats] | None]) -> Reply:
-    """The scores of a request. found: for each of its groups the log-probabilities of its rows."""
+def reply_of(read: Read, found: Sequence[Sequence[TokenScores] | None], word: Callable[[int], str]) -> Reply:
+    """The scores of a request. found: for each of its groups the scores of its rows; word: id -> text."""
     if read.error or not read.rows:
         return Reply(error=read.error or "no answer to score")
-    values: dict[int, Floats] = {}
+    values: dict[int, TokenScores] = {}
     for group, of_group in zip(read.groups, found, strict=True):
         if of_group is None:
             length = len(read.rows[group[0]])
             return Reply(error=f"not enough memory for one prompt of {length:,} tokens", tokens_in=0)
         values |= dict(zip(group, of_group, strict=True))
-    scores = tuple(AnswerScore(values[i], row.answer.offsets) for i, row in enumerate(read.rows))
+    scores = tuple(_scored(row.answer, values[i], word) for i, row in enumerate(read.rows))
     return Reply(scores, tokens_in=sum(len(read.rows[group[0]]) for group in read.groups))
+
+
+def _scored(answer: AnswerTokens, found: TokenScores, word: Callable[[int], str]) -> AnswerScore:
+    logprobs, places = found
+    ranks, first = places.T.tolist()
+    choices = tuple(word(token) for token in first)
+    return AnswerScore(logprobs, answer.offsets, ranks=tuple(ranks), choices=choices)
 
 
 def _read(request: Request, encode: Callable[[Request, int], Encoded], limit: int | None) -> Read:

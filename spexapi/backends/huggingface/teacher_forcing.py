@@ -1,4 +1,4 @@
-"""Token ids -> log-probability of each answer token, in batches that fit the memory."""
+"""Token ids -> log-probability and rank of each answer token, in batches that fit the memory."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from spexapi.backends.huggingface.alignment import Encoded
+from spexapi.backends.huggingface.encoding import TokenScores
 from spexapi.backends.huggingface.loaded import evaluating, forward_parameters
 from spexapi.backends.huggingface.pretrained import CausalModel
-from spexapi.measurements import Floats
 
 # A batch of logits is never larger than this many numbers (256 MiB in float32).
 _MOST_LOGITS = 2**26
@@ -77,15 +77,15 @@ class TeacherForcing:
         """True where positions can be given, so that hidden text does not move what follows."""
         return "position_ids" in self._takes
 
-    def logprobs(
+    def score(
         self, groups: Sequence[Sequence[Encoded]], stopped: Callable[[], bool], around: Around | None = None
-    ) -> list[list[Floats] | None]:
-        """(t,) nats for each sequence of each group, whose sequences differ in their last token alone.
+    ) -> list[list[TokenScores] | None]:
+        """The scores of each sequence of each group, whose sequences differ in their last token alone.
 
         A group is one row of a batch; None where it needs too much memory, or `stopped` came first.
         """
         rows = [group[0] for group in groups]
-        results: list[list[Floats] | None] = [None] * len(rows)
+        results: list[list[TokenScores] | None] = [None] * len(rows)
         widths = [len(row.answer.ids) for row in rows]
         if "logits_to_keep" not in self._takes:
             widths = [len(row) for row in rows]
@@ -160,7 +160,7 @@ class TeacherForcing:
         return [longest - len(row) if self._left else 0 for row in rows]
 
     @torch.inference_mode()
-    def _batch(self, groups: Sequence[Sequence[Encoded]]) -> list[list[Floats]]:
+    def _batch(self, groups: Sequence[Sequence[Encoded]]) -> list[list[TokenScores]]:
         rows = [group[0] for group in groups]
         longest = max(len(row) for row in rows)
         ids = torch.full((len(rows), longest), self._pad, dtype=torch.long)
@@ -193,15 +193,16 @@ class TeacherForcing:
 
 def _chosen(
     logits: torch.Tensor, places: Sequence[slice], answers: Sequence[Sequence[Sequence[int]]]
-) -> list[list[Floats]]:
-    """Of each row the log-probabilities of its answers in nats, (t,) each.
+) -> list[list[TokenScores]]:
+    """The scores of each row's answers.
 
     logits   (rows, positions, v)
     places   the t positions of each row that predict its answers
     answers  t ids for each answer of each row
 
     In float64 where the device has it: in float32 every probability above 1 - 6e-8 would be the same, and a
-    logit of it infinite.
+    logit of it infinite. Of tokens with equal logits the first in the vocabulary has the lower rank, as
+    argmax takes it.
     """
     exact = torch.float32 if logits.device.type == "mps" else torch.float64
     step = max(1, _CHUNK // logits.shape[-1])
@@ -215,15 +216,31 @@ def _chosen(
             *((i, at) for i, p in enumerate(places) for at in range(p.start, p.stop)), strict=True
         )
     )
-    parts = [
-        torch.log_softmax(logits[row[i : i + step], position[i : i + step]].to(exact), dim=-1).gather(
-            1, targets[i : i + step]
-        )
-        for i in range(0, len(targets), step)
-    ]
-    values = np.asarray(torch.cat(parts).cpu().double().numpy(), dtype=np.float64)
-    ends = np.cumsum([p.stop - p.start for p in places])
+    logprobs: list[torch.Tensor] = []
+    ranks: list[torch.Tensor] = []
+    first: list[torch.Tensor] = []
+    for i in range(0, len(targets), step):
+        rows, wanted_ids = logits[row[i : i + step], position[i : i + step]], targets[i : i + step]
+        logprobs.append(torch.log_softmax(rows.to(exact), dim=-1).gather(1, wanted_ids).cpu().double())
+        first.append(rows.argmax(dim=-1).cpu())
+        ranks.append(_ranks(rows, wanted_ids).cpu())
+    values = np.asarray(torch.cat(logprobs).numpy(), dtype=np.float64)
+    places_of = np.stack([torch.cat(ranks).numpy(), np.tile(torch.cat(first).numpy()[:, None], widest)], 2)
+    ends = np.cumsum([p.stop - p.start for p in places])[:-1]
     return [
-        [np.array(found[:, k]) for k in range(len(own))]
-        for own, found in zip(answers, np.split(values, ends[:-1]), strict=True)
+        [(np.array(found[:, k]), np.array(ranked[:, k])) for k in range(len(own))]
+        for own, found, ranked in zip(answers, np.split(values, ends), np.split(places_of, ends), strict=True)
     ]
+
+
+def _ranks(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """The place of each id among all, 1 for the largest logit. logits (r, v), ids (r, k) -> (r, k) int64."""
+    own = logits.gather(1, ids)
+    found: list[torch.Tensor] = []
+    for k in range(ids.shape[1]):
+        value, number = own[:, k : k + 1], ids[:, k : k + 1]
+        before = logits > value
+        equal = logits == value
+        equal[torch.arange(logits.shape[1], device=logits.device)[None] >= number] = False
+        found.append((before | equal).sum(dim=-1) + 1)
+    return torch.stack(found, dim=1)

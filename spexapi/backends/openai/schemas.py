@@ -189,4 +189,6 @@ def _prompt_token(row: Json) -> Token:
         return Token("", None)
     own, *others = map(to_map, row.values())
     top = tuple((token_text(str(other["decoded_token"])), to_number(other["logprob"])) for other in others)
-    return Token(token_text(str(own["decoded_token"])), to_number_or_none(own["logprob"]), top)
+    text, logprob = token_text(str(own["decoded_token"])), to_number_or_none(own["logprob"])
+    rank = own.get("rank")  # vLLM's; a number that cannot be one is no reason to lose the rest
+    return Token(text, logprob, top, rank if isinstance(rank, int) and rank > 0 else 0)

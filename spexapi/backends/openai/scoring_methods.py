@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spexapi.backends.base import AnswerScore, Message, Reply, Request
 from spexapi.backends.json_values import Json
@@ -176,7 +176,9 @@ class Forced:
             endpoint.forced_so_far[request, number] = forced
             raise
         used = [Completion("", calls=tokenizing), *(completion for _, completion in forced)]
-        return answer_in([token for token, _ in forced], answer, ""), added(used)
+        found = answer_in([token for token, _ in forced], answer, "")
+        # the list beside a forced token may be the one after the bias: it does not show the first choice
+        return replace(found, ranks=(), choices=()), added(used)
 
     def _must_be_believable(self, endpoint: Endpoint, of: tuple[Request, int], token: Token) -> None:
         """Raises Unavailable for a number that may be another the next time; a bound is believed then."""

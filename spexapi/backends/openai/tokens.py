@@ -30,11 +30,32 @@ class Token:
 
     logprob  nats, None if the endpoint wrote null
     top      (text, nats) of the likeliest tokens in its place, as listed
+    rank     its place among all tokens as the endpoint has it, 1 = the likeliest; 0 if it does not say
     """
 
     text: str
     logprob: float | None
     top: tuple[tuple[str, float], ...] = ()
+    rank: int = 0
+
+    @property
+    def known_rank(self) -> int:
+        """The endpoint's rank, else what the listed tokens show of it; 0 = unknown.
+
+        As many listed tokens as are likelier stand before it. With none of them it is the first choice.
+        """
+        if self.rank or not self.top or self.logprob is None or self.logprob <= CLAMPED:
+            return self.rank
+        likelier = sum(value > self.logprob and text != self.text for text, value in self.top)
+        # outside the list, or with an equal beside it, its place is not known: only that it is not the first
+        return 1 + likelier
+
+    @property
+    def first_choice(self) -> str:
+        """The text of the likeliest token in its place, "" if that is not known."""
+        if self.known_rank == 1:
+            return self.text
+        return max(self.top, key=lambda pair: pair[1])[0] if self.top else ""
 
 
 def token_text(text: str, raw: object = None) -> str:
@@ -98,7 +119,14 @@ def _score(tokens: Sequence[Token], offsets: Spans) -> AnswerScore:
             )
         values.append(min(0.0, most))
         bounded.append(clamped)
-    return AnswerScore(np.array(values), offsets, tuple(bounded) if any(bounded) else ())
+    ranks, choices = [token.known_rank for token in tokens], [token.first_choice for token in tokens]
+    return AnswerScore(
+        np.array(values),
+        offsets,
+        tuple(bounded) if any(bounded) else (),
+        tuple(ranks) if any(ranks) else (),
+        tuple(choices) if any(choices) else (),
+    )
 
 
 def _from_the_start(texts: Sequence[str], prompt: str, answer: str) -> tuple[list[int], Spans]:
