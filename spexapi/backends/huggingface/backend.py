@@ -266,7 +266,7 @@ class HuggingFace:
 
         @cache
         def word(token: int) -> str:
-            return str(tokenizer.decode([token]))
+            return tokenizer.decode([token], skip_special_tokens=False)
 
         reads = read_all(requests, alignment.encode, limit)
         of_read = [(read, [read.rows[i] for i in group]) for read in reads for group in read.groups]
