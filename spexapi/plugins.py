@@ -27,8 +27,8 @@ A **backend** is where a model runs. It needs a `name` and `score`; all else is 
 An object of it goes wherever a backend does: `spexapi.PromptGame(Moody(), "not bad at all", "good")`.
 `Backend` says what else it may have: `open` and `close` (clients, weights), `generate` (the model's own
 answer), `identity` (then the store keeps its replies), `check` (TooLong before anything is paid),
-`count_tokens`, `token_spans`, `answer_offsets`. A property `limits` may give the `Limits` that the endpoint named
-last. `spexapi.testing.check_all(Moody())` tries it.
+`count_tokens`, `token_spans`, `answer_offsets`. A property `limits` may give the `Limits` that the endpoint
+named last. `spexapi.testing.check_all(Moody())` tries it.
 
 A **scorer** is a function, reply -> value; a `Scorer` can say more, such as its unit:
 

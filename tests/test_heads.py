@@ -131,7 +131,7 @@ def seen_at(module: Any, model: Any, text: str) -> torch.Tensor:
 def test_a_mean_head_writes_its_mean_over_the_reference():
     model = decoder("llama")
     texts = [OTHER, "once upon a time there was a little girl named Lily"]
-    found = values_of(game_of(model, ablation="mean", reference=texts), all_but(8, 6))
+    found = values_of(game_of(model, masking="mean", reference=texts), all_but(8, 6))
 
     module = projection(model, "llama", 1)
     mean = torch.cat([seen_at(module, model, text) for text in texts]).mean(dim=0)[16:24]
@@ -143,9 +143,16 @@ def test_a_mean_head_writes_its_mean_over_the_reference():
     assert abs(found[0] - plainly(model)) > 1e-3
 
 
+def test_ablation_is_the_older_name_of_masking():
+    game = game_of(decoder("llama"), ablation="mean", reference=[OTHER])
+    same = game_of(decoder("llama"), masking="mean", reference=[OTHER])
+    masks = all_but(8, 6)
+    assert values_of(game, masks) == values_of(same, masks)
+
+
 def test_a_resampled_head_says_what_it_says_of_the_other_prompt():
     model = decoder("llama")
-    found = values_of(game_of(model, ablation="resample", reference=[OTHER]), all_but(8, 1))
+    found = values_of(game_of(model, masking="resample", reference=[OTHER]), all_but(8, 1))
 
     donor = seen_at(projection(model, "llama", 0), model, f"{OTHER} {ANSWER}")
     changed = copy.deepcopy(model)
@@ -346,12 +353,15 @@ def test_names_of_parts_are_read_back():
         ({"answer": " "}, "the answer is empty"),
         ({"prompt": [], "answer": None}, "there are no questions"),
         ({"prompt": [spexapi.Question(PROMPT, "")], "answer": None}, "question 1: the answer is empty"),
-        ({"prompt": [spexapi.Question(PROMPT, "yes")], "answer": "no"}, "belong to each Question"),
+        (
+            {"prompt": [spexapi.Question(PROMPT, "yes")], "answer": "no"},
+            "answer and options belong to each Question",
+        ),
         ({"score": "accuracy"}, "at least two different options"),
-        ({"ablation": "noise"}, "unknown ablation 'noise'"),
-        ({"ablation": "mean"}, "needs prompts to take the mean over"),
-        ({"ablation": "resample", "reference": [OTHER, OTHER]}, "one other prompt for each question"),
-        ({"reference": [OTHER]}, "ablation is 'zero'"),
+        ({"masking": "noise"}, "unknown masking 'noise'"),
+        ({"masking": "mean"}, "needs prompts to take the mean over"),
+        ({"masking": "resample", "reference": [OTHER, OTHER]}, "one other prompt for each question"),
+        ({"reference": [OTHER]}, "masking is 'zero'"),
     ],
 )
 def test_bad_input_is_named_before_anything_runs(given_, said):
@@ -386,7 +396,7 @@ def test_a_model_in_training_mode_is_asked_without_dropout_and_left_in_it():
 
 
 def test_resampling_wants_prompts_of_one_length():
-    game = game_of(decoder("llama"), ablation="resample", reference=["yes"])
+    game = game_of(decoder("llama"), masking="resample", reference=["yes"])
     with pytest.raises(InputError, match="give one of the same length"):
         values_of(game, all_but(8))
 

@@ -121,6 +121,37 @@ def test_what_pruning_keeps_of_the_budget_is_said_before_anything_is_measured():
     assert "--verify and --prune keep 17 of the 40 calls" in few.stderr
 
 
+def test_what_stands_in_for_a_part_has_an_older_name_too(tmp_path):
+    asked = (
+        "--backend",
+        "embedded",
+        "--text",
+        PROMPT,
+        "--answer",
+        "cellar",
+        "--unit",
+        "layer",
+        "--budget",
+        16,
+    )
+    for flag in ("--masking", "--ablation"):
+        done = heads(
+            *asked,
+            flag,
+            "mean",
+            "--reference",
+            "Where is the box?",
+            "--budget",
+            16,
+            "--json",
+            tmp_path / flag,
+        )
+        assert done.exit_code == 0, done.stderr
+    first, second = (json.loads((tmp_path / flag).read_text()) for flag in ("--masking", "--ablation"))
+    assert first["target"]["masking"] == "mean"
+    assert first["observations"]["values"] == second["observations"]["values"]
+
+
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
@@ -129,7 +160,11 @@ def test_what_pruning_keeps_of_the_budget_is_said_before_anything_is_measured():
         (("--backend", "embedded", "--text", "a", "--layers", "x"), 2, "write 0-3,7"),
         (("--backend", "embedded", "--text", "a", "--prune", "4-x"), 2, "--prune '4-x' is not understood"),
         (("--backend", "embedded", "--text", "a", "--prune", "4,32"), 2, "--prune 32 of 32 parts"),
-        (("--backend", "embedded", "--text", "a", "--masking", "attention"), 2, "--ablation says"),
+        (
+            ("--backend", "embedded", "--text", "a", "--masking", "attention"),
+            2,
+            "unknown masking 'attention'",
+        ),
         (("--backend", "embedded"), 2, "either as a text or as a file"),
         (("--backend", "hf:no/such/folder", "--text", "a"), 2, "no folder"),
     ],

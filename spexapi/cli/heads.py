@@ -38,9 +38,7 @@ class HeadOptions:
     part: Annotated[
         list[str] | None, typer.Option(help="A part by name, such as 'layer 2 head 5'; repeat it.")
     ] = None
-    ablation: Annotated[
-        str, typer.Option(help="What stands in for a part that is out: zero, mean or resample.")
-    ] = "zero"
+    ablation: Annotated[str | None, typer.Option(help="The older name of --masking.")] = None
     reference: Annotated[
         list[str] | None, typer.Option(help="A prompt to take the mean over, or to resample from; repeat it.")
     ] = None
@@ -54,15 +52,15 @@ class HeadOptions:
 
     def game(self, ask: RunOptions) -> spexapi.HeadGame:
         """The game, built. Raises InputError for options that do not go together."""
-        if ask.masking != "drop" or ask.placeholder is not None:
-            raise InputError("nothing of the text is removed here: --ablation says what stands in for a part")
+        if ask.placeholder is not None:
+            raise InputError("nothing of the text is removed here: --masking says what stands in for a part")
         return spexapi.HeadGame(
             ask.backend if ask.backend.startswith("openai:") else ask.open(),
             self._asked(),
             unit=tuple(self.unit or ["head"]),
             layers=None if self.layers is None else _numbers("--layers", self.layers),
             parts=self.part or None,
-            ablation=self.ablation,
+            masking=self.ablation or ("zero" if ask.masking in (None, "drop") else ask.masking),
             reference=self.reference or (),
             **ask.of_answer(),
         )

@@ -57,9 +57,13 @@ class RunOptions:
     option: Annotated[
         list[str] | None, typer.Option(help="Another answer to weigh against (score choice); repeat it.")
     ] = None
-    masking: Annotated[str, typer.Option(help="How a part is removed: drop, placeholder or attention.")] = (
-        "drop"
-    )
+    masking: Annotated[
+        str | None,
+        typer.Option(
+            help="How a part is removed: drop (default), placeholder or attention; a part of the model: zero"
+            " (default), mean or resample."
+        ),
+    ] = None
     placeholder: Annotated[
         str | None, typer.Option(help="What stands for a removed part (masking placeholder).")
     ] = None
@@ -160,7 +164,7 @@ class RunOptions:
 
     def of_masking(self) -> MaskingOptions:
         """The arguments of a game that takes text away."""
-        return {"masking": self.masking, "placeholder": self.placeholder}
+        return {"masking": self.masking or "drop", "placeholder": self.placeholder}
 
 
 def read_template(path: Path) -> str:

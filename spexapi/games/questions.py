@@ -1,4 +1,4 @@
-"""What a game about the model itself asks: one prompt, or a set of questions, checked when it is built."""
+"""What a game about the model itself asks: one prompt or a set of questions, checked when it is built."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from spexapi.backends.base import Message, Reply
-from spexapi.backends.huggingface.components import ABLATIONS
+from spexapi.backends.huggingface.components import MASKINGS
 from spexapi.backends.huggingface.head_ablation import AblationBaseline
 from spexapi.errors import InputError
 from spexapi.games._asked import Asked, FixedPrompt
@@ -76,7 +76,7 @@ def posed(
     """The questions in order, all read by one score. Raises InputError naming the one that is wrong."""
     questions = _questions(prompt)
     if questions and (answer is not None or options is not None):
-        raise InputError("answer and options belong to each Question where a set of them is given")
+        raise InputError("in a set, answer and options belong to each Question(prompt, answer, options)")
     if not questions:
         chosen = settings(answer, score, options, "drop", None, max_new_tokens, samples)
         return (Asked(FixedPrompt(to_messages(prompt)), chosen),)  # pyright: ignore[reportArgumentType]
@@ -94,33 +94,33 @@ def posed(
     return tuple(found)
 
 
-def filling(
-    ablation: str, reference: Sequence[Prompt], prompts: Sequence[tuple[Message, ...]]
+def baseline(
+    masking: str, reference: Sequence[Prompt], prompts: Sequence[tuple[Message, ...]]
 ) -> AblationBaseline:
-    """What stands in for a part that is out. Raises InputError where the reference does not fit."""
-    if ablation not in ABLATIONS:
-        raise InputError(f"unknown ablation {ablation!r}: use one of {', '.join(ABLATIONS)}")
+    """What stands in for a component that is removed. Raises InputError if the reference does not fit."""
+    if masking not in MASKINGS:
+        raise InputError(f"unknown masking {masking!r} of a model's parts: use one of {', '.join(MASKINGS)}")
     if isinstance(reference, str):
         raise InputError("reference must be a list of prompts, got one text")
     texts = tuple(to_messages(each) for each in reference)
-    if ablation == "zero":
+    if masking == "zero":
         if texts:
-            raise InputError("a reference is given, but ablation is 'zero': use 'mean' or 'resample'")
+            raise InputError("a reference is given, but masking is 'zero': use 'mean' or 'resample'")
         return AblationBaseline()
-    if ablation == "mean":
+    if masking == "mean":
         if not texts:
-            raise InputError("ablation 'mean' needs prompts to take the mean over: reference=[...]")
+            raise InputError("masking 'mean' needs prompts to take the mean over: reference=[...]")
         return AblationBaseline("mean", texts)
     if len(texts) != len(prompts):
         raise InputError(
-            f"ablation 'resample' needs one other prompt for each question: reference has {len(texts)}, there"
+            f"masking 'resample' needs one other prompt for each question: reference has {len(texts)}, there"
             f" are {len(prompts)} questions"
         )
     return AblationBaseline("resample", donors=dict(zip(prompts, texts, strict=True)))
 
 
 def _questions(prompt: object) -> list[Question]:
-    """The questions of a set, none where the prompt is one text or chat. Raises InputError."""
+    """The questions of a set, [] if the prompt is one text or chat. Raises InputError."""
     if isinstance(prompt, Question):
         return [prompt]
     if isinstance(prompt, str) or not isinstance(prompt, Sequence):
@@ -130,5 +130,7 @@ def _questions(prompt: object) -> list[Question]:
         raise InputError("there are no questions: give a prompt, or a list of Question(prompt, answer)")
     found = [each for each in given if isinstance(each, Question)]
     if found and len(found) < len(given):
-        raise InputError("some of the questions are no Question: write Question(prompt, answer) for each")
+        raise InputError(
+            "some questions are Question objects and others not: write Question(prompt, answer) for each"
+        )
     return found

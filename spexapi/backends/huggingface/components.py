@@ -1,4 +1,4 @@
-"""Parts of a model that can be taken out: attention heads, MLP blocks, whole layers, MLP neurons."""
+"""Components of a model that can be removed: attention heads, MLP blocks, whole layers, MLP neurons."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from spexapi.errors import InputError
 
 KINDS = ("head", "mlp", "layer", "neuron")
-ABLATIONS = ("zero", "mean", "resample")
+MASKINGS = ("zero", "mean", "resample")
 _WRITTEN = re.compile(r"layer\s+(\d+)(?:\s+(?:(head|neuron)\s+(\d+)|(mlp)))?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Component:
-    """One part. Layers, heads and neurons are numbered from 0, as the model's own modules are.
+    """One of them. Layers, heads and neurons are numbered from 0, as the model's own modules are.
 
     kind   "head" (a query head: its slice of what goes into the attention's output projection), "mlp" (what
            the block writes), "layer" (all it adds to the stream), "neuron" (of the MLP's inner layer)
@@ -38,9 +38,9 @@ class Component:
 class Inventory:
     """What there is in each layer of a model.
 
-    heads    query heads; 0 where a layer has no attention that is understood
-    mlps     whether its MLP block is
-    neurons  width of the MLP's inner layer, 0 where it has none of its own (a mixture of experts)
+    heads    query heads; 0 if a layer has no attention that is understood
+    mlps     whether it has an MLP block that is understood
+    neurons  width of the MLP's inner layer, 0 if it has none of its own (a mixture of experts)
     seen     what the first layer is made of, for messages
     """
 
@@ -50,12 +50,12 @@ class Inventory:
     seen: str = ""
 
     def count(self, kind: str, layer: int) -> int:
-        """How many parts of a kind a layer has."""
+        """How many components of a kind a layer has."""
         counts = {"head": self.heads, "mlp": self.mlps, "neuron": self.neurons}
         return 1 if kind == "layer" else int(counts[kind][layer])
 
     def choose(self, kinds: Sequence[str], layers: Sequence[int] | None) -> tuple[Component, ...]:
-        """Every part of these kinds in these layers, in the order of the model. Raises InputError."""
+        """All components of these kinds in these layers, in the order of the model. Raises InputError."""
         if wrong := [kind for kind in kinds if kind not in KINDS]:
             raise InputError(f"unknown unit {wrong[0]!r}: use one of {', '.join(KINDS)}")
         chosen = range(len(self.heads)) if layers is None else sorted(set(layers))
@@ -68,20 +68,21 @@ class Inventory:
             for index in range(self.count(kind, layer))
         )
         for kind in kinds:
-            if not any(part.kind == kind for part in found):
+            if not any(each.kind == kind for each in found):
                 raise InputError(self._none_of(kind))
         return found
 
-    def check(self, part: Component) -> None:
-        """Raises InputError where the model has no such part."""
-        self._check_layer(part.layer)
-        there = self.count(part.kind, part.layer)
-        if part.index < there:
+    def check(self, wanted: Component) -> None:
+        """Raises InputError if the model has no such component."""
+        layer, kind = wanted.layer, wanted.kind
+        self._check_layer(layer)
+        there = self.count(kind, layer)
+        if wanted.index < there:
             return
-        if not any(self.count(part.kind, layer) for layer in range(len(self.heads))):
-            raise InputError(self._none_of(part.kind))
-        has = f"{there} {part.kind}s, numbered from 0" if there else f"no {part.kind}"
-        raise InputError(f"there is no {part.label}: layer {part.layer} has {has}")
+        if not any(self.count(kind, each) for each in range(len(self.heads))):
+            raise InputError(self._none_of(kind))
+        has = f"{there} {kind}s, numbered from 0" if there else f"no {kind}"
+        raise InputError(f"there is no {wanted.label}: layer {layer} has {has}")
 
     def _check_layer(self, layer: int) -> None:
         if not 0 <= layer < len(self.heads):
@@ -96,7 +97,7 @@ class Inventory:
 
 
 def to_component(text: str) -> Component:
-    """ "layer 2 head 5" -> that part. Raises InputError with the forms that are known."""
+    """ "layer 2 head 5" -> that component. Raises InputError with the forms that are known."""
     found = _WRITTEN.match(text.strip())
     if found is None:
         raise InputError(

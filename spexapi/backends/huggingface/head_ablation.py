@@ -1,4 +1,4 @@
-"""A local model some of whose parts each request takes out: heads, MLP blocks, layers, neurons."""
+"""A local model from which each request removes components of its own: heads, MLP blocks, layers, neurons."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,38 +17,43 @@ from spexapi.backends.huggingface.alignment import Encoded
 from spexapi.backends.huggingface.architecture import anatomy, inventory
 from spexapi.backends.huggingface.backend import HuggingFace, from_transformers
 from spexapi.backends.huggingface.components import Component, Inventory
+from spexapi.backends.huggingface.pretrained import CausalModel
 from spexapi.backends.registry import open_backend
 from spexapi.errors import InputError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from spexapi.backends.huggingface.ablation_hooks import Ablation, Trace  # imports torch
+
 Messages = tuple[Message, ...]
-_BATCH = 64  # rows that differ in nothing but their parts need no padding: more of them at once
+_BATCH = 64  # rows that differ in nothing but their components need no padding: more of them at once
 
 
 @dataclass(frozen=True, slots=True)
 class AblationBaseline:
-    """What stands in for a part that is out.
+    """What stands in for a component that is removed.
 
-    ablation  "zero": nothing; "mean": the part's mean over all positions of the texts of `reference`;
-              "resample": what it says at the same position of another text, donors[prompt]
+    masking  "zero": nothing; "mean": its mean over all positions of the texts of `reference`; "resample":
+             its output at the same position of another text, donors[prompt]
     """
 
-    ablation: str = "zero"
+    masking: str = "zero"
     reference: tuple[Messages, ...] = ()
     donors: Mapping[Messages, Messages] = field(default_factory=dict[Messages, Messages])
 
 
 class Ablated:
-    """A backend that obeys Request.removed: numbers of `parts`. All else is as its own backend has it.
+    """A backend that obeys Request.removed: numbers of `components`. All else is as its own backend has it.
 
-    One pass of the model takes different parts out of each of its rows.
+    One pass of the model removes other components from each of its rows.
     """
 
-    def __init__(self, own: HuggingFace, parts: Sequence[Component], filling: AblationBaseline) -> None:
-        self._own, self._parts, self._filling = own, tuple(parts), filling
-        self._ablation: Any = None
-        self._means: Any = None
-        self._zero: Any = None
-        self._traces: dict[tuple[Messages, tuple[int, ...]], Any] = {}
+    def __init__(self, own: HuggingFace, components: Sequence[Component], baseline: AblationBaseline) -> None:
+        self._own, self._components, self._baseline = own, tuple(components), baseline
+        self._ablation: Ablation | None = None
+        self._means: Trace | None = None
+        self._traces: dict[tuple[Messages, tuple[int, ...]], Trace] = {}
 
     @property
     def name(self) -> str:
@@ -56,10 +61,10 @@ class Ablated:
 
     @property
     def identity(self) -> str:
-        """Of the weights, the parts and what stands in for them."""
-        own, fill = self._own.identity, self._filling
-        texts = [fill.reference, sorted(fill.donors.items(), key=repr)]
-        said = json.dumps([[p.label for p in self._parts], fill.ablation, repr(texts)])
+        """Of the weights, the components and what stands in for them."""
+        own, base = self._own.identity, self._baseline
+        texts = [base.reference, sorted(base.donors.items(), key=repr)]
+        said = json.dumps([[c.label for c in self._components], base.masking, repr(texts)])
         return f"{own} without parts {hashlib.sha256(said.encode()).hexdigest()[:16]}" if own else ""
 
     @property
@@ -93,7 +98,7 @@ class Ablated:
             return ""
         return (
             f"the prompt has {here:,} tokens and the one to resample from {there:,}: give one of the same"
-            " length, since parts are taken from the same position"
+            " length, since components are taken from the same position"
         )
 
     def answer_offsets(self, messages: Sequence[Message], answer: str) -> tuple[tuple[int, int], ...] | None:
@@ -105,61 +110,60 @@ class Ablated:
     def token_spans(self, text: str) -> list[tuple[int, int]] | None:
         return self._own.token_spans(text)
 
-    def _prepare(self, model: Any) -> None:
-        from spexapi.backends.huggingface.hooks import Ablation, zero  # imports torch
+    def _prepare(self, model: CausalModel) -> None:
+        from spexapi.backends.huggingface.ablation_hooks import Ablation  # imports torch
 
-        ablation, self._zero = Ablation(model, self._parts), zero()
-        if self._filling.ablation == "mean":
-            self._means = ablation.mean([self._own.prompt_ids(text) for text in self._filling.reference])
+        ablation = Ablation(model, self._components)
+        if self._baseline.masking == "mean":
+            self._means = ablation.mean([self._own.prompt_ids(text) for text in self._baseline.reference])
         self._ablation = ablation
 
     def _around(
         self, requests: Sequence[Request], rows: Sequence[Encoded], starts: Sequence[int]
     ) -> AbstractContextManager[None]:
         """The hooks for one batch: row by row what its request removes."""
-        gone = np.zeros((len(requests), len(self._parts)), dtype=np.bool_)
+        from spexapi.backends.huggingface.ablation_hooks import aligned, zero  # imports torch
+
+        assert self._ablation is not None, "open() makes it"
+        gone = np.zeros((len(requests), len(self._components)), dtype=np.bool_)
         for row, request in enumerate(requests):
             gone[row, list(request.removed)] = True
-        if self._filling.ablation == "resample" and gone.any():
-            if not rows:
-                raise InputError(
-                    "nothing can be written while parts are resampled: use ablation='zero' or 'mean'"
-                )
-            traces = [self._trace(r, row) for r, row in zip(requests, rows, strict=True)]
-            from spexapi.backends.huggingface.hooks import aligned  # imports torch
+        if self._baseline.masking != "resample" or not gone.any():
+            means = self._means
+            return self._ablation.without(gone, lambda site: zero() if means is None else means[site])
+        if not rows:
+            raise InputError(
+                "nothing can be written while components are resampled: use masking 'zero' or 'mean'"
+            )
+        traces = [self._trace(self._ablation, r, row) for r, row in zip(requests, rows, strict=True)]
+        longest = max(start + len(row) for row, start in zip(rows, starts, strict=True))
 
-            longest = max(start + len(row) for row, start in zip(rows, starts, strict=True))
+        def of_donors(site: int) -> Tensor:
+            return aligned([trace[site] for trace in traces], starts, longest)
 
-            def of_donors(site: int) -> Any:
-                return aligned([trace[site] for trace in traces], starts, longest)
-
-            return self._ablation.without(gone, of_donors)
-        return self._ablation.without(gone, self._constant)
-
-    def _constant(self, site: int) -> Any:
-        return self._zero if self._means is None else self._means[site]
+        return self._ablation.without(gone, of_donors)
 
     def _donor(self, request: Request) -> Request | None:
-        """The prompt to resample from, the tokens of the answer as behind the prompt itself."""
-        donor = self._filling.donors.get(request.messages)
+        """The prompt to resample from, with the answer's tokens as they are after the prompt itself."""
+        donor = self._baseline.donors.get(request.messages)
         return None if donor is None else Request(donor, request.answers, whole=request.messages)
 
-    def _trace(self, request: Request, row: Encoded) -> Any:
-        """What the donor of this request leaves at each site, the same answer behind it; run once."""
+    def _trace(self, ablation: Ablation, request: Request, row: Encoded) -> Trace:
+        """What the donor of this request leaves at each site, followed by the same answer; run once."""
         key = (request.messages, row.answer.ids)
         if key not in self._traces:
             donor = self._donor(request)
             assert donor is not None, "the game gives every prompt a donor"
             rows = [self._own.encode(donor, i) for i in range(len(request.answers))]
             found = next(other for other in rows if other.answer == row.answer)
-            self._traces[key] = self._ablation.trace([*found.prompt, *found.answer.ids])
+            self._traces[key] = ablation.trace([*found.prompt, *found.answer.ids])
         return self._traces[key]
 
 
 def local_model(model: object, tokenizer: object = None) -> HuggingFace:
     """The backend of a model on this machine, from its name, itself, or a loaded model and its tokenizer.
 
-    Raises InputError for a hosted model, whose parts no one can reach.
+    Raises InputError for a hosted model, whose components no one can reach.
     """
     if tokenizer is not None:
         return from_transformers(model, tokenizer)
@@ -171,13 +175,13 @@ def local_model(model: object, tokenizer: object = None) -> HuggingFace:
     raise InputError(_hosted(found.name))
 
 
-def parts_of(backend: HuggingFace) -> Inventory:
+def components_of(backend: HuggingFace) -> Inventory:
     """What the model is made of; its weights need not be loaded. Raises InputError, BackendError."""
     return inventory(anatomy(backend.modules()))
 
 
 def _hosted(name: str) -> str:
     return (
-        f"{name} does not let anybody into the model, so no part of it can be taken out: use a local one,"
+        f"{name} does not let anybody into the model, so no part of it can be removed: use a local one,"
         " 'embedded' or 'hf:<id or folder>'"
     )

@@ -1,4 +1,4 @@
-"""Takes parts out of a running model through hooks, other parts for each row of a batch."""
+"""Removes components from a running model through hooks, other ones for each row of a batch."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from spexapi.backends.huggingface.architecture import Layer, anatomy
+from spexapi.backends.huggingface.architecture import Layer, anatomy, width
 from spexapi.backends.huggingface.components import Component
 from spexapi.backends.huggingface.loaded import input_device
 from spexapi.backends.huggingface.pretrained import CausalModel
@@ -25,38 +24,37 @@ Trace = tuple[Tensor, ...]  # of each site (positions, features): what one text 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Site:
-    """A place in the model where parts write.
+    """A place in the model where components write.
 
     where  "input" of a module, its "output", or what it "added" to the stream
-    owner  (f,) number of the part that owns a feature, one past the last where none does; (1,): one owns all
+    owner  (f,) number of the component that owns a feature, one past the last if none does; (1,): of all
     """
 
     label: str
-    module: Any
+    module: nn.Module
     where: str
     owner: Tensor
 
 
 class Ablation:
-    """The sites of some parts of one model.
+    """The sites of some components of one model.
 
     A hook acts only in the thread that placed it: another run of the same model is not touched.
     """
 
-    def __init__(self, model: CausalModel, parts: Sequence[Component]) -> None:
+    def __init__(self, model: CausalModel, components: Sequence[Component]) -> None:
         self._model = model
-        self._parts = tuple(parts)
-        self._sites = tuple(_sites(anatomy(model), self._parts))
+        self._sites = tuple(_sites(anatomy(model), components))
 
     @contextmanager
     def without(self, gone: Bools, fill: Callable[[int], Tensor]) -> Generator[None]:
-        """Row r of every batch that runs inside lacks the parts gone[r].
+        """Row r of every batch that runs inside lacks the components gone[r].
 
-        gone  (rows, parts) bool
-        fill  number of a site -> what stands in for a part that is gone: (), (features,) or (rows, positions,
-              features)
+        gone  (rows, components) bool
+        fill  number of a site -> what stands in for a component that is gone: (), (features,) or (rows,
+              positions, features)
 
-        Raises BackendError at the end where a module that was to be changed was never run.
+        Raises BackendError at the end if a module that was to be changed was never run.
         """
         lacks = torch.from_numpy(gone)  # pyright: ignore[reportUnknownMemberType]
         lacks = torch.cat([lacks, torch.zeros((len(gone), 1), dtype=torch.bool)], dim=1)
@@ -75,7 +73,7 @@ class Ablation:
             if number not in ran:
                 raise BackendError(
                     f"{self._sites[number].label} of {type(self._model).__name__} was not run as a module, so"
-                    " nothing could be taken out there: this model's code is not understood"
+                    " nothing could be removed there: this model's code is not understood"
                 )
 
     @torch.inference_mode()
@@ -99,7 +97,7 @@ class Ablation:
 
 
 def zero() -> Tensor:
-    """Stands in for a part that is out and leaves nothing."""
+    """Stands in for a component that is removed and leaves nothing."""
     return torch.zeros(())
 
 
@@ -111,23 +109,26 @@ def aligned(traces: Sequence[Tensor], starts: Sequence[int], longest: int) -> Te
     return whole
 
 
-def _sites(layers: Sequence[Layer], parts: Sequence[Component]) -> list[_Site]:
+def _sites(layers: Sequence[Layer], components: Sequence[Component]) -> list[_Site]:
     found: list[_Site] = []
     for number, layer in enumerate(layers):
-        own = [(i, part) for i, part in enumerate(parts) if part.layer == number]
+        own = [(i, each) for i, each in enumerate(components) if each.layer == number]
         for kind, module, count in (
             ("head", layer.from_heads, layer.heads),
             ("neuron", layer.from_neurons, layer.neurons),
         ):
-            owners = {part.index: i for i, part in own if part.kind == kind}
-            if owners:
-                width = int(getattr(module, "in_features", None) or module.nx) // count
-                owner = torch.tensor([owners.get(i, len(parts)) for i in range(count)])
+            owners = {each.index: i for i, each in own if each.kind == kind}
+            if owners and module is not None:
+                each_width = width(module) // count
+                owner = torch.tensor([owners.get(i, len(components)) for i in range(count)])
                 what = "attention" if kind == "head" else "MLP"
-                found.append(_Site(f"layer {number} {what}", module, "input", owner.repeat_interleave(width)))
+                label = f"layer {number} {what}"
+                found.append(_Site(label, module, "input", owner.repeat_interleave(each_width)))
         for kind, module, where in (("mlp", layer.mlp, "output"), ("layer", layer.whole, "added")):
             found += [
-                _Site(part.label, module, where, torch.tensor([i])) for i, part in own if part.kind == kind
+                _Site(each.label, module, where, torch.tensor([i]))
+                for i, each in own
+                if each.kind == kind and module is not None
             ]
     return found
 
@@ -158,19 +159,21 @@ def _hooked(site: _Site, see: _See) -> Generator[None]:
     """`see` looks at what passes the site, until the block ends."""
     mine, nothing = threading.get_ident(), torch.zeros(())
 
-    def before(_: Any, args: tuple[Any, ...]) -> Any:
+    def before(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if threading.get_ident() != mine:
             return None
         changed = see(args[0], nothing)
         return None if changed is None else (changed, *args[1:])
 
-    def after(_: Any, args: tuple[Any, ...], given: dict[str, Any], output: Any) -> Any:
+    def after(
+        _: nn.Module, args: tuple[Tensor, ...], given: dict[str, Tensor], output: Tensor | tuple[Tensor, ...]
+    ) -> Tensor | tuple[Tensor, ...] | None:
         if threading.get_ident() != mine:
             return None
         base = nothing
         if site.where == "added":
             base = args[0] if args else given["hidden_states"]
-        several = cast("tuple[Any, ...]", output if isinstance(output, tuple) else (output,))
+        several = output if isinstance(output, tuple) else (output,)
         changed = see(several[0], base)
         if changed is None:
             return None
