@@ -132,15 +132,15 @@ def planted(words: set[str]) -> float:
 
 
 def test_one_call_in_ten_goes_wrong_and_no_value_does(openai_server: Server):
-    words = ["lamp", "key", "cellar", "rain", "river", "bridge", "so", "where", "is", "it"]
+    words = ["lamp", "key", "cellar", "rain", "river", "bridge", "so", "where", "is"]
     backend = hosted(openai_server, "table")
     asyncio.run(probed(backend))
     openai_server.reset()
     kinds = [*PASSING, "-9999", "overflow", "refusal"]
-    openai_server.set(faults={kind: 0.1 / len(kinds) for kind in kinds}, seed=11, slow=0.1, wait=0.02)
+    openai_server.set(faults={kind: 0.1 / len(kinds) for kind in kinds}, seed=1, slow=0.1, wait=0.02)
 
     game = spexapi.PromptGame(backend, " ".join(words), "the cellar")
-    found = spexapi.explain(game, engine="exact", budget=2**10, index="moebius")
+    found = spexapi.explain(game, engine="exact", budget=2**9, index="moebius")
 
     counts, seen = openai_server.counts(), found.observations
     assert set(counts["by_fault"]) == set(kinds), "too few calls to meet every kind"
@@ -154,9 +154,9 @@ def test_one_call_in_ten_goes_wrong_and_no_value_does(openai_server: Server):
     # the likeliest token too, so it is another body
     ended = Counter(call["mark"] for call in log if call["fault"] in ("", "slow", "overflow", "refusal"))
     assert set(ended.values()) == {1}
-    assert len(ended) == 2**10
-    assert game.spent.calls == 2**10
-    assert game.spent.retries == len(log) - 2**10
+    assert len(ended) == 2**9
+    assert game.spent.calls == 2**9
+    assert game.spent.retries == len(log) - 2**9
 
 
 @pytest.mark.parametrize("way", ["echo", "prompt_logprobs", "generate", "forced", "prefix"])
