@@ -359,5 +359,5 @@ def test_settings_that_cannot_work_are_refused():
         Lime(width=0)
     with pytest.raises(InputError, match="penalty"):
         ContextCite(penalty=-1)
-    with pytest.raises(InputError, match="200 players at most"):
+    with pytest.raises(InputError, match="up to 200 players"):
         Pairwise().plan(300, 1000, np.random.default_rng(0))

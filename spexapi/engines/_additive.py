@@ -23,6 +23,11 @@ def need_budget(who: str, n_players: int, budget: int, least: int) -> None:
         )
 
 
+def smallest_budget(n_players: int) -> int:
+    """One mask more than the n + 1 coefficients of first order; all 4 of two players."""
+    return n_players + 2 if n_players > 2 else 4
+
+
 def additive_fit(data: FitData, base: float, effects: Floats, *notes: str) -> Fit:
     """The fit value(mask) = base + sum of effects[i] over the players i that are kept.
 

@@ -1,5 +1,8 @@
-"""Which engine fits the game: exact where every mask can be paid for, else ProxySPEX's stack of fits, beside
-SPEX's codes where these alone can find large sets; adaptive where a target was given."""
+"""Chooses the engine that suits the game and the budget.
+
+Exact if every mask can be paid for, else ProxySPEX; next to it SPEX's codes if they alone can find large
+sets; adaptive if a target was given.
+"""
 
 from __future__ import annotations
 
@@ -18,32 +21,33 @@ from spexapi.engines.stack.matching_pursuit import highest_order
 from spexapi.errors import InputError
 from spexapi.measurements import Bools, Measurements
 
-# within these SPEX's masks were seen to cost the other fits nothing; at 5 a player of 200 they did
+# within these two bounds SPEX's masks served the other fits as well as uniform draws; at 5 masks a player of
+# 200 they did not
 _MASKS_A_PLAYER = 9
 _MOST_PAIRS = 250_000
 
 
 @dataclass(frozen=True, slots=True)
 class Auto:
-    """Chooses when it plans; what it chose is in the design's settings["engine"] and in the notes.
+    """Chooses when it plans; the choice is in the design's settings["engine"] and in the notes.
 
-    target_r2  where the run may end before the budget is spent (see Adaptive); None spends it all. Of 39 runs
-               with a budget of 256 a target of 0.9 left 38% of the calls in the median, of those with 16
-               masks a player none: so it is not the default
+    target_r2  R² at which the run may end before the budget is spent (see Adaptive); None spends it all. A
+               target of 0.9 saved 38% of the calls in the median of 39 runs with a budget of 256, and none in
+               those with 16 masks a player: so it is not the default
     """
 
     target_r2: float | None = None
 
     def __post_init__(self) -> None:
         if self.target_r2 is not None:
-            Adaptive(self.target_r2)  # refuses what cannot be reached
+            Adaptive(self.target_r2)  # raises InputError for a target out of range
 
     @property
     def name(self) -> str:
         return "auto"
 
     def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
-        """The plan of the engine it chose. Raises what that raises."""
+        """The plan of the chosen engine. Raises what that raises."""
         whole = n_players <= MOST_PLAYERS and 2**n_players <= budget
         engine: Engine = Exact() if whole else ProxySPEX()
         if whole:
@@ -51,7 +55,7 @@ class Auto:
         else:
             why = f"proxyspex: a budget of {budget} is less than the 2^{n_players} masks of the game"
             if 2 ** min(n_players, 64) <= budget:
-                why = f"proxyspex: exact takes {MOST_PLAYERS} players at most"
+                why = f"proxyspex: exact takes up to {MOST_PLAYERS} players"
             elif _codes_alone(n_players, budget):
                 engine, why = SPEX(), f"spex's masks: sets of {SPEX().order} players are too many to be tried"
         if self.target_r2 is not None:
@@ -81,7 +85,7 @@ class Auto:
 
 
 def _codes_alone(n: int, budget: int) -> bool:
-    """Can only SPEX find sets of five, and are its masks, each uniform, good for the other fits too?"""
+    """True if only SPEX can find sets of five, and its masks, each uniform, serve the other fits too."""
     tried = budget >= _MASKS_A_PLAYER * n and n * budget <= _MOST_PAIRS
     if not tried or highest_order(n, budget) >= SPEX().order:
         return False
@@ -89,7 +93,7 @@ def _codes_alone(n: int, budget: int) -> bool:
 
 
 def _better(coded: Fit, stacked: Fit, seen: Measurements) -> Fit:
-    """SPEX's fit where it predicts masks that neither saw better, by more than a standard error."""
+    """SPEX's fit if it predicts unseen masks better by more than a standard error, else ProxySPEX's."""
     if coded.out_of_fold is None or stacked.out_of_fold is None:
         return stacked
     rows = np.flatnonzero(seen.ok & np.isfinite(coded.out_of_fold) & np.isfinite(stacked.out_of_fold))
@@ -98,12 +102,12 @@ def _better(coded: Fit, stacked: Fit, seen: Measurements) -> Fit:
     values = seen.values[rows]
     errors = [(guesses[rows] - values) ** 2 for guesses in (coded.out_of_fold, stacked.out_of_fold)]
     ahead = errors[1] - errors[0]
-    ours = bool(ahead.mean() > ahead.std() / np.sqrt(len(ahead)))
+    take_spex = bool(ahead.mean() > ahead.std() / np.sqrt(len(ahead)))
     spread = float(values.var()) or 1.0
     r2 = [1 - float(error.mean()) / spread for error in errors]
     note = (
-        f"auto took {'SPEX' if ours else 'ProxySPEX'}: on {len(rows)} masks that neither saw"
+        f"auto took {'SPEX' if take_spex else 'ProxySPEX'}: on {len(rows)} masks that neither saw"
         f" R² is {r2[0]:.2f} with SPEX and {r2[1]:.2f} with ProxySPEX"
     )
-    fit = coded if ours else stacked
+    fit = coded if take_spex else stacked
     return replace(fit, notes=(*fit.notes, note))

@@ -1,4 +1,4 @@
-"""What every engine is: three pure steps, with all waiting between them."""
+"""The contract of an engine: three pure steps, with all waiting between them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from spexapi.measurements import Bools, Floats, Measurements
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
-    """What will be asked, as a value: the same arguments give the same design again.
+    """What will be asked, as a value: equal arguments give equal designs.
 
     n_players  n
     budget     how many masks may be measured in all
     masks      (k, n) bool, k <= budget: what a one-shot engine proposes; adaptive engines start from it
-    exact      True where the masks are all 2^n, so that the spectrum is not an estimate
-    uniform    True where the masks are uniform draws (all kept and none kept apart), on which R² is defined
-    reserve    of the budget, how many fresh uniform masks the run sets aside for the audit, which the engine
-               never sees; none where an exact design is measured to its end
+    exact      True if the masks are all 2^n, so that the spectrum is not an estimate
+    uniform    True if the masks are uniform draws (all kept and none kept apart), on which R² is defined
+    reserve    fresh uniform masks that the run sets aside from the budget for the audit; the engine never
+               sees them. None are set aside if an exact design is measured to its end
     settings   engine-specific values (seeds, codes); numbers, strings and arrays only
     notes      sentences for the audit: which engine, why
     """
@@ -50,13 +50,12 @@ class Fit:
     """What an engine found.
 
     spectrum      predicts any mask
-    intervals     90% interval of each Fourier coefficient, where the engine has them
-    out_of_fold   (m,) predictions of each observation by fits that did not see it, NaN where there is none;
-                  None where the engine leaves that to the audit
+    intervals     90% interval of each Fourier coefficient, if the engine has them
+    out_of_fold   (m,) predictions of each observation by fits that did not see it, NaN if there is none;
+                  None if the engine leaves that to the audit
     notes         sentences for the audit: what was chosen, what could not be used
-    fold          (m,) the fold of each observation, -1 where it was not used; None where the engine has no
-                  folds
-    fold_spectra  for each fold the fit made without it, with all its choices: what predicts out_of_fold
+    fold          (m,) the fold of each observation, -1 if it was not used; None if the engine has no folds
+    fold_spectra  for each fold the fit made without it, all choices included: it predicts out_of_fold
     """
 
     spectrum: Spectrum
@@ -78,7 +77,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """How it is called on the command line and in a saved explanation."""
+        """Its name on the command line and in a saved explanation."""
         ...
 
     def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
@@ -86,14 +85,14 @@ class Engine(Protocol):
         ...
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
-        """The next masks worth paying for, (k, n) bool, k <= remaining; no rows when it has seen enough."""
+        """The next masks worth paying for, (k, n) bool, k <= remaining; no rows if it has seen enough."""
         ...
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
         """Spectrum, intervals and notes.
 
         `seen` may hold NaN, variances and bounds, and fewer rows than planned (a run stopped early); what
-        could not be used is said in the notes. Raises NothingMeasured where no value is finite.
+        could not be used is said in the notes. Raises NothingMeasured if no value is finite.
         """
         ...
 

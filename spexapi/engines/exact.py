@@ -1,4 +1,4 @@
-"""The exact engine: every mask is measured; the spectrum is a transform of the values, not an estimate."""
+"""The exact engine: every mask is measured, and the spectrum is the transform of the values."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ from spexapi.measurements import NORMAL_95, Bools, Floats, Measurements
 
 MOST_PLAYERS = 20
 
-_ZERO = 1e-14  # of the largest value: rounding of the transform, n eps
-_MOST_TERMS = 1_000  # of a fit to part of the masks
+# of the largest value: rounding of the transform, n eps
+_ZERO = 1e-14
+# of a fit to part of the masks
+_MOST_TERMS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """Measures all 2^n masks of at most 20 players; the spectrum is right for every one of them.
+    """Measures all 2^n masks of up to 20 players; the spectrum then has the value of each.
 
-    Where some masks failed or the run was stopped early it is an estimate, and the notes say so: ridge on all
-    interactions up to an order, the order with the smallest leave-one-out error. O'Donnell (2014), chapter 1.
+    If some masks failed or the run was stopped early, it is an estimate, and the notes say so: ridge on all
+    interactions up to the order with the smallest leave-one-out error. O'Donnell (2014), chapter 1.
     """
 
     @property
@@ -41,8 +43,8 @@ class Exact:
         """All masks, in an order drawn from rng: a run stopped early has seen a uniform sample of them."""
         if n_players > MOST_PLAYERS:
             raise BudgetError(
-                f"{n_players} players have 2^{n_players} masks; the exact engine takes {MOST_PLAYERS} players"
-                " at most: choose another engine, such as auto"
+                f"{n_players} players have 2^{n_players} masks; the exact engine takes up to {MOST_PLAYERS}"
+                " players: choose another engine, such as auto"
             )
         if budget < 2**n_players:
             raise BudgetError(
@@ -58,7 +60,7 @@ class Exact:
         return design.masks[left][: max(0, remaining)]
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
-        """The transform where every mask has a value; else an estimate from those that have."""
+        """The transform if every mask has a value; else an estimate from those that have one."""
         n = design.n_players
         once, _ = each_mask_once(seen)
         if not len(once):
@@ -81,7 +83,7 @@ class Exact:
 
 
 def _sparse(n: int, coef: Floats, rounding: float) -> Spectrum:
-    """Coefficient x belongs to the players whose bits are set in x; zeros are dropped, the constant never."""
+    """Coefficient x is that of the players whose bits are set in x; zeros are dropped, the constant never."""
     kept = np.abs(coef) > rounding
     kept[0] = True
     members = all_masks(n)[kept]
@@ -113,7 +115,7 @@ def _estimate(once: Measurements, n_failed: int) -> Fit:
 
 
 def _low_order(n: int, order: int) -> list[Interaction]:
-    """All interactions of at most that many players, the constant first."""
+    """All interactions of up to `order` players, the constant first."""
     return [s for k in range(order + 1) for s in combinations(range(n), k)]
 
 

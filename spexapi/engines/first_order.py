@@ -1,4 +1,4 @@
-"""Baselines that give each player one number: leave-one-out, LIME, ContextCite's lasso."""
+"""Baselines that give each player one number: leave-one-out, LIME and ContextCite's lasso."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from spexapi.engines._additive import additive_fit, design_weights, need_budget
+from spexapi.engines._additive import additive_fit, design_weights, need_budget, smallest_budget
 from spexapi.engines._fit_data import FitData
 from spexapi.engines.base import Design, Fit, next_masks
 from spexapi.engines.lasso import lasso
@@ -20,9 +20,9 @@ from spexapi.measurements import Bools, Measurements
 
 @dataclass(frozen=True, slots=True)
 class LeaveOneOut:
-    """Each player's effect is what the value loses when that player alone is removed.
+    """The effect of each player is what the value loses if that player alone is removed.
 
-    value(mask) is then taken to be value(all) less the effects of the removed players. Cook (1977) for
+    The spectrum is that of value(mask) = value(all) less the effects of the removed players. Cook (1977) for
     examples; Li, Monroe & Jurafsky (2016), "Understanding neural networks through representation erasure",
     for text.
     """
@@ -32,7 +32,7 @@ class LeaveOneOut:
         return "loo"
 
     def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
-        """All players kept, then each one removed: n + 1 masks, whatever the budget is beyond."""
+        """All players kept, then each one removed: n + 1 masks, however large the budget is."""
         need_budget("leave-one-out", n_players, budget, n_players + 1)
         masks = np.concatenate([np.ones((1, n_players), dtype=np.bool_), ~np.eye(n_players, dtype=np.bool_)])
         return Design(n_players, budget, masks, uniform=False)
@@ -41,9 +41,9 @@ class LeaveOneOut:
         return next_masks(design, seen, remaining)
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
-        """Differences of two values. Raises NothingMeasured where the mask that keeps all has no value.
+        """Differences of two values. Raises NothingMeasured if the mask that keeps all has no value.
 
-        A player whose removal has no value gets the effect 0, and the notes say how many do.
+        A player whose removal has no value gets the effect 0; a note says how many do.
         """
         n, data = design.n_players, FitData.of(seen)
         removed = n - data.masks.sum(axis=1)
@@ -61,7 +61,7 @@ class LeaveOneOut:
         effects[players] = full - data.values[alone]
         notes: list[str] = []
         if len(alone) < n:
-            notes.append(f"{n - len(alone)} of {n} players were not measured: their effect stands as 0")
+            notes.append(f"{n - len(alone)} of {n} players were not measured: their effect is given as 0")
         if (unused := int((removed > 1).sum())) > 0:
             notes.append(f"{unused} masks remove several players and were not used")
         return additive_fit(data, float(full - effects.sum()), effects, *notes)
@@ -69,15 +69,15 @@ class LeaveOneOut:
 
 @dataclass(frozen=True, slots=True)
 class Lime:
-    """Ridge near the full input, as LIME's text explainer does it.
+    """Ridge near the full input, as in LIME's text explainer.
 
     width  of the kernel, in hundredths of a cosine distance
 
     A mask removes a uniform number of players, 1 to n; its weight is exp(-d² / (2 width²)), where d is 100
     times the cosine distance from the mask that keeps all; the ridge penalty on effects is 1. Ribeiro, Singh
     & Guestrin (2016), "Why should I trust you?", equations 1 and 2; lime 0.2, lime_text.py. Unlike there,
-    a mask drawn again is not paid again but counted in its weight, all players are kept in place of ten, and
-    values are standardised first, which changes nothing.
+    a mask that is drawn again adds to its weight and is not paid again, all players have an effect and not
+    only ten, and values are standardised first, which changes nothing.
     """
 
     width: float = 25.0
@@ -92,7 +92,7 @@ class Lime:
 
     def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
         """All players kept, then masks that remove 1 to n. BudgetError below min(n + 2, 2^n)."""
-        need_budget("LIME", n_players, budget, _few(n_players))
+        need_budget("LIME", n_players, budget, smallest_budget(n_players))
 
         def draw(count: int) -> Bools:
             return ~subsets_of_sizes(n_players, rng.integers(1, n_players + 1, size=count), rng)
@@ -126,9 +126,9 @@ class ContextCite:
 
     penalty  alpha of the lasso, for columns and values at standard deviation 1
 
-    Cohen-Wang, Shah, Georgiev & Madry (2024), "ContextCite: attributing model generation to context",
-    section 3, arXiv 2409.00729. The package divides the values by the number of answer tokens and leaves
-    their scale; here they are standardised, so that one penalty serves values of any unit. No mask twice.
+    Cohen-Wang, Shah, Georgiev & Madry (2024), "ContextCite: attributing model generation to context", section
+    3, arXiv 2409.00729. The package divides the values by the number of answer tokens and leaves their scale;
+    here they are standardised, so that one penalty serves values of any unit. No mask is asked twice.
     """
 
     penalty: float = 0.01
@@ -150,7 +150,7 @@ class ContextCite:
         return next_masks(design, seen, remaining)
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
-        """Lasso on which players are kept; weak effects are 0."""
+        """Lasso on the kept players; weak effects are 0."""
         data = FitData.of(seen)
         if not data.scale:
             return data.constant()
@@ -158,7 +158,3 @@ class ContextCite:
         left = int(np.count_nonzero(effects))
         note = f"the lasso left {left} of {design.n_players} players with an effect"
         return additive_fit(data, float(base[0]), effects[:, 0], note)
-
-
-def _few(n: int) -> int:
-    return n + 2 if n > 2 else 4

@@ -1,4 +1,4 @@
-"""The Gaussian process engine: for small budgets, with an interval for each coefficient in closed form."""
+"""The Gaussian process engine: for small budgets, with closed-form intervals of the coefficients."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ from spexapi.fourier.spectrum import Interaction
 from spexapi.measurements import NORMAL_95, Bools, Measurements
 
 _SPREAD = (1.0,)
-_SETS = 16_384  # all of 14 players
-_SAID = 0.01  # of the energy: more than that left out is said
+# all sets of 14 players
+_SETS = 16_384
+# of the energy: if the coefficients leave out more, a note says so
+_LEFT_OUT = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class GaussianProcess:
     """Uniform masks; a Gaussian process with a product kernel, one rate for each player.
 
-    Its prior is a spectrum whose interactions get weaker with each player they have, by a factor that the
-    player decides (see `_kernel.Process`). The coefficients and their intervals are those of the posterior at
-    the rates of largest density. The intervals are as good as that prior: they hold nine times of ten in
-    games that look like it, less often for the few strong terms of a game that has nothing else. Rasmussen &
-    Williams (2006), chapters 2 and 5.
+    A priori the variance of a coefficient falls with each player of its set, by a factor of that player's own
+    (see `stack.gp_kernel.Process`). Coefficients and intervals are those of the posterior at the rates of
+    largest density. The intervals are as good as that prior: they hold the truth nine times of ten in games
+    drawn from it, less often for the few strong terms of a game that has no others. Rasmussen & Williams
+    (2006), chapters 2 and 5.
     """
 
     @property
@@ -40,7 +42,7 @@ class GaussianProcess:
         return "gp"
 
     def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
-        """As ProxySPEX plans. InputError above 2,000 masks, whose matrices grow with the square."""
+        """ProxySPEX's plan. InputError above 2,000 masks, as memory grows with their square."""
         if budget > MOST_MASKS:
             raise InputError(
                 f"the Gaussian process takes {MOST_MASKS:,} measurements at most, got a budget of {budget:,}:"
@@ -55,15 +57,15 @@ class GaussianProcess:
     def fit(self, design: Design, seen: Measurements) -> Fit:
         """The posterior's largest coefficients with their 90% intervals; time O(m³).
 
-        Out of fold, the rates are estimated again: leave-one-out at rates that saw the row would promise too
-        much at few masks. More than 2,000 masks are a random 2,000 of them, which is said.
+        The rates are estimated again without each fold: leave-one-out predictions at rates that saw the row
+        are too good for few masks. Of more than 2,000 masks a random sample of 2,000 is used; a note says so.
         """
         seed = design.seed
-        data, row = _at_most(FitData.of(seen), seed)
+        data, row = _sample(FitData.of(seen), seed)
         if not data.scale:
             return data.constant()
         with one_thread():
-            data = impute_censored(data, lambda certain: _quick(certain, seed))
+            data = impute_censored(data, lambda certain: _first_fit(certain, seed))
             process = _process(data, seed)
             support, coef, prior, left = largest(process, _SETS)
             fold = folds(len(data.values), np.random.default_rng(seed))
@@ -92,15 +94,15 @@ def _process(data: FitData, seed: int) -> Process:
     return condition(data.masks, data.values, data.variance, scales)
 
 
-def _quick(certain: FitData, seed: int) -> tuple[Mapping[Interaction, float], float]:
+def _first_fit(certain: FitData, seed: int) -> tuple[Mapping[Interaction, float], float]:
     process = _process(certain, seed)
     support, coef, _, _ = largest(process, _SETS)
     error = float(np.mean((process.left_out - certain.values) ** 2))
     return dict(zip(support, coef.tolist(), strict=True)), error
 
 
-def _at_most(data: FitData, seed: int) -> tuple[FitData, NDArray[np.intp]]:
-    """2,000 of the masks at most; and for each row of the measurements which of these it is, or -1."""
+def _sample(data: FitData, seed: int) -> tuple[FitData, NDArray[np.intp]]:
+    """Up to 2,000 of the masks, and which of these each row of the measurements is, -1 for none."""
     count = len(data.values)
     if count <= MOST_MASKS:
         return data, data.group
@@ -115,6 +117,6 @@ def _notes(process: Process, count: int, left: float) -> list[str]:
     m = len(process.weights)
     noise = process.scales.noise / (process.scales.noise + process.scales.height)
     notes = [f"a Gaussian process over {m} masks: {count} coefficients, {100 * noise:.2g}% taken for noise"]
-    if left > _SAID:
+    if left > _LEFT_OUT:
         notes.append(f"{100 * left:.0f}% of what it predicts lies in coefficients too small and many to list")
     return notes

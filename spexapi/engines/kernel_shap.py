@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb, lgamma
-from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -27,7 +26,7 @@ class KernelShap:
     Minimises sum of weight * (value(mask) - value(nobody) - sum of effects kept)² under that sum; a mask of k
     players has weight (n - 1) / (C(n, k) k (n - k)). Lundberg & Lee (2017), "A unified approach to
     interpreting model predictions", theorem 2; pairs of a mask and its complement: Covert & Lee (2021),
-    "Improving KernelSHAP". Sizes of which all masks fit the budget are taken whole, the others drawn, as in
+    "Improving KernelSHAP". A size is taken whole if all its masks fit the budget, else drawn, as in
     the shap package; unlike there, no effect is set to 0 by a lasso.
     """
 
@@ -36,7 +35,7 @@ class KernelShap:
         return "kernelshap"
 
     def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
-        """All kept, none kept, then pairs. BudgetError below 2n, with which n effects can be told apart."""
+        """All kept, none kept, then pairs. BudgetError below 2n masks, which n effects need."""
         need_budget("KernelSHAP", n_players, budget, 2 * n_players)
         ends = np.array([[True] * n_players, [False] * n_players])
         pairs, weights = _pairs(n_players, (budget - 2) // 2, rng)
@@ -50,7 +49,7 @@ class KernelShap:
     def fit(self, design: Design, seen: Measurements) -> Fit:
         """Masks of another design are weighed by the kernel, as uniform draws.
 
-        Where all kept or none kept has no value, the sum is left free and the notes say so.
+        If all kept or none kept has no value, the sum is left free, and a note says so.
         """
         n, data = design.n_players, FitData.of(seen)
         if not data.scale:
@@ -68,7 +67,7 @@ class KernelShap:
 
 
 def _constrained(data: FitData, inner: Bools, weights: Floats, base: float, total: float) -> Fit:
-    """Effects that add up to `total`: an equal share of it, and a part that adds up to 0."""
+    """Effects that add up to `total`: an equal share of it each, and a part that adds up to 0."""
     masks: Floats = data.masks[inner].astype(np.float64)
     n, notes = masks.shape[1], list[str]()
     share: Floats = masks.mean(axis=1)
@@ -76,15 +75,14 @@ def _constrained(data: FitData, inner: Bools, weights: Floats, base: float, tota
     # rows that add up to 0: so does the shortest solution
     rows = (masks - share[:, None]) * root[:, None]
     target = (data.values[inner] - base - share * total) * root
-    lstsq: Any = np.linalg.lstsq  # its parts have no types
-    apart, _, rank, _ = lstsq(rows, target, rcond=None)
+    apart, _, rank, _ = np.linalg.lstsq(rows, target, rcond=None)
     if rank < n - 1:
         notes.append(f"the masks tell {rank + 1} of {n} effects apart: more are needed for the rest")
     return additive_fit(data, base, total / n + apart, *notes)
 
 
 def _free(data: FitData, inner: Bools, weights: Floats) -> Fit:
-    """Without the two ends, the constant is fitted as well."""
+    """Without the values of all kept and none kept the constant is fitted as well."""
     n = len(data.masks[0])
     note = "all kept or none kept has no value, so the effects do not add up to their difference"
     if not inner.any():
@@ -96,7 +94,7 @@ def _free(data: FitData, inner: Bools, weights: Floats) -> Fit:
 
 
 def _kernel(n: int, kept: NDArray[np.intp]) -> Floats:
-    """(m,) Shapley kernel of a mask that keeps so many, largest 1; 0 for none and all."""
+    """(m,) Shapley kernel of masks by their number of kept players, largest 1; 0 for none and all."""
     inner = (kept > 0) & (kept < n)
     log = np.array([lgamma(k) + lgamma(n - k) if ok else -np.inf for k, ok in zip(kept, inner, strict=True)])
     return np.exp(log - log.max()) if inner.any() else np.zeros(len(kept))
@@ -105,7 +103,7 @@ def _kernel(n: int, kept: NDArray[np.intp]) -> Floats:
 def _pairs(n: int, count: int, rng: Generator) -> tuple[Bools, Floats]:
     """(k, n) bool, one mask of each pair, k <= count, and the weight (k,) of each mask of the pair.
 
-    From the smallest size on, a size is taken whole while its share of the draws would hold it anyway.
+    From the smallest size on, a size is taken whole as long as its share of the draws is as large anyway.
     """
     halves = np.arange(1, n // 2 + 1)
     share = np.where(2 * halves == n, 1.0, 2.0) / (halves * (n - halves))  # of the kernel's weight, by size

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from spexapi.engines._additive import need_budget
+from spexapi.engines._additive import need_budget, smallest_budget
 from spexapi.engines._fit_data import FitData, bounds_unused
 from spexapi.engines.base import Design, Fit, next_masks
 from spexapi.engines.lasso import lasso, lasso_penalties
@@ -20,19 +20,22 @@ from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import parities
 from spexapi.measurements import Bools, Floats, Measurements
 
-MOST_PLAYERS = 200  # 20,101 terms; a fit then takes a few seconds
+# 20,101 terms; a fit then takes a few seconds
+MOST_PLAYERS = 200
 
-_LASSO_TERMS = 2_080  # 64 players: a second or two; beyond, ridge alone
-_FEWEST = 10  # values for which five folds mean something
+# 64 players: a second or two; beyond, ridge alone
+_LASSO_TERMS = 2_080
+# values: with fewer, five folds say nothing
+_FEWEST = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Pairwise:
     """All players and all pairs on uniform masks: the faith-Banzhaf interactions of order 2, estimated.
 
-    The best approximation of order 2 over uniform masks is the spectrum cut there. Tsai, Yeh & Ravikumar
-    (2023), "Faith-Shap", theorem on faith-Banzhaf; Hammer & Holzman (1992). Where masks are fewer than terms
-    (the usual case) least squares has no answer: ridge with the penalty by leave-one-out, or lasso (penalty
+    The best approximation of order 2 over uniform masks is the spectrum up to order 2. Tsai, Yeh & Ravikumar
+    (2023), "Faith-Shap", theorem on faith-Banzhaf; Hammer & Holzman (1992). With fewer masks than terms (the
+    usual case) least squares has no unique answer: ridge with the penalty by leave-one-out, or lasso (penalty
     by five folds), whichever predicts the left-out folds better.
     """
 
@@ -42,11 +45,11 @@ class Pairwise:
 
     def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
         """Uniform masks, none twice. BudgetError below n + 2, InputError above 200 players."""
-        need_budget("pairs", n_players, budget, n_players + 2 if n_players > 2 else 4)
+        need_budget("pairs", n_players, budget, smallest_budget(n_players))
         if n_players > MOST_PLAYERS:
             raise InputError(
                 f"{n_players} players have {n_players * (n_players - 1) // 2:,} pairs; the pairwise engine"
-                f" takes {MOST_PLAYERS} players at most: choose proxyspex, or make fewer, larger players"
+                f" takes up to {MOST_PLAYERS} players: choose proxyspex, or make fewer, larger players"
             )
         masks = uniform_masks(n_players, budget, rng)
         return Design(n_players, budget, masks, settings={"seed": int(rng.integers(2**31))})
@@ -55,7 +58,7 @@ class Pairwise:
         return next_masks(design, seen, remaining)
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
-        """Time O(m s min(m, s)) for s terms, six times over, and the lasso's."""
+        """Ridge or lasso. Time O(m s min(m, s)) for s terms, six times, and that of the lasso."""
         n, data = design.n_players, FitData.of(seen)
         if not data.scale:
             return data.constant()
@@ -69,7 +72,7 @@ class Pairwise:
 
 
 def _better(columns: NDArray[np.int8], values: Floats, rng: Generator) -> tuple[Floats, str]:
-    """(1 + s,) coefficients, the constant first, and what they come from."""
+    """(1 + s,) coefficients, the constant first, and the name of the method."""
     whole = _ridge(columns, values)
     if len(values) < _FEWEST or columns.shape[1] > _LASSO_TERMS:
         return whole, "ridge"

@@ -1,4 +1,4 @@
-"""ProxySPEX: boosted trees learn the value function, their Fourier transform names its interactions."""
+"""ProxySPEX: the Fourier transform of boosted trees, stacked with regressions on its terms."""
 
 from __future__ import annotations
 
@@ -23,21 +23,24 @@ from spexapi.fourier.spectrum import Interaction, truncate
 from spexapi.measurements import Bools, Measurements
 
 _FEWEST_FOR_TREES = 8
-_ENERGY = 0.9999  # of the combined spectrum; what is left out is noise by any measure
+# of the energy of the stacked spectrum: the rest is many terms below any noise
+_ENERGY = 0.9999
+# a smaller weight is not named in the notes
+_LEAST_SHARE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
 class ProxySPEX:
-    """Uniform masks, boosted trees, their exact spectrum, and regressions on its terms, combined.
+    """Uniform masks; a stack of boosted trees, regressions on their terms, and other learners.
 
-    published   the recipe of the paper as it stands: a grid search over 12 settings in 5 folds, the terms
-                that hold 95% of the energy, ridge
+    published  the recipe of the paper: a grid search over 12 settings in 5 folds, the terms that hold 95% of
+               the energy, ridge
 
-    Butler et al., "ProxySPEX", NeurIPS 2025, arXiv 2505.17495. Unlike it, nothing is searched or cut at 95%:
-    trees on random parts of the samples and players need no grid; ridge and lasso take each term's size in
-    the trees as their prior; up to 2,000 masks, Gaussian processes over masks join them; a matching pursuit
-    among all sets of few players finds strong ones whose parts say nothing, which no tree can; and the fits
-    are weighed against each other by what they predict out of fold.
+    Butler et al., "ProxySPEX", NeurIPS 2025, arXiv 2505.17495. The default departs from it: trees on random
+    parts of the samples and players need no grid search; ridge and lasso take the size of each term in the
+    trees as their prior, so no term is cut; up to 2,000 masks Gaussian processes join the stack; a matching
+    pursuit over all sets of few players finds strong ones whose subsets have no effect, which trees miss.
+    Each learner is weighed by its out-of-fold predictions.
     """
 
     published: bool = False
@@ -66,36 +69,36 @@ class ProxySPEX:
         return next_masks(design, seen, remaining)
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
-        """The combined spectrum with its out-of-fold predictions; time mostly trees, O(m n) of them.
+        """The stacked spectrum with its out-of-fold predictions. Time mostly that of the trees, O(m n).
 
-        Failed masks are left out, equal masks averaged, noisy values weighed by their variance, censored ones
-        replaced by what the others predict within their bounds. Fewer than 8 masks give single players, one a
-        constant.
+        Failed masks are left out, repeated ones averaged, noisy values weighed by their variance, censored
+        ones replaced by predictions within their bounds. Fewer than 8 masks give single players only, one
+        mask a constant.
         """
         data = FitData.of(seen)
         if not data.scale:
             return data.constant()
         if len(data.values) < _FEWEST_FOR_TREES:
-            member = first_order(data.masks, data.values)
-            found = dict(zip(member.support, member.coef[:, 0].tolist(), strict=True))
+            learner = first_order(data.masks, data.values)
+            found = dict(zip(learner.support, learner.coef[:, 0].tolist(), strict=True))
             note = f"{len(data.values)} values are enough for single players only, not for interactions"
             return Fit(data.spectrum(found), notes=(*data.notes, note))
         if self.published:
             rng = np.random.default_rng(design.seed)
-            spectrum, growth = published(data.masks, data.values, rng)
-            chosen = f"{growth.trees} trees of depth {growth.depth}, rate {growth.rate}"
+            spectrum, params = published(data.masks, data.values, rng)
+            chosen = f"{params.trees} trees of depth {params.depth}, rate {params.rate}"
             notes = (*data.notes, *bounds_unused(data), f"the published recipe chose {chosen}")
             return Fit(data.spectrum(spectrum.coef), notes=notes)
-        return _combined(data, seen, design.seed)
+        return _fit_stack(data, seen, design.seed)
 
 
-def _combined(data: FitData, seen: Measurements, seed: int) -> Fit:
-    def quick(certain: FitData) -> tuple[Mapping[Interaction, float], float]:
+def _fit_stack(data: FitData, seen: Measurements, seed: int) -> Fit:
+    def first_fit(certain: FitData) -> tuple[Mapping[Interaction, float], float]:
         found = _stacked(certain, folds(len(certain.values), np.random.default_rng(seed)), seed)
         return found.coef, float(np.mean((found.out_of_fold - certain.values) ** 2))
 
     with one_thread():
-        data = impute_censored(data, quick)
+        data = impute_censored(data, first_fit)
         fold = folds(len(data.values), np.random.default_rng(seed))
         found = _stacked(data, fold, seed)
     without = tuple(truncate(data.spectrum(coef), _ENERGY) for coef in found.without)
@@ -103,7 +106,7 @@ def _combined(data: FitData, seen: Measurements, seed: int) -> Fit:
     return Fit(
         truncate(data.spectrum(found.coef), _ENERGY),
         out_of_fold=predict_out_of_fold(without, of_rows, seen.masks),
-        notes=(*data.notes, _what_carried(found.shares, len(data.values))),
+        notes=(*data.notes, _weights_note(found.shares, len(data.values))),
         fold=of_rows,
         fold_spectra=without,
     )
@@ -128,10 +131,10 @@ def _stacked(data: FitData, fold: NDArray[np.intp], seed: int) -> Stack:
     return stack(data.masks, data.values, fit, fold, weights)
 
 
-def _what_carried(shares: list[tuple[str, float]], count: int) -> str:
-    """Which learners carried the weight, the heaviest first, in words."""
-    heard = sorted((share for share in shares if share[1] > 0.005), key=lambda share: -share[1])
-    parts = ", ".join(f"{100 * weight:.0f}% {name}" for name, weight in heard)
-    if not heard:
+def _weights_note(shares: list[tuple[str, float]], count: int) -> str:
+    """A sentence: the weights of the learners, the largest first."""
+    named = sorted((share for share in shares if share[1] > _LEAST_SHARE), key=lambda share: -share[1])
+    parts = ", ".join(f"{100 * weight:.0f}% {name}" for name, weight in named)
+    if not named:
         return f"combined from {count} masks: no fit predicted masks it had not seen better than the mean"
     return f"combined from {count} masks, weighed by what each predicts for masks it had not seen: {parts}"

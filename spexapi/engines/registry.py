@@ -1,4 +1,4 @@
-"""Engines by name: those installed as entry points `spexapi.engines`, and those that come with spexapi."""
+"""Engines by name: those of spexapi, and those that other packages install as entry points."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BUILT_IN = {
 
 
 def known_engines() -> dict[str, str]:
-    """Name -> where it comes from: `module:attribute`, with the distribution where it is not spexapi."""
+    """Name -> where it comes from: `module:attribute`, with the distribution if it is not spexapi."""
     found = dict(_BUILT_IN)
     for point in entry_points(group=_GROUP):
         owner = point.dist.name if point.dist is not None else "unknown"
@@ -38,7 +38,7 @@ def known_engines() -> dict[str, str]:
 def find_engine(engine: str | Engine) -> Engine:
     """The engine of that name with its defaults; an engine object is given back as it is.
 
-    Raises InputError naming the known ones where there is none of that name, or where it cannot be loaded.
+    Raises InputError, naming the known ones, if there is none of that name or it cannot be loaded.
     """
     if isinstance(engine, Engine):
         return engine
@@ -47,13 +47,13 @@ def find_engine(engine: str | Engine) -> Engine:
     known = known_engines()
     if engine not in known:
         raise InputError(f"no engine is called {engine!r}; known are {', '.join(known)}")
-    where = known[engine].split(" ")[0]
-    module, _, attribute = where.partition(":")
+    source = known[engine].split(" ")[0]
+    module, _, attribute = source.partition(":")
     try:
         made: object = getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise InputError(f"the engine {engine!r} at {where} cannot be loaded: {error}") from error
+        raise InputError(f"the engine {engine!r} at {source} cannot be loaded: {error}") from error
     made = cast("type[object]", made)() if callable(made) else made
     if not isinstance(made, Engine):
-        raise InputError(f"the engine {engine!r} at {where} lacks name, plan, propose or fit")
+        raise InputError(f"the engine {engine!r} at {source} lacks name, plan, propose or fit")
     return made

@@ -1,4 +1,4 @@
-"""SPEX: masks from error-correcting codes hash the spectrum into bins, where strong terms spell names."""
+"""SPEX: masks from error-correcting codes hash the spectrum into bins, decoded into terms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spexapi.engines._fit_data import FitData, bounds_unused
 from spexapi.engines.base import Design, Fit, next_masks
 from spexapi.engines.codes.bch import bch
 from spexapi.engines.codes.peeling import Hashing, peel
-from spexapi.engines.codes.refit import size
+from spexapi.engines.codes.refit import refit_terms
 from spexapi.engines.proxyspex import ProxySPEX
 from spexapi.engines.stack.matching_pursuit import Halves, highest_order, pursue
 from spexapi.errors import BudgetError, InputError
@@ -20,30 +20,37 @@ from spexapi.fourier.masks import uniform_masks, unique_rows
 from spexapi.fourier.spectrum import Interaction, truncate
 from spexapi.measurements import Bools, Floats, Measurements
 
-_FEWEST_BITS = 3  # of a bin's number: 8 bins a group, as in the published SPEX
+# of a bin's number: 8 bins a group, as in the published SPEX
+_FEWEST_BITS = 3
 _LOWEST_ORDER = 2
-_RESERVE = 16  # uniform masks at least, and one in ten of the budget
-_SHARE = 10
-_SHARE_OF_THE_SMALLEST = 12  # what 3 groups of 8 bins leave of their published price
-_COMPLETE = 0.5  # of a group's masks must have a value, or its bins are mostly guesses
-_ENERGY = 0.9999  # of the spectrum; what is left out is noise by any measure
+# uniform masks: 16 at least, and one in ten of the budget
+_RESERVE, _SHARE = 16, 10
+# one in twelve: what 3 groups of 8 bins leave of their published price
+_SHARE_OF_THE_SMALLEST = 12
+# of a group's masks must have a value, or its bins are mostly guesses
+_COMPLETE = 0.5
+# of the energy of the spectrum: the rest is many terms below any noise
+_ENERGY = 0.9999
+# terms: 64, or one for 4 masks if that is more
+_MOST_TERMS, _MASKS_A_TERM = 64, 4
 _HIGHEST_ORDER = 10
 _MOST_GROUPS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class SPEX:
-    """Finds few strong terms among all sets of up to `order` players, whether or not their parts matter too.
+    """Recovers few strong terms among all sets of up to `order` players, also if their subsets do not matter.
 
-    order     players of a set at most; lowered, to 2 if need be, where only that fits the budget
-    groups    of masks at least, each a different hashing of the spectrum; more where the budget has room
-    combined  also fit boosted trees and regressions on their terms, and weigh them in where they predict the
-              uniform masks better than SPEX's terms do
+    order     highest order of a term; lowered, down to 2, if the budget requires it
+    groups    fewest groups of masks, each with another hashing of the spectrum; more if the budget allows
+    combined  stack with boosted trees and regressions on their terms if that predicts the uniform masks
+              better
 
-    Kang et al., "SPEX", ICML 2025, arXiv 2502.13870. Unlike its code, a random shift makes every mask
-    uniform; terms are believed by the extended BIC over all groups; where all sets can be tried, a matching
-    pursuit finds those that share all their bins with others; the refit by ridge on all masks is run; masks
-    asked twice are bought once, and those saved are uniform masks for the refit and the audit.
+    Kang et al., "SPEX", ICML 2025, arXiv 2502.13870. It departs from the published code: a random shift makes
+    every mask uniform; terms are selected by the extended BIC over all groups; if all sets can be tried, a
+    matching pursuit recovers those that share all their bins with others; the coefficients are refitted by
+    ridge on all masks; masks asked twice are paid once, and those saved are uniform masks for the refit and
+    the audit.
     """
 
     order: int = 5
@@ -55,12 +62,12 @@ class SPEX:
         return "spex"
 
     def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
-        """Two anchors and uniform masks, max(16, 10%) of the budget or more, then the groups one by one.
+        """All kept, none kept and uniform masks, max(16, 10%) of the budget or more; then group after group.
 
-        No choice of terms sees the uniform masks: the audit rests on them. At the published price of the
-        smallest design they are a twelfth of the budget. The most bins that fit, 8 or more a group, for sets
-        of `order` players; fewer players only where 8 bins do not fit. Raises BudgetError with the smallest
-        budget, InputError for settings out of range.
+        No term is selected with the uniform masks: the audit rests on them. At the published price of the
+        smallest design they are a twelfth of the budget. Each group has as many bins as fit, 8 or more, for
+        sets of `order` players; the order is lowered only if 8 bins do not fit. Raises BudgetError with the
+        smallest budget, InputError for settings out of range.
         """
         self._check(n_players)
         orders = range(min(self.order, n_players), min(self.order, _LOWEST_ORDER) - 1, -1)
@@ -95,12 +102,12 @@ class SPEX:
         return Design(n_players, budget, np.concatenate([apart, hashed]), settings=settings, notes=(note,))
 
     def smallest_budget(self, n_players: int) -> int:
-        """What `plan` accepts: with 3 groups the published 24 (P + 1), P the parity bits for sets of 2."""
+        """What `plan` needs: with 3 groups the published 24 (P + 1), with P parity bits for sets of 2."""
         self._check(n_players)
         return _smallest(n_players, min(self.order, _LOWEST_ORDER), self.groups)
 
     def budget_of_its_order(self, n_players: int) -> int:
-        """From where on `plan` takes sets of `order` players."""
+        """The smallest with which `plan` does not lower the order."""
         self._check(n_players)
         return _smallest(n_players, min(self.order, n_players), self.groups)
 
@@ -109,11 +116,11 @@ class SPEX:
         return next_masks(design, seen, remaining)
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
-        """Terms by decoding and peeling, their sizes by ridge on all masks; tenths of a second to a few.
+        """Support recovery by decoding and peeling, then a refit by ridge on all masks; up to a few seconds.
 
-        Failed masks count in the transform as what the fit says without them. A run of which less than two
-        groups have values enough is fitted by ProxySPEX on what there is. The predictions out of fold are
-        those of uniform masks only: no choice of terms saw them.
+        A failed mask counts in the transform as what the fit without it predicts. If fewer than two groups
+        are half complete, ProxySPEX fits the values there are. Only the uniform masks have out-of-fold
+        predictions: no term was selected with them.
         """
         data, hashing = FitData.of(seen), _hashing(design)
         if not data.scale:
@@ -129,15 +136,15 @@ class SPEX:
             return _without_codes(design, seen, (row >= 0) & apart[row], f"{len(groups)} of {len(share)}")
         notes = _gaps(seen, data, int(np.isnan(asked).sum()), len(groups), len(share))
         part = Hashing(hashing.matrices[groups], hashing.shift, hashing.code)
-        most, order = max(64, len(masks) // 4), min(self.order, design.n_players)
-        terms = _terms(part, asked[groups].ravel(), most, order)
+        most = max(_MOST_TERMS, len(masks) // _MASKS_A_TERM)
+        terms = _recover_support(part, asked[groups].ravel(), most, min(self.order, design.n_players))
         notes.append(f"{len(terms) - 1} terms stand out of the noise in {len(masks):,} masks")
-        sized = size(terms, masks, data.values, apart, seed=design.seed, combined=self.combined)
-        spectrum = truncate(data.spectrum(sized.coef), _ENERGY)
-        if sized.out_of_fold is None:
-            return Fit(spectrum, notes=(*notes, sized.note))
-        out_of_fold = np.where(row >= 0, data.centre + data.scale * sized.out_of_fold[row], np.nan)
-        return Fit(spectrum, out_of_fold=out_of_fold, notes=(*notes, sized.note))
+        found = refit_terms(terms, masks, data.values, apart, seed=design.seed, combined=self.combined)
+        spectrum = truncate(data.spectrum(found.coef), _ENERGY)
+        if found.out_of_fold is None:
+            return Fit(spectrum, notes=(*notes, found.note))
+        out_of_fold = np.where(row >= 0, data.centre + data.scale * found.out_of_fold[row], np.nan)
+        return Fit(spectrum, out_of_fold=out_of_fold, notes=(*notes, found.note))
 
     def _check(self, n_players: int) -> None:
         if n_players < 2:
@@ -149,7 +156,7 @@ class SPEX:
 
 
 def _asked(n: int, order: int, bits: int, groups: int) -> int:
-    """Masks of a design, each once: those of number 0 are the same in all groups."""
+    """The different masks of a design: those of number 0 are the same in all groups."""
     return (bch(n, order).n_checks + 1) * (groups * (2**bits - 1) + 1)
 
 
@@ -167,13 +174,13 @@ def _smallest(n: int, order: int, groups: int) -> int:
 
 
 def _not_among(masks: Bools, others: Bools) -> Bools:
-    """Those rows that others has not."""
+    """The rows that `others` does not have."""
     _, group = unique_rows(np.concatenate([others, masks]))
     return masks[~np.isin(group[len(others) :], group[: len(others)])]
 
 
 def _without_codes(design: Design, seen: Measurements, apart: Bools, complete: str) -> Fit:
-    """What ProxySPEX finds; it is judged on uniform masks only, since blocks of masks resemble each other."""
+    """ProxySPEX's fit; it is judged on uniform masks only, as the masks of a block resemble each other."""
     found = ProxySPEX().fit(design, seen)
     note = (
         f"{complete} groups of masks are complete enough to decode, and SPEX needs 2: this is ProxySPEX on"
@@ -183,10 +190,10 @@ def _without_codes(design: Design, seen: Measurements, apart: Bools, complete: s
     return replace(found, out_of_fold=guesses, notes=(note, *found.notes))
 
 
-def _terms(hashing: Hashing, values: Floats, most: int, order: int) -> list[Interaction]:
-    """By peeling; then, where all sets of up to `order` players can be tried, by matching pursuit among them.
+def _recover_support(hashing: Hashing, values: Floats, most: int, order: int) -> list[Interaction]:
+    """Terms by peeling; then by matching pursuit, if all sets of up to `order` players can be tried.
 
-    Bins in which several strong terms meet stay closed to the first and not to the second.
+    Peeling cannot resolve a bin in which several strong terms collide; the pursuit can.
     """
     terms, _ = peel(hashing, values, most)
     known = np.flatnonzero(np.isfinite(values))
@@ -199,21 +206,21 @@ def _terms(hashing: Hashing, values: Floats, most: int, order: int) -> list[Inte
 
 
 def _hashing(design: Design) -> Hashing:
-    """Raises InputError where the design is another engine's."""
-    given = design.settings
-    if not {"order", "matrices", "shift"} <= set(given):
+    """Raises InputError if the design is another engine's."""
+    settings = design.settings
+    if not {"order", "matrices", "shift"} <= set(settings):
         raise InputError("this design was not made by spex: it lacks order, matrices or shift")
-    matrices, shift = (np.asarray(given[key], dtype=np.bool_) for key in ("matrices", "shift"))
-    return Hashing(matrices, shift, bch(design.n_players, int(str(given["order"]))))
+    matrices, shift = (np.asarray(settings[key], dtype=np.bool_) for key in ("matrices", "shift"))
+    return Hashing(matrices, shift, bch(design.n_players, int(str(settings["order"]))))
 
 
 def _look_up(asked: Bools, masks: Bools) -> tuple[NDArray[np.intp], Bools]:
-    """For each mask asked, its row in masks, -1 where there is none; and (m,) which masks were asked."""
+    """For each mask asked, its row in masks, -1 if there is none; and (m,) which masks were asked."""
     _, group = unique_rows(np.concatenate([masks, asked]))
-    inside, where = group[len(masks) :].copy(), group[: len(masks)]
+    inside, own = group[len(masks) :].copy(), group[: len(masks)]
     # masks differ from each other, so their groups count from 0 in their order
     inside[inside >= len(masks)] = -1
-    return inside, np.isin(where, inside)
+    return inside, np.isin(own, inside)
 
 
 def _gaps(seen: Measurements, data: FitData, missing: int, complete: int, groups: int) -> list[str]:
@@ -223,7 +230,7 @@ def _gaps(seen: Measurements, data: FitData, missing: int, complete: int, groups
     notes += bounds_unused(data)
     if missing:
         notes.append(
-            f"{missing} masks of the transform have no value: they count as what the fit without them says"
+            f"{missing} masks of the transform have no value: each counts as what the fit predicts for it"
         )
     if complete < groups:
         notes.append(f"{complete} of {groups} groups of masks are complete enough to decode")

@@ -23,8 +23,8 @@ class Ridge:
 
     coef      (s,)
     penalty   the one given or chosen
-    left_out  (m,) the leave-one-out prediction of each row, at this penalty; NaN if the
-              others do not decide it
+    left_out  (m,) the leave-one-out prediction of each row, at this penalty; NaN if
+              the others do not decide it
     """
 
     coef: Floats

@@ -1,10 +1,9 @@
-"""Binary BCH codes over all words of a batch at once: parity rows, syndromes, and decoding."""
+"""Binary BCH codes for a batch of words: parity rows, syndromes, and decoding."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,8 @@ from spexapi.fourier.parity import blocks
 from spexapi.measurements import Bools
 
 Ints = NDArray[np.int32]
+# of a field: one or an array
+Elements = Ints | np.int32
 
 # x^m + ... + 1, primitive over GF(2), bit i the coefficient of x^i; Lin & Costello (2004), table 2.7
 _PRIMITIVE = {
@@ -26,21 +27,21 @@ _PRIMITIVE = {
 class Field:
     """GF(2^m) as powers of a root of its primitive polynomial; an element is its bits as a number.
 
-    size     2^m - 1, the number of elements that are not 0
-    power    (2 size,) power[i] is the root to the i, twice round so that a sum of two logarithms fits
-    log      (size + 1,) the exponent of each element; that of 0 is never to be used
+    size   2^m - 1, the number of elements that are not 0
+    power  (2 size,) power[i] is the root to the i, twice over: it is read at sums of two logarithms
+    log    (size + 1,) the exponent of each element; that of 0 has no meaning
     """
 
     size: int
     power: Ints
     log: Ints
 
-    def multiply(self, a: Any, b: Any) -> Ints:
+    def multiply(self, a: Elements, b: Elements) -> Ints:
         """Elementwise product, shapes broadcast."""
         product = self.power[self.log[a] + self.log[b]]
         return np.where((a == 0) | (b == 0), 0, product).astype(np.int32)
 
-    def divide(self, a: Any, b: Any) -> Ints:
+    def divide(self, a: Elements, b: Elements) -> Ints:
         """Elementwise quotient, b without 0."""
         quotient = self.power[self.log[a] + self.size - self.log[b]]
         return np.where(a == 0, 0, quotient).astype(np.int32)
@@ -65,13 +66,13 @@ def field(m: int) -> Field:
 class Code:
     """A systematic BCH code, shortened to n message bits, that corrects any t errors.
 
-    A codeword is (message, parity @ message mod 2). Hence a set of at most t players is known from its
-    parity alone: (0, parity) is t errors or fewer away from the codeword (message, parity).
+    A codeword is (message, parity @ message mod 2). Hence a set of up to t players can be decoded from its
+    parity alone: (0, parity) is up to t errors away from the codeword (message, parity).
 
     n          message bits, one a player
     t          errors corrected
     parity     (P, n) bool
-    syndrome   (P, t) what each parity bit adds to the odd syndromes S_1, S_3, ...: elements of the field
+    syndrome   (P, t) the share of each parity bit in the odd syndromes S_1, S_3, ...: elements of the field
     field      GF(2^m) of the code's length 2^m - 1
     """
 
@@ -92,12 +93,12 @@ class Code:
         return np.bitwise_xor.reduce(terms, axis=1).astype(np.int32)
 
     def decode(self, syndromes: Ints) -> tuple[Ints, Bools]:
-        """The errors that explain each row of odd syndromes (w, t), where at most t errors do.
+        """The errors that explain each row of odd syndromes (w, t), if up to t errors do.
 
-        Returns (players, found): players (w, t) message positions in error, rising, n where there are fewer;
-        found (w,) False where no t errors explain it (players is then all n). Errors in the parity bits are
-        corrected and not reported. Berlekamp-Massey (Massey 1969), a test whether the locator has all its
-        roots, which one in t! random words passes, then a search of all positions (Chien 1964):
+        Returns (players, found): players (w, t) message positions in error, rising, padded with n;
+        found (w,) False if no t errors explain it (players is then all n). Errors in the parity bits are
+        corrected and not reported. Berlekamp-Massey (Massey 1969); a test that the locator has all its
+        roots, which one in t! random words passes; then a search of all positions (Chien 1964):
         O(w t^2 log(n + P) + w' (n + P) t) for w' words that pass.
         """
         distinct, inverse = _distinct(syndromes)
@@ -116,7 +117,7 @@ class Code:
         return players[inverse], found[inverse]
 
     def _locators(self, odd: Ints) -> tuple[Ints, Ints]:
-        """(w, t + 1) error locators, constant term first, and their degrees (w,), t + 1 where invalid."""
+        """(w, t + 1) error locators, constant term first, and their degrees (w,), t + 1 if invalid."""
         f, t, w = self.field, self.t, len(odd)
         s = np.zeros((w, 2 * t + 1), dtype=np.int32)
         s[:, 1::2] = odd
@@ -124,7 +125,8 @@ class Code:
             s[:, 2 * j] = f.multiply(s[:, j], s[:, j])
         locator = np.zeros((w, t + 1), dtype=np.int32)
         locator[:, 0] = 1
-        shifted = np.roll(locator, 1, axis=1)  # the last locator of another length, times x^(steps since)
+        # the last locator of another length, times x^(steps since then)
+        shifted = np.roll(locator, 1, axis=1)
         last, length = np.ones(w, dtype=np.int32), np.zeros(w, dtype=np.int32)
         for step in range(0, 2 * t, 2):  # the discrepancies between are 0 for a binary code
             reach = min(t, step) + 1
@@ -143,7 +145,7 @@ class Code:
         return locator, np.where(degree == length, degree, t + 1).astype(np.int32)
 
     def _split(self, locator: Ints, degree: Ints) -> Bools:
-        """(w,) True where the locator of degree 1 to t is a product of different linear factors."""
+        """(w,) True if the locator of degree 1 to t is a product of different linear factors."""
         split = np.zeros(len(locator), dtype=np.bool_)
         for d in range(1, self.t + 1):
             rows = np.flatnonzero(degree == d)
@@ -155,9 +157,10 @@ class Code:
     def _splits(self, locator: Ints) -> Bools:
         """_split() of locators (w, d + 1) of one degree d.
 
-        A polynomial has d different roots in a field of q elements where it divides x^q - x, the product of
-        x less each of them; x^q modulo it is log2(q) squarings. Asked of the locator turned round, which is
-        monic and splits where that does. Berlekamp (1968), "Algebraic coding theory", section 6.1.
+        A polynomial of degree d has d different roots in a field of q elements if it divides x^q - x, the
+        product of x less each element; x^q modulo it takes log2(q) squarings. The test is of the reversed
+        locator, which is monic and splits if the locator does. Berlekamp (1968), "Algebraic coding theory",
+        section 6.1.
         """
         f, (w, d) = self.field, (len(locator), locator.shape[1] - 1)
         below = locator[:, :0:-1]  # all but its first coefficient, the constant first
@@ -174,7 +177,7 @@ class Code:
         return (rest == powers[1]).all(axis=1)
 
     def _roots(self, locator: Ints) -> Bools:
-        """(w, P + n) True where position i is in error: the locator is 0 at the root to the -i."""
+        """(w, P + n) True if position i is in error: the locator is 0 at the root to the -i."""
         f = self.field
         places = np.arange(self.n_checks + self.n, dtype=np.int64)
         total = np.repeat(locator[:, :1], len(places), axis=1)
@@ -189,7 +192,7 @@ class Code:
 def bch(n: int, t: int) -> Code:
     """The shortest BCH code of dimension n or more that corrects t errors, shortened to n.
 
-    Raises InputError where no code of length below 2^16 does. Bose & Ray-Chaudhuri (1960); Hocquenghem
+    Raises InputError if no code of length below 2^16 does. Bose & Ray-Chaudhuri (1960); Hocquenghem
     (1959).
     """
     for m in _PRIMITIVE:
@@ -216,7 +219,7 @@ def bch(n: int, t: int) -> Code:
 
 
 def _cosets(size: int, t: int) -> list[list[int]]:
-    """Exponents of the conjugates of the root to the 1, 3, ... 2t - 1, each set once."""
+    """Exponents of the conjugates of the root to the 1, 3, ... 2t - 1, each orbit once."""
     found: list[list[int]] = []
     for start in range(1, 2 * t, 2):
         orbit = [start % size]

@@ -1,4 +1,4 @@
-"""How large SPEX's terms are: a fit to all masks, judged on those that no choice of terms has seen."""
+"""The refit of SPEX: coefficients of its terms from all masks, judged on masks not used to select them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from spexapi.measurements import Bools, Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sized:
-    """Coefficients, and what they were judged by.
+class Refit:
+    """Coefficients and their out-of-fold predictions.
 
     coef         interaction -> coefficient
-    out_of_fold  (m,) predictions of the masks apart by fits without them, NaN for others; None where they
-                 are too few
+    out_of_fold  (m,) predictions of the masks apart by fits without them, NaN for the others; None if there
+                 are fewer than 8
     note         a sentence: what was fitted
     """
 
@@ -32,69 +32,72 @@ class Sized:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Known:
-    """What every fit is given, whatever is left out: the masks that chose the terms."""
+class _Selection:
+    """The terms and the masks that selected them, which every fit uses, whatever fold it leaves out."""
 
     terms: list[Interaction]
     masks: Bools
     values: Floats
 
     def fits(self, masks: Bools, values: Floats, *, seed: int | None) -> list[BaseLearner]:
-        """Ridge on the terms, and with a seed what ProxySPEX combines, on these masks and the known ones."""
-        every, their = np.concatenate([self.masks, masks]), np.concatenate([self.values, values])
-        mine = on_terms(self.terms, every, their)
-        return [mine] if seed is None else [mine, *fit_base_learners(every, their, seed)]
+        """Ridge on the terms, and with a seed ProxySPEX's base learners, on these masks and the own ones."""
+        every, target = np.concatenate([self.masks, masks]), np.concatenate([self.values, values])
+        ridge_fit = _ridge_on(self.terms, every, target)
+        return [ridge_fit] if seed is None else [ridge_fit, *fit_base_learners(every, target, seed)]
 
 
-def on_terms(terms: list[Interaction], masks: Bools, values: Floats) -> BaseLearner:
+def _ridge_on(terms: list[Interaction], masks: Bools, values: Floats) -> BaseLearner:
     """Ridge on the terms, the constant first among them; the penalty by leave-one-out."""
     found = ridge(parities(masks, terms), values, constant=0)
     return BaseLearner("SPEX's terms", terms, found.coef[:, None])
 
 
-def size(
+def refit_terms(
     terms: list[Interaction], masks: Bools, values: Floats, apart: Bools, *, seed: int, combined: bool
-) -> Sized:
-    """Ridge on the terms; or, where that predicts the masks apart clearly better, stacked with ProxySPEX.
+) -> Refit:
+    """Ridge on the terms; stacked with ProxySPEX's learners if that predicts the masks apart clearly better.
 
     masks   (m, n) bool
     values  (m,) of variance about 1
-    apart   (m,) True for uniform masks that the terms were chosen without
+    apart   (m,) True for uniform masks that were not used to select the terms
 
-    Clearly: by more than one standard error, since few terms are easier to read than many. The predictions
-    out of fold repeat that choice without the fold, so that they are an honest forecast for new masks.
+    Clearly: by more than one standard error, as few terms are easier to read than many. The out-of-fold
+    predictions repeat that choice without the fold, so that they forecast new masks.
     """
-    member = on_terms(terms, masks, values)
-    coef: Mapping[Interaction, float] = dict(zip(terms, member.coef[:, 0].tolist(), strict=True))
+    learner = _ridge_on(terms, masks, values)
+    coef: Mapping[Interaction, float] = dict(zip(terms, learner.coef[:, 0].tolist(), strict=True))
     note = f"ridge on {len(terms) - 1} terms and the constant"
     if apart.sum() < FEWEST:
-        return Sized(coef, None, note)
-    there, target = masks[apart], values[apart]
+        return Refit(coef, None, note)
+    uniform, target = masks[apart], values[apart]
     fold = folds(len(target), np.random.default_rng(seed))
-    known = Known(terms, masks[~apart], values[~apart])
-    guesses = _without_fold(known, there, target, fold)
+    selection = _Selection(terms, masks[~apart], values[~apart])
+    guesses = _out_of_fold(selection, uniform, target, fold)
     if combined:
-        found = stack(there, target, lambda rows: known.fits(there[rows], target[rows], seed=seed), fold)
-        ahead = (guesses - target) ** 2 - (found.out_of_fold - target) ** 2
+        found = stack(
+            uniform, target, lambda rows: selection.fits(uniform[rows], target[rows], seed=seed), fold
+        )
+        gain = (guesses - target) ** 2 - (found.out_of_fold - target) ** 2
         for k in range(FOLDS):
-            if _clear(ahead[fold != k]):
+            if _above_error(gain[fold != k]):
                 guesses[fold == k] = found.out_of_fold[fold == k]
-        if _clear(ahead):
+        if _above_error(gain):
             parts = ", ".join(f"{weight:.2f} {name}" for name, weight in found.shares if weight > 0.005)
             coef, note = found.coef, f"combined, which predicts better than SPEX's terms alone: {parts}"
     out_of_fold = np.full(len(values), np.nan)
     out_of_fold[apart] = guesses
-    return Sized(coef, out_of_fold, note)
+    return Refit(coef, out_of_fold, note)
 
 
-def _without_fold(known: Known, masks: Bools, values: Floats, fold: NDArray[np.intp]) -> Floats:
+def _out_of_fold(selection: _Selection, masks: Bools, values: Floats, fold: NDArray[np.intp]) -> Floats:
+    """(m,) the prediction of each mask by ridge on the terms without its fold."""
     guesses = np.empty(len(values))
     for k in range(FOLDS):
-        (member,) = known.fits(masks[fold != k], values[fold != k], seed=None)
-        guesses[fold == k] = member.predict(masks[fold == k])[:, 0]
+        (learner,) = selection.fits(masks[fold != k], values[fold != k], seed=None)
+        guesses[fold == k] = learner.predict(masks[fold == k])[:, 0]
     return guesses
 
 
-def _clear(ahead: Floats) -> bool:
-    """Is the mean above its standard error?"""
-    return bool(ahead.mean() > ahead.std() / np.sqrt(len(ahead)))
+def _above_error(gain: Floats) -> bool:
+    """True if the mean is above its standard error."""
+    return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
