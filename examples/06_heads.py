@@ -8,11 +8,7 @@ layer 0 head 0 + layer 0 head 1: needed together
 wrote heads.svg
 """
 
-from pathlib import Path
-
 import spexapi
-from spexapi.explanation.reading import Reading
-from spexapi.views.svg.picture import picture
 
 STORIES = [
     ("ring", "bag", "kitchen", "lamp", "attic"),
@@ -35,6 +31,6 @@ explanation = spexapi.explain(game, budget=300 * len(questions))
 
 print(f"{len(game.players)} heads, 300 selections of them asked {len(questions)} questions each")
 pair = next(heads for heads, _ in explanation.top(20) if len(heads) == 2)
-print(f"{explanation.label(pair)}: {Reading.of(explanation).meaning(pair)}")
-Path("heads.svg").write_text(picture(explanation), encoding="utf-8")
+print(f"{explanation.label(pair)}: {explanation.meaning(pair)}")
+explanation.svg("heads.svg")
 print("wrote heads.svg")

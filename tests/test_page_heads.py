@@ -18,6 +18,7 @@ from spexapi.page.result.downloads import command, python
 from spexapi.page.site import PUBLIC, Site
 from spexapi.views.html.heads import head_map
 from spexapi.views.html.pruned import pruned_table
+from spexapi.views.presentation import Presentation
 
 PROMPT = (
     "Documents:\n\nThe key is in the box.\n\nThe box is in the cellar.\n\nQuestion: Which room is the key in?"
@@ -35,12 +36,17 @@ def cells(html: str) -> list[str]:
 
 
 def test_the_map_has_a_cell_for_each_part_and_frames_what_is_kept(layers):
-    assert len(cells(head_map(layers))) == 4
-    assert [c.split()[-1] for c in cells(head_map(layers, kept=[0, 2]))] == ["kept", "out", "kept", "out"]
+    assert len(cells(head_map(Presentation(layers)))) == 4
+    assert [c.split()[-1] for c in cells(head_map(Presentation(layers), kept=[0, 2]))] == [
+        "kept",
+        "out",
+        "kept",
+        "out",
+    ]
 
 
 def test_the_last_layer_stands_on_top(layers):
-    heights = dict(re.findall(r'y="([\d.]+)">layer (\d)</text>', head_map(layers)))
+    heights = dict(re.findall(r'y="([\d.]+)">layer (\d)</text>', head_map(Presentation(layers))))
     assert [heights[y] for y in sorted(heights, key=float)] == ["3", "2", "1", "0"]
 
 
@@ -51,24 +57,25 @@ def test_reports_have_the_map(layers):
 
 
 def test_links_are_told_in_words(layers):
-    found = head_map(layers)
+    found = head_map(Presentation(layers))
     first = max((s for s in layers.interactions if len(s) > 1), key=lambda s: abs(layers.interactions[s]))
     assert all(layers.players[i].label in found.split("<ul")[1] for i in first)
 
 
 def test_hostile_labels_stay_text():
     players = [spexapi.Player("<script>", "head", component=Component(0, "head", i)) for i in range(2)]
-    found = head_map(spexapi.explain(spexapi.FunctionGame(lambda m: m.sum(axis=1), players), budget=4))
+    ex = spexapi.explain(spexapi.FunctionGame(lambda m: m.sum(axis=1), players), budget=4)
+    found = head_map(Presentation(ex))
     assert "&lt;script" in found
     assert "<script" not in found
     with pytest.raises(InputError, match="no parts of a model"):
-        head_map(spexapi.explain(spexapi.FunctionGame(lambda m: m.sum(axis=1), ["layer 0", "b"]), budget=4))
+        head_map(Presentation(replace(ex, players=tuple(map(spexapi.Player, ["layer 0", "b"])))))
 
 
 def test_pruned_sizes_stand_in_a_table(layers):
     game = HeadsRequest(PROMPT, "cellar", options=LAYERS).game(Site())
     kept = spexapi.prune(game, layers, [4, 1])
-    found = pruned_table(layers, kept, 0, chosen=1)
+    found = pruned_table(Presentation(layers).reading, kept, 0, chosen=1)
     assert ("4 of 4" in found, "1 of 4" in found.split('class="on"')[1]) == (True, True)
     assert "other questions" not in found
 

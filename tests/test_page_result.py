@@ -27,8 +27,8 @@ from spexapi.page.result.shown import rest, top
 from spexapi.page.result.status import banner, progress_line, status_line
 from spexapi.page.runs.run_loop import Progress
 from spexapi.page.runs.session_result import SessionResult
-from spexapi.views.html.checked import checked
 from spexapi.views.html.gauge import gauge
+from spexapi.views.html.verified import verified
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_selection_is_measured_on_the_model_which_answers_anew(monkeypatch):
     assert enough.optimum.players == (0, 2)
     assert enough.measured == pytest.approx(-0.1)
     assert fewest.players in ((0,), (2,))
-    said = Page(checked(asyncio.run(selections.verified(held, HOME, "")))).text
+    said = Page(verified(asyncio.run(selections.verified(held, HOME, "")))).text
     assert "documents 1 and 3" in said
     assert "The strongest interaction was confirmed" in said
 

@@ -12,7 +12,8 @@ from test_training_cli import flowers, write
 
 import spexapi
 from spexapi.errors import InputError
-from spexapi.views.html.training import harmful
+from spexapi.explanation.influence import harmful
+from spexapi.explanation.reading import Reading
 
 pytest.importorskip("gradio")
 
@@ -40,7 +41,7 @@ def test_the_ready_example_has_three_wrong_labels_and_finds_them():
     wrong = set(np.flatnonzero(labels != true).tolist())
     assert len(wrong) == 3
     ex = spexapi.explain(digits_game("knn"), budget=256, max_order=2)
-    assert {i for i, _ in harmful(ex, 3)} == wrong
+    assert {i for i, _ in harmful(Reading.of(ex), 3)} == wrong
     assert study().picture(0).startswith("<svg")
     assert study(path="rows.csv").picture(0) == ""
 

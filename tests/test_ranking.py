@@ -25,7 +25,7 @@ from spexapi.fourier.ranking import (
 from spexapi.fourier.spectrum import Spectrum
 from spexapi.narrative.story import tell
 from spexapi.narrative.wording import percent, signed
-from spexapi.views.svg.arcs import tone
+from spexapi.views.colours import tone
 
 UP, DOWN = 1 + 1e-12, 1 - 1e-12  # what a processor may make of 1
 

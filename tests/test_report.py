@@ -10,9 +10,11 @@ import view_samples as sample
 
 from spexapi.explanation.reading import Meaning
 from spexapi.fourier.spectrum import Spectrum
+from spexapi.views.colours import tone
 from spexapi.views.html.report import report, snippet
-from spexapi.views.html.safe import safe
-from spexapi.views.svg.arcs import Combination, diagram, tone
+from spexapi.views.presentation import Combination
+from spexapi.views.safe import safe
+from spexapi.views.svg.arcs import curves
 
 HOSTILE = (
     "<script>alert(1)</script> ${alert(2)} {{x}} `y`",
@@ -193,25 +195,20 @@ def test_the_notebook_snippet_is_the_report_without_a_page():
 
 
 def test_arcs_that_cross_lie_in_lanes_of_their_own():
-    rows_ = [sample_row(i) for i in range(4)]
     crossing = [
         Combination("A", (0, 2), 1.0, Meaning.TOGETHER),
         Combination("B", (1, 3), 1.0, Meaning.EITHER),
     ]
     apart = [Combination("A", (0, 1), 1.0, Meaning.TOGETHER), Combination("B", (2, 3), 1.0, Meaning.EITHER)]
 
-    assert len(_discs(diagram(rows_, crossing, 1.0))) == 2
-    assert len(_discs(diagram(rows_, apart, 1.0))) == 1
+    assert len(_letters(crossing)) == 2
+    assert len(_letters(apart)) == 1
 
 
-def sample_row(i):
-    from spexapi.views.svg.arcs import Row
-
-    return Row(i, f"p{i}", "", 1.0, "h5", "")
-
-
-def _discs(drawn: str) -> set[str | None]:
-    return {a["cx"] for a in Page(drawn).having("circle", "disc")}
+def _letters(found: list[Combination]) -> set[float]:
+    """How far out the letters of the arcs are."""
+    rows = {i: i for i in range(4)}
+    return {curve.tip[0] for _, curve in curves(rows, found, 100.0, first=20.0)}
 
 
 def test_small_shares_are_not_coloured():

@@ -19,10 +19,11 @@ from spexapi.measurements import exact_values, join
 from spexapi.narrative.meaning import said
 from spexapi.narrative.story import tell
 from spexapi.narrative.wording import percent, signed
-from spexapi.views.html.live import combos
-from spexapi.views.html.panels import combinations as combinations_panel
-from spexapi.views.html.table import table, to_csv
-from spexapi.views.svg.drawing import draw
+from spexapi.views.html.combinations import combinations as combinations_panel
+from spexapi.views.html.table import table
+from spexapi.views.live import combos
+from spexapi.views.presentation import Presentation
+from spexapi.views.spreadsheet import to_csv
 from spexapi.views.terminal import plain, show
 
 
@@ -358,7 +359,7 @@ def test_a_pair_that_larger_combinations_make_strong_is_told_both_ways():
     ex = sample.documents(value, n=3, active=3)
     assert ex.interactions[0, 1] == pytest.approx(-0.5)
     assert "on average" in plain(ex)
-    for words in (to_csv(ex), combinations_panel(draw(ex)), str(combos(ex))):
+    for words in (to_csv(ex), combinations_panel(Presentation(ex)), str(combos(Presentation(ex)))):
         assert "stronger together on average, less than the sum of their parts in FBII" in words
 
 

@@ -9,7 +9,10 @@ from test_training_game import game_of, members, planted
 
 import spexapi
 from spexapi.games.base import Player
-from spexapi.views.html.training import REDUNDANT, TOGETHER, digit, gallery, harmful, helpful, pairs
+from spexapi.explanation.influence import REDUNDANT, TOGETHER, harmful, helpful, pairs
+from spexapi.explanation.reading import Reading
+from spexapi.views.html.training import digit, gallery
+from spexapi.views.presentation import Presentation
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +21,10 @@ def explanation():
 
 
 def test_helpful_harmful_redundant_and_needed_together_are_told_apart(explanation):
-    assert [i for i, _ in harmful(explanation)] == [4]
-    assert {i for i, _ in helpful(explanation)} == {0, 1, 2, 3}
-    assert [s for s, _ in pairs(explanation, REDUNDANT)] == [(2, 3)]
-    assert [s for s, _ in pairs(explanation, TOGETHER)] == [(0, 1)]
+    assert [i for i, _ in harmful(Reading.of(explanation))] == [4]
+    assert {i for i, _ in helpful(Reading.of(explanation))} == {0, 1, 2, 3}
+    assert [s for s, _ in pairs(Reading.of(explanation), REDUNDANT)] == [(2, 3)]
+    assert [s for s, _ in pairs(Reading.of(explanation), TOGETHER)] == [(0, 1)]
 
 
 def test_the_report_has_the_cards_too(explanation):
@@ -40,14 +43,14 @@ def test_a_noisy_pair_is_marked_as_maybe_chance():
         measure, 12, noise=20,
     )  # fmt: skip
     ex = spexapi.explain(noisy, budget=60, max_order=2)
-    shown = pairs(ex, REDUNDANT | TOGETHER)
+    shown = pairs(Reading.of(ex), REDUNDANT | TOGETHER)
     unsure = sum(not (ex.intervals[s][0] > 0 or ex.intervals[s][1] < 0) for s, _ in shown)
-    assert gallery(ex).count("may be chance") >= unsure > 0
+    assert gallery(Presentation(ex)).count("may be chance") >= unsure > 0
 
 
 def test_hostile_examples_stay_text(explanation):
     players = tuple(Player(text, "example", text) for text in (HOSTILE * 4)[: len(explanation.players)])
-    page = Page(gallery(replace(explanation, players=players)))
+    page = Page(gallery(Presentation(replace(explanation, players=players))))
     assert not page.having("script")
     assert not page.having("img")
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]

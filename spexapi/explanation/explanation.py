@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from operator import index as whole
 from pathlib import Path
-from typing import Any, SupportsIndex, cast
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +14,7 @@ from spexapi.engines.registry import find_engine
 from spexapi.errors import InputError
 from spexapi.explanation.behaviour import Behaviour, behaviour_in
 from spexapi.explanation.equality import same
+from spexapi.explanation.interaction import interaction_of
 from spexapi.explanation.pruned import Pruned
 from spexapi.explanation.recipe import Recipe, options_of, rebuilt
 from spexapi.explanation.values import MaskValues
@@ -105,6 +104,12 @@ class Explanation:
         """The players of an interaction in words."""
         return joiner.join(self.players[i].label for i in interaction) or "(nothing)"
 
+    def meaning(self, players: int | Iterable[int]) -> str:
+        """What these players do to the value, in words: "needed together", "hurt only together"."""
+        from spexapi.narrative.meaning import meaning_of
+
+        return meaning_of(self, interaction_of(players, self.n_players))
+
     def value_of(self, *, kept: bool) -> float:
         """The value with every player kept, or none: the mean of its measurements, else the prediction."""
         known = MaskValues(self.observations, self.spectrum)
@@ -120,11 +125,11 @@ class Explanation:
 
     def __getitem__(self, players: int | Iterable[int]) -> float:
         """The value of an interaction, its players in any order; 0 if it is not among `interactions`."""
-        return self.interactions.get(self._interaction(players), 0.0)
+        return self.interactions.get(interaction_of(players, self.n_players), 0.0)
 
     def __contains__(self, players: object) -> bool:
         try:
-            return self._interaction(players) in self.interactions
+            return interaction_of(players, self.n_players) in self.interactions
         except InputError:
             return False
 
@@ -142,19 +147,6 @@ class Explanation:
 
     def __hash__(self) -> int:
         return hash((self.players, self.index, self.max_order, self.backend, self.seed, len(self)))
-
-    def _interaction(self, players: object) -> Interaction:
-        given: list[object] = [players]
-        if isinstance(players, Iterable) and not isinstance(players, str | bytes):
-            given = list(cast("Iterable[object]", players))
-        numbers = sorted(whole(i) for i in given if isinstance(i, SupportsIndex) and not isinstance(i, bool))
-        known = len(set(numbers)) == len(given) and all(0 <= i < self.n_players for i in numbers)
-        if not known:
-            raise InputError(
-                f"{players!r} is no interaction: the players are numbered 0 to {self.n_players - 1}, "
-                "and each can be named once, such as ex[0, 1]"
-            )
-        return tuple(numbers)
 
     def in_index(self, index: str, max_order: int | None = None) -> Explanation:
         """The same explanation, read in another index."""
@@ -220,24 +212,38 @@ class Explanation:
         """A report in one self-contained page; written to `path` where one is given."""
         from spexapi.views.html.report import report
 
-        text = report(self)
-        if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
-        return text
+        return _written(report(self), path)
+
+    def plot(self, kind: str = "text", *, dark: bool = False) -> Any:
+        """A plotly figure; needs plotly.
+
+        "text"     players in reading order with their shares, and the strongest combinations as arcs
+        "network"  players on a circle, lines between those that act in combination
+        "matrix"   a cell for each two players
+        "upset"    a column for each combination of any size
+        "heads"    layers by heads; for a HeadGame
+
+        Raises InputError for another kind, and if plotly is not installed.
+        """
+        from spexapi.views.plots.kinds import plot
+
+        return plot(self, kind, dark=dark)
+
+    def svg(self, path: Path_ | None = None) -> str:
+        """The picture of the report as SVG text; written to `path` if one is given."""
+        from spexapi.views.svg.picture import picture
+
+        return _written(picture(self), path)
 
     def to_dataframe(self) -> Any:
         """A row an interaction, strongest first: players, labels, order, value, low, high. Needs pandas."""
-        pd: Any = importlib.import_module("pandas")
+        from spexapi.explanation.interop import to_dataframe
 
-        rows = [
-            (s, self.label(s), len(s), v, *self.intervals.get(s, (np.nan, np.nan)))
-            for s, v in self.top(len(self.interactions))
-        ]
-        return pd.DataFrame(rows, columns=["players", "labels", "order", "value", "low", "high"])
+        return to_dataframe(self)
 
     def to_shapiq(self) -> Any:
         """The interactions as shapiq.InteractionValues, for its plots. Needs shapiq; no Fourier values."""
-        from spexapi.explanation.export import to_shapiq
+        from spexapi.explanation.interop import to_shapiq
 
         return to_shapiq(self)
 
@@ -255,6 +261,12 @@ class Explanation:
         from spexapi.views.terminal import in_a_line
 
         return in_a_line(self)
+
+
+def _written(text: str, path: Path_ | None) -> str:
+    if path is not None:
+        Path(path).write_text(text, encoding="utf-8")
+    return text
 
 
 def read(

@@ -1,8 +1,7 @@
-"""Explanations as JSON, both ways, and as other packages' values."""
+"""Explanations as JSON, both ways."""
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -269,31 +268,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return cast(Any, value).item()
     return value
-
-
-SHAPIQ_NAMES = {"moebius": "Moebius"} | {
-    name: name.upper() for name in ("sii", "stii", "fsii", "fbii", "bii", "sv", "bv")
-}
-
-
-def to_shapiq(ex: Explanation) -> Any:
-    """The interactions as shapiq.InteractionValues (shapiq >= 1.4). Raises InputError for Fourier values."""
-    shapiq: Any = importlib.import_module("shapiq")
-    if ex.index not in SHAPIQ_NAMES:
-        raise InputError(
-            f"shapiq has no index {ex.index!r}; read the explanation in another one first: "
-            f"ex.in_index('fsii').to_shapiq(); known to both: {', '.join(SHAPIQ_NAMES)}"
-        )
-    kept = {(): 0.0, **ex.interactions}
-    order = max(len(s) for s in kept)
-    return shapiq.InteractionValues(
-        values=np.array(list(kept.values())),
-        index=SHAPIQ_NAMES[ex.index],
-        max_order=order,
-        min_order=0,
-        n_players=ex.n_players,
-        interaction_lookup={s: i for i, s in enumerate(kept)},
-        estimated=ex.audit.method != "exact",
-        estimation_budget=ex.cost.calls,
-        baseline_value=float(kept[()]),
-    )

@@ -16,10 +16,10 @@ class Check:
 
     players     the interaction
     kept        the other players that were kept, sorted
-    measured    in the unit of the value; NaN where a mask of it failed
+    measured    in the unit of the value; NaN if a mask of it failed
     predicted   by the spectrum, for the same masks
     tolerance   how far apart the two may be by chance, 90%
-    confirmed   whether they are within it; None where it was not measured
+    confirmed   whether they are within it; None if it was not measured
     fresh       of its 2^|players| masks, those bought for this; the others were in the explanation already
     """
 
@@ -36,7 +36,7 @@ class Check:
 class SetCheck:
     """An optimal set, measured.
 
-    confirmed  whether measured and predicted are within the tolerance; None where the measurement failed
+    confirmed  whether measured and predicted are within the tolerance; None if the measurement failed
     holds      whether the measured value itself lies in what the set was asked for (Optimum.within)
     """
 
@@ -74,57 +74,31 @@ class Verification:
     def verdict(self, players: Interaction) -> bool | None:
         """Whether every background of this interaction that was measured confirms it.
 
-        None where none was measured, and where no effect at all would have passed every check.
+        None if none was measured, or if no effect at all would have passed every check.
         """
         found = [c for c in self.checks if c.players == players and c.confirmed is not None]
         if not all(c.confirmed for c in found):
             return False
         return True if any(abs(c.predicted) > c.tolerance for c in found) else None
 
-    def said(self, players: Interaction) -> str:
-        """The verdict in words, "" where the interaction was not chosen."""
-        found = [check.confirmed for check in self.checks if check.players == players]
-        measured = [c for c in found if c is not None]
-        if not measured:
-            return "not measured: a call failed" if found else ""
-        if all(measured):
-            return "confirmed" if self.verdict(players) else "agrees, within too wide a margin to confirm"
-        return f"NOT confirmed: {sum(measured)} of {len(measured)} measurements agree"
-
     @property
     def interactions(self) -> tuple[Interaction, ...]:
         """Those measured, strongest first."""
         return tuple(dict.fromkeys(check.players for check in self.checks))
 
+    def said(self, players: Interaction) -> str:
+        """The verdict in words, "" if the interaction was not chosen."""
+        from spexapi.narrative.verification import verdict_of
+
+        return verdict_of(self, players)
+
     def summary(self) -> str:
-        """ "3 of 5 strongest interactions confirmed by measuring them (40 model calls)"."""
-        measured = dict.fromkeys(c.players for c in self.checks if c.confirmed is not None)
-        good = sum(self.verdict(players) is True for players in measured)
-        calls = f"({self.calls:,} model call{'s' * (self.calls != 1)})"
-        if len(measured) == 1:
-            verdict = "confirmed" if good else "not confirmed"
-            return f"The strongest interaction was {verdict} by measuring it directly {calls}"
-        which = f"{good} of the {len(measured)} strongest interactions"
-        return f"{which} confirmed by measuring them directly {calls}"
+        """ "3 of the 5 strongest interactions confirmed by measuring them directly (40 model calls)"."""
+        from spexapi.narrative.verification import summary_of
+
+        return summary_of(self)
 
     def __str__(self) -> str:
-        rows = [("Interaction", "Others kept", "Measured", "Predicted", "", "")]
-        rows += [self._row(check) for check in self.checks]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        done = sum(check.confirmed is not None for check in self.checks)
-        lines.append(f"{self.n_confirmed} of {done} confirmed; {self.calls} new model calls")
-        return "\n".join([*lines, *self.notes])
+        from spexapi.narrative.verification import table_of
 
-    def _called(self, i: int) -> str:
-        """The label of player i, with its number where another has the same."""
-        short = [" ".join(label.split())[:24] for label in self.labels]
-        return short[i] + (f" ({i + 1})" if short.count(short[i]) > 1 else "")
-
-    def _row(self, check: Check) -> tuple[str, ...]:
-        name = " + ".join(self._called(i) for i in check.players)
-        others = self.n_players - len(check.players)
-        kept = "all" if len(check.kept) == others else f"{len(check.kept)} of {others}"
-        verdict = {True: "confirmed", False: "NOT confirmed", None: "failed"}[check.confirmed]
-        numbers = (f"{check.measured:+.4g}", f"{check.predicted:+.4g}", f"± {check.tolerance:.2g}")
-        return (name, kept, *numbers, verdict)
+        return table_of(self)

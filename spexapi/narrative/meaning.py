@@ -9,6 +9,7 @@ from spexapi.explanation.reading import Meaning, Reading
 from spexapi.fourier.ranking import exceeds
 
 if TYPE_CHECKING:
+    from spexapi.explanation.explanation import Explanation
     from spexapi.fourier.spectrum import Interaction
 
 IN_FULL = {
@@ -33,6 +34,11 @@ _IN_SHORT = {
     Meaning.ANY: "any one will do",
     Meaning.AGAINST: "one cancels the other",
 }
+
+
+def meaning_of(explanation: Explanation, players: Interaction) -> str:
+    """What these players do to the value, as a table says it."""
+    return in_full(Reading.of(explanation).meaning(players))
 
 
 def in_full(meaning: Meaning) -> str:

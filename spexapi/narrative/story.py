@@ -55,9 +55,12 @@ class Story:
         return "".join(piece for piece, _ in self.headline)
 
 
-def tell(explanation: Explanation) -> Story:
-    """The story of an explanation; a frank "cannot tell" where the audit is poor."""
-    teller = _Teller(Evidence.of(Reading.of(explanation)))
+def tell(explanation: Explanation, reading: Reading | None = None) -> Story:
+    """The story of an explanation; a frank "cannot tell" if the audit is poor.
+
+    reading  of this explanation, if there is one already
+    """
+    teller = _Teller(Evidence.of(reading or Reading.of(explanation)))
     trust = level(explanation.audit)
     if trust == "poor" or (trust == "none" and explanation.stopped):
         return teller.cannot_tell(trust)

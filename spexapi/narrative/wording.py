@@ -36,9 +36,14 @@ def name(players: Sequence[Player], i: int) -> str:
     if player.kind in NUMBERED:
         return f"{player.kind} {number(players, i)}"
     if player.text.strip() and player.kind != "example":  # an example's text is a whole row
-        twin = sum(p.text.strip() == player.text.strip() for p in players[:i])
-        return quoted(player.text, 28) + (f" ({twin + 1})" if twin else "")
-    return one_line(player.label, 28) or f"player {i + 1}"
+        return quoted(player.text, 28) + _twin(player.text.strip(), [p.text.strip() for p in players[:i]])
+    called = one_line(player.label, 28) or f"player {i + 1}"
+    return called + _twin(called, [one_line(p.label, 28) for p in players[:i]])
+
+
+def _twin(called: str, before: Sequence[str]) -> str:
+    """ " (2)" for the second of that name."""
+    return f" ({before.count(called) + 1})" if called in before else ""
 
 
 def number(players: Sequence[Player], i: int) -> int:
@@ -61,10 +66,25 @@ def listed(words: Sequence[str], joiner: str = "and") -> str:
     return f"{', '.join(words[:-1])} {joiner} {words[-1]}"
 
 
+def kind(explanation: Explanation) -> str:
+    """What one player is called: "document", "word", "player"; "part" if they are of several kinds."""
+    kinds = {p.kind for p in explanation.players}
+    return kinds.pop() if len(kinds) == 1 and kinds != {"span"} else "part"
+
+
 def kind_plural(explanation: Explanation) -> str:
     """What the players are called as a whole: "documents", "words", "players"."""
-    kinds = {p.kind for p in explanation.players}
-    return f"{kinds.pop()}s" if len(kinds) == 1 and kinds != {"span"} else "parts"
+    return f"{kind(explanation)}s"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """ "1 document", "1,200 documents": the number and the word that agrees with it."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def are(count: int) -> str:
+    """The verb that agrees with a number."""
+    return "is" if count == 1 else "are"
 
 
 _ROUNDING = 1e-13  # what sums of values of 1 to 100 are off by; a game of values of 1e-12 still shows its own

@@ -11,9 +11,7 @@ import gradio
 
 import spexapi
 from spexapi.errors import InputError, SpexError
-from spexapi.explanation.reading import Reading
 from spexapi.fourier.ranking import strongest_first
-from spexapi.narrative.story import tell
 from spexapi.narrative.wording import name, trust
 from spexapi.page.components import gr
 from spexapi.page.requests.model import Model
@@ -23,7 +21,8 @@ from spexapi.page.runs.quota import Quota, Visitor
 from spexapi.page.runs.run_loop import results
 from spexapi.page.runs.session_result import SessionResult
 from spexapi.page.site import Site
-from spexapi.views.html.live import combos
+from spexapi.views.live import combos
+from spexapi.views.presentation import Presentation
 
 
 def endpoints(site: Site, quota: Quota) -> None:
@@ -131,16 +130,16 @@ def _model(spec: str) -> Model:
 
 def as_data(explanation: spexapi.Explanation, *, everything: bool = False) -> dict[str, object]:
     """The result for programs: the words, and everything if that is wanted."""
-    shares = Reading.of(explanation).shares
+    shown = Presentation(explanation)
+    shares = shown.reading.shares
     order = strongest_first(shares)
     found: dict[str, object] = {
-        "story": tell(explanation).text,
+        "story": shown.story.text,
         "answer": explanation.target.answer,
         "trust": trust(explanation),
         "r2": explanation.audit.r2,
         "combinations": [
-            {key: combo[key] for key in ("names", "words", "value", "players")}
-            for combo in combos(explanation, 10)
+            {key: combo[key] for key in ("names", "words", "value", "players")} for combo in combos(shown, 10)
         ],
         "parts": [
             {"name": name(explanation.players, i), "value": shares[i], "text": explanation.players[i].text}

@@ -26,7 +26,7 @@ from spexapi.page.tabs.rag import rag_tab
 from spexapi.page.tabs.training import training_tab
 from spexapi.page.zero_gpu import lent
 from spexapi.views.html.fragment import styles
-from spexapi.views.html.safe import tag
+from spexapi.views.safe import tag
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Arial", "sans-serif"]
 TITLE = tag(

@@ -8,7 +8,7 @@ from typing import cast
 from spexapi.errors import InputError
 from spexapi.page.components import Component, html
 from spexapi.prompts.inputs import ROLES
-from spexapi.views.html.safe import safe, tag
+from spexapi.views.safe import safe, tag
 
 
 def boxes(value: Sequence[object], noun: str, elem_id: str, *, roles: bool = False) -> Component:

@@ -9,8 +9,8 @@ from spexapi.explanation.reading import Reading
 from spexapi.fourier.ranking import strongest_first
 from spexapi.narrative.meaning import said
 from spexapi.narrative.wording import name, names, one_line, signed
-from spexapi.views.html.safe import safe, tag
-from spexapi.views.svg.drawing import combinations_of
+from spexapi.views.presentation import Presentation
+from spexapi.views.safe import safe, tag
 
 _PLAYERS, _COMBINATIONS = 20, 12  # rows
 
@@ -53,17 +53,21 @@ def _with_text(ex: Explanation, i: int) -> str:
 
 
 def _combinations(a: Explanation, b: Explanation) -> str:
-    both = [(ex, Reading.of(ex), {c.players for c in combinations_of(ex)[0]}) for ex in (a, b)]
-    strong = dict.fromkeys(c.players for ex in (a, b) for c in combinations_of(ex)[0])
+    both = [Presentation(ex) for ex in (a, b)]
+    strong = dict.fromkeys(c.players for shown in both for c in shown.combinations)
     rows: list[tuple[str, ...]] = []
     for players in strong:
         cells = (
-            f"{said(reading, players, value) if players in own else 'next to nothing'} ({signed(value)})"
-            for ex, reading, own in both
-            for value in [ex.interactions.get(players, 0.0)]
+            f"{_said(shown, players)} ({signed(shown.explanation[players])})" for shown in both
         )
         rows.append((names(a.players, players), *cells))
     return _table(("Combination", "A", "B"), rows[:_COMBINATIONS]) if rows else ""
+
+
+def _said(shown: Presentation, players: tuple[int, ...]) -> str:
+    if players not in {c.players for c in shown.combinations}:
+        return "next to nothing"
+    return said(shown.reading, players, shown.explanation[players])
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

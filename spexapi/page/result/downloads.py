@@ -14,7 +14,7 @@ from spexapi.page.requests.training import training_code
 from spexapi.page.runs.planned_run import CHECKED
 from spexapi.page.runs.session_result import SessionResult
 from spexapi.views.code import Arguments, as_command, as_python
-from spexapi.views.html.table import to_csv
+from spexapi.views.spreadsheet import to_csv
 from spexapi.views.svg.picture import picture
 
 FILES = {

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from spexapi.page.components import QUIET, Changes, Component, gr, html
 from spexapi.page.runs.session_result import SessionResult
-from spexapi.views.html.safe import tag
-from spexapi.views.plots import matrix, network
+from spexapi.views.plots.kinds import plot
+from spexapi.views.safe import tag
 from spexapi.views.svg.upset import upset
 
 KINDS = [
@@ -42,7 +42,7 @@ class Drawings:
         def draw(result: SessionResult | None, kind: str, dark: bool) -> tuple[object, object]:
             if result is None or kind == "sets":
                 return gr.update(visible=True), gr.update(visible=False)
-            figure = (matrix if kind == "matrix" else network)(result.shown, dark=bool(dark))
+            figure = plot(result.shown, kind, dark=bool(dark), titled=False)
             return gr.update(visible=False), gr.update(value=figure, visible=True)
 
         self.kind.input(draw, [session, self.kind, self.dark], [self.sets, self.plot], js=DARK, **QUIET)

@@ -19,8 +19,8 @@ from spexapi.page.runs.keys import key_for
 from spexapi.page.runs.quota import Visitor
 from spexapi.page.runs.session_result import SessionResult
 from spexapi.page.site import Site
-from spexapi.views.html.checked import checked
-from spexapi.views.html.safe import tag
+from spexapi.views.html.verified import verified
+from spexapi.views.safe import tag
 
 
 def wire_result(view: RunView, key_place: list[Component]) -> None:
@@ -159,4 +159,4 @@ def _of_set(solve: Callable[[Explanation], Optimum]) -> Act:
 
 async def _verify(result: SessionResult, asked: Asked, site: Site, key: str) -> str:
     found = await selections.verified(result, site, key)
-    return tag("div", checked(found), class_="spex told", role="status")
+    return tag("div", verified(found), class_="spex told", role="status")

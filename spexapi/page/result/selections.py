@@ -18,7 +18,7 @@ from spexapi.narrative.wording import valued
 from spexapi.page.runs.session_result import SessionResult
 from spexapi.page.site import Site
 from spexapi.verification.verify import acheck_sets, averify
-from spexapi.views.svg.drawing import combinations_of
+from spexapi.views.presentation import Presentation
 
 MOST_CHECKS = 64  # calls to take the strongest combinations apart
 SOLVER_SECONDS = 15.0
@@ -89,7 +89,7 @@ async def verified(result: SessionResult, site: Site, key: str) -> Explanation:
     Raises SpexError.
     """
     game, ex = await asyncio.to_thread(result.again().game, site, key), result.shown
-    drawn = {c.players for c in combinations_of(ex)[0]}
+    drawn = {c.players for c in Presentation(ex).combinations}
     chosen = {s: v for s, v in ex.interactions.items() if s in drawn} or ex.interactions
     asked = replace(ex, interactions=chosen)
     found = await averify(game, asked, k=5, backgrounds=1, budget=MOST_CHECKS, seed=ex.seed)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from spexapi.page.runs.session_result import SessionResult
-from spexapi.views.html.checked import checked
+from spexapi.views.html.combinations import combinations
 from spexapi.views.html.fragment import cautions, head, how_to_read, trusted
 from spexapi.views.html.gauge import gauge
-from spexapi.views.html.live import live
-from spexapi.views.html.panels import combinations, prompt, proof
-from spexapi.views.html.safe import safe, tag
-from spexapi.views.svg.drawing import draw
+from spexapi.views.html.prompt import prompt
+from spexapi.views.html.proof import proof
+from spexapi.views.html.verified import verified
+from spexapi.views.live import live
+from spexapi.views.presentation import Presentation
+from spexapi.views.safe import safe, tag
 
 
 def top(result: SessionResult) -> str:
     """Question, answer, story, trust, proof, picture: with what the page's script needs."""
-    drawn = draw(result.shown)
+    drawn = Presentation(result.shown)
     trust = gauge(result.shown, measuring=not result.done)
     warned = cautions(result.shown, told=bool(result.ended)) if result.done else ""
     body = _broken_off(result) + head(drawn) + trust + warned + proof(drawn) + combinations(drawn)
@@ -26,7 +28,7 @@ def top(result: SessionResult) -> str:
 def rest(result: SessionResult) -> str:
     """What was checked, the prompt in colour, trust and cost in detail, how to read it all."""
     ex = result.shown
-    parts = (checked(ex), prompt(draw(ex)), trusted(ex), how_to_read(ex))
+    parts = (verified(ex), prompt(Presentation(ex)), trusted(ex), how_to_read(ex))
     return tag("div", "".join(parts), class_="spex")
 
 

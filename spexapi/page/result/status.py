@@ -5,7 +5,7 @@ from __future__ import annotations
 from spexapi.page.requests.request import Words
 from spexapi.page.runs.failures import reason, sentence
 from spexapi.page.runs.run_loop import Progress
-from spexapi.views.html.safe import safe, tag
+from spexapi.views.safe import safe, tag
 
 
 def status_line(text: str) -> str:

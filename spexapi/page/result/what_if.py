@@ -18,8 +18,8 @@ from spexapi.narrative.wording import (
 )
 from spexapi.page.result.selections import Answered
 from spexapi.page.runs.session_result import SessionResult
-from spexapi.views.html.safe import safe, tag
-from spexapi.views.svg.arcs import bar
+from spexapi.views.html.bar import bar
+from spexapi.views.safe import safe, tag
 
 MOST_TICKS = 60
 

@@ -20,7 +20,7 @@ from spexapi.page.runs.planned_run import CHECKED, planned
 from spexapi.page.runs.session_result import SessionResult
 from spexapi.page.site import Site
 from spexapi.verification.budget import ameasured
-from spexapi.views.svg.drawing import combinations_of
+from spexapi.views.presentation import Presentation
 
 PATIENCE = 1.0  # seconds that calls in flight may take to end by themselves after a run is stopped
 _FEW = 32  # calls for the checks if the engine left some and none were set aside
@@ -171,7 +171,7 @@ class _Run:
 
     async def _check(self, game: Game, ex: spexapi.Explanation) -> None:
         """The strongest combinations, or parts if there are none, measured on the model in the budget."""
-        drawn = [combination.players for combination in combinations_of(ex)[0]]
+        drawn = [combination.players for combination in Presentation(ex).combinations]
         allowed = min(self.options.budget, ex.cost.calls + (self.kept or _FEW))
         found, _ = await ameasured(game, ex, CHECKED, allowed, drawn)
         if found.verification is not None and not self.over():

@@ -22,7 +22,7 @@ from spexapi.page.runs.session_result import SessionResult
 from spexapi.page.runs.stop_flags import StopFlags
 from spexapi.page.site import Site
 from spexapi.page.tabs.wiring import Form, wire_stop
-from spexapi.views.html.safe import safe, tag
+from spexapi.views.safe import safe, tag
 
 SAME = "as in Documents"
 HINT = tag(

@@ -14,7 +14,8 @@ from spexapi.page.site import Site
 from spexapi.page.tabs.pruning import Pruning, pruning
 from spexapi.page.tabs.wiring import Form, run_buttons, wire
 from spexapi.views.html.heads import head_map
-from spexapi.views.html.safe import tag
+from spexapi.views.presentation import Presentation
+from spexapi.views.safe import tag
 
 FIRST = """Documents:
 
@@ -57,7 +58,8 @@ class _HeadMap:
         """The map of a new explanation; the map and the pruning of the one before are gone."""
         if not result.done:
             return self.clear()
-        return {self.map: tag("div", head_map(result.shown), class_="spex"), **self.pruning.begin()}
+        drawn = head_map(Presentation(result.shown))
+        return {self.map: tag("div", drawn, class_="spex"), **self.pruning.begin()}
 
     def clear(self) -> Changes:
         return {self.map: "", **self.pruning.hide()}

@@ -11,7 +11,7 @@ from spexapi.page.result.status import failed
 from spexapi.page.runs.session_result import SessionResult
 from spexapi.page.runs.stop_flags import StopFlags
 from spexapi.page.site import Site
-from spexapi.views.html.safe import tag
+from spexapi.views.safe import tag
 
 EMPTY = tag(
     "div",

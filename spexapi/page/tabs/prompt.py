@@ -10,7 +10,7 @@ from spexapi.page.result.panel import panel
 from spexapi.page.runs.stop_flags import StopFlags
 from spexapi.page.site import Site
 from spexapi.page.tabs.wiring import Form, run_buttons, wire
-from spexapi.views.html.safe import tag
+from spexapi.views.safe import tag
 
 FIRST = """Documents:
 

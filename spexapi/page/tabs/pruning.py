@@ -20,7 +20,8 @@ from spexapi.page.site import Site
 from spexapi.verification.prune import aprune
 from spexapi.views.html.heads import head_map
 from spexapi.views.html.pruned import pruned_table
-from spexapi.views.html.safe import tag
+from spexapi.views.presentation import Presentation
+from spexapi.views.safe import tag
 
 _SIZES, _SOLVER = 12, 2.0  # sizes a pruned model is measured at, seconds of the solver for each
 
@@ -133,10 +134,11 @@ class Pruning:
     def _show(self, heads: Component, result: SessionResult, sizes: PrunedSizes, size: int) -> Changes:
         """The map and the table for the measured size that is nearest to `size`."""
         near = sizes.nearest(size)
-        ex, kept = result.shown, len(near.labels)
+        shown, kept = Presentation(result.shown), len(near.labels)
+        table = pruned_table(shown.reading, sizes.found, sizes.asked, kept)
         return {
-            heads: tag("div", head_map(ex, near.optimum.players), class_="spex"),
-            self.table: tag("div", pruned_table(ex, sizes.found, sizes.asked, kept), class_="spex"),
+            heads: tag("div", head_map(shown, near.optimum.players), class_="spex"),
+            self.table: tag("div", table, class_="spex"),
         }
 
 

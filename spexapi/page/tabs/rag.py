@@ -15,7 +15,7 @@ from spexapi.page.runs.stop_flags import StopFlags
 from spexapi.page.site import Site
 from spexapi.page.tabs.examples import EXAMPLES, Example
 from spexapi.page.tabs.wiring import Form, run_buttons, wire
-from spexapi.views.html.safe import safe, tag
+from spexapi.views.safe import safe, tag
 
 EMPTY = tag(
     "div",

@@ -15,8 +15,9 @@ from spexapi.page.runs.session_result import SessionResult
 from spexapi.page.runs.stop_flags import StopFlags
 from spexapi.page.site import Site
 from spexapi.page.tabs.wiring import Form, run_buttons, wire
-from spexapi.views.html.safe import safe, tag
 from spexapi.views.html.training import gallery
+from spexapi.views.presentation import Presentation
+from spexapi.views.safe import safe, tag
 
 EMPTY = tag(
     "div",
@@ -42,7 +43,7 @@ class _Cards:
     def show(self, result: SessionResult) -> Changes:
         request = result.request
         picture = request.picture if isinstance(request, TrainingRequest) else None
-        return {self.cards: gallery(result.shown, picture)}
+        return {self.cards: gallery(Presentation(result.shown), picture)}
 
     def clear(self) -> Changes:
         return {self.cards: ""}

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
 from spexapi.narrative.wording import how_checked, kind_plural, spent, steady, trust, warnings
-from spexapi.views.html.checked import checked
+from spexapi.views.html.combinations import combinations
 from spexapi.views.html.gauge import gauge, still_measuring
 from spexapi.views.html.heads import map_of
-from spexapi.views.html.panels import combinations, prompt, proof
+from spexapi.views.html.prompt import prompt
+from spexapi.views.html.proof import proof
 from spexapi.views.html.pruned import pruned
-from spexapi.views.html.safe import safe, tag
 from spexapi.views.html.training import gallery
-from spexapi.views.svg.drawing import Drawn, draw
+from spexapi.views.html.verified import verified
+from spexapi.views.presentation import Presentation
+from spexapi.views.safe import safe, tag
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
@@ -38,27 +40,27 @@ def styles() -> str:
 
 def fragment(explanation: Explanation) -> str:
     """The whole result as one <div class="spex">; needs styles() on the page."""
-    drawn = draw(explanation)
+    shown = Presentation(explanation)
     parts = [
-        head(drawn),
+        head(shown),
         gauge(explanation),
         cautions(explanation),
-        proof(drawn),
-        gallery(explanation) if explanation.target.kind == "training" else "",
-        map_of(explanation) if explanation.target.kind == "heads" else "",
-        combinations(drawn),
-        checked(explanation),
-        pruned(explanation),
-        prompt(drawn),
+        proof(shown),
+        gallery(shown) if explanation.target.kind == "training" else "",
+        map_of(shown),
+        combinations(shown),
+        verified(explanation),
+        pruned(shown.reading),
+        prompt(shown),
         trusted(explanation),
         how_to_read(explanation),
     ]
     return tag("div", "".join(parts), class_="spex")
 
 
-def head(drawn: Drawn) -> str:
+def head(shown: Presentation) -> str:
     """Question, answer, story, how sure."""
-    ex = drawn.explanation
+    ex = shown.explanation
     target = ex.target
     asked = tag("p", safe(target.question), class_="question", dir="auto") if target.question else ""
     answer = ""
@@ -73,8 +75,8 @@ def head(drawn: Drawn) -> str:
         safe("still measuring" if still_measuring(ex.audit) else CHIPS[found]),
         class_=f"chip {found}",
     )
-    words = "".join(tag("strong", safe(t)) if stressed else safe(t) for t, stressed in drawn.story.headline)
-    asides = "".join(tag("p", safe(aside), class_="aside", dir="auto") for aside in drawn.story.asides)
+    words = "".join(tag("strong", safe(t)) if stressed else safe(t) for t, stressed in shown.story.headline)
+    asides = "".join(tag("p", safe(aside), class_="aside", dir="auto") for aside in shown.story.asides)
     return tag("header", asked + answer + tag("h2", words, class_="story", dir="auto") + asides + chip)
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
 from spexapi.fourier.ranking import settled
+from spexapi.narrative.verification import in_brief
 from spexapi.narrative.wording import kind_plural, what_is_explained
-from spexapi.views.html.safe import safe, tag
+from spexapi.views.safe import safe, tag
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
@@ -23,7 +24,7 @@ ADVICE = {
 
 
 def gauge(explanation: Explanation, *, measuring: bool = False) -> str:
-    """The bar and the sentence; a sentence alone where there is no R². measuring: more is to come."""
+    """The bar and the sentence; a sentence alone if there is no R². measuring: more is to come."""
     audit, found = explanation.audit, level(explanation.audit)
     if found == "none" or audit.r2 is None:
         reason = "R² comes when the measuring is done" if still_measuring(audit) else "; ".join(audit.notes)
@@ -46,20 +47,9 @@ def _said(ex: Explanation, found: str, measuring: bool) -> str:
     how = what_is_explained(ex)
     if measuring:
         return f"So far it explains {100 * r2:.0f}%{interval} of how {how} changes."
-    return f"Explains {100 * r2:.0f}%{interval} of how {how} changes: {ADVICE[found]}{_checked(ex)}."
-
-
-def _checked(ex: Explanation) -> str:
-    """ "; 3 of the top 5 combinations confirmed by direct ablation", "" where nothing was checked."""
-    if ex.verification is None:
-        return ""
-    players = list(dict.fromkeys(c.players for c in ex.verification.checks if c.confirmed is not None))
-    good = sum(ex.verification.verdict(s) is True for s in players)
-    sizes = {len(s) > 1 for s in players}
-    what = "effects" if len(sizes) > 1 else "combinations" if True in sizes else kind_plural(ex)
-    if len(players) == 1:
-        return f"; the strongest of the {what} {'' if good else 'not '}confirmed by direct ablation"
-    return f"; {good} of the top {len(players)} {what} confirmed by direct ablation" if players else ""
+    checked = in_brief(ex)
+    advice = f"{ADVICE[found]}; {checked}" if checked else ADVICE[found]
+    return f"Explains {100 * r2:.0f}%{interval} of how {how} changes: {advice}."
 
 
 def _bar(share: float, low: float, high: float) -> str:

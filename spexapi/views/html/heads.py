@@ -1,22 +1,15 @@
-"""Parts of a model where they stand: layers upwards, heads side by side, links between what acts together."""
+"""Parts of a model in their place: layers upwards, heads side by side, links between what acts together."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from spexapi.backends.huggingface.components import Component
-from spexapi.errors import InputError
-from spexapi.explanation.reading import Reading
 from spexapi.narrative.wording import names, signed
-from spexapi.views.html.safe import safe, tag
-from spexapi.views.svg.arcs import Combination, tone
-from spexapi.views.svg.drawing import combinations_of
-
-if TYPE_CHECKING:
-    from spexapi.explanation.explanation import Explanation
-    from spexapi.games.base import Player
+from spexapi.views.colours import tone
+from spexapi.views.head_grid import Grid, Point, letters_of
+from spexapi.views.presentation import Combination, Presentation
+from spexapi.views.safe import safe, tag
 
 _WIDTH, _HIGH, _LEFT, _TOP = 620.0, 46.0, 58.0, 34.0
 _WIDEST = 74.0  # pixels of a cell
@@ -24,129 +17,103 @@ _APART = 21.0  # pixels between two letters
 _NUMBERED = 20  # columns up to which each is numbered
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Grid:
-    """Where each player is drawn. places: (x, y) of its middle; columns: the label of each."""
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """The grid in pixels. wide: of a cell."""
 
-    parts: tuple[Component, ...]
-    columns: tuple[str, ...]
-    rows: tuple[int, ...]
+    grid: Grid
     wide: float
 
-    @classmethod
-    def of(cls, players: Sequence[Player]) -> _Grid:
-        parts = tuple(player.component for player in players if player.component is not None)
-        if len(parts) < len(players):
-            raise InputError("a map of heads needs players of a HeadGame: these are no parts of a model")
-        columns = tuple(dict.fromkeys(_column(p) for p in sorted(parts, key=lambda p: (_rank(p), p.index))))
-        rows = tuple(sorted({p.layer for p in parts}, reverse=True))  # the last layer on top
-        return cls(parts, columns, rows, min(_WIDEST, _WIDTH / len(columns)))
-
     @property
-    def size(self) -> tuple[float, float]:
-        return _LEFT + self.wide * len(self.columns) + 4, _TOP + _HIGH * len(self.rows) + 4
+    def size(self) -> Point:
+        return _LEFT + self.wide * len(self.grid.columns) + 4, _TOP + _HIGH * len(self.grid.layers) + 4
 
-    def middle(self, player: int) -> tuple[float, float]:
-        part = self.parts[player]
-        x = _LEFT + self.wide * (self.columns.index(_column(part)) + 0.5)
-        return x, _TOP + _HIGH * (self.rows.index(part.layer) + 0.5)
-
-
-def map_of(ex: Explanation) -> str:
-    """head_map(), or "" if a player is no part of a model: in a file made by hand."""
-    return head_map(ex) if all(player.component for player in ex.players) else ""
+    def middle(self, player: int) -> Point:
+        column, row = self.grid.place(player)
+        return _LEFT + self.wide * (column + 0.5), _TOP + _HIGH * (row + 0.5)
 
 
-def head_map(ex: Explanation, kept: Collection[int] | None = None) -> str:
+def map_of(shown: Presentation) -> str:
+    """head_map(), or "" if a player is no part of a model."""
+    return head_map(shown) if all(player.component for player in shown.explanation.players) else ""
+
+
+def head_map(shown: Presentation, kept: Collection[int] | None = None) -> str:
     """A <section>: every part as a cell coloured by its share, and the strongest combinations as links.
 
     kept  players with a frame, the others faded: what a pruned model still has; None: no difference is made
 
     Raises InputError if the players are not those of a HeadGame, with the component that each one is.
     """
-    grid, reading = _Grid.of(ex.players), Reading.of(ex)
-    shares = reading.shares
-    scale = max(max(map(abs, shares)), 5 * reading.floor)
-    found, _ = combinations_of(ex)
-    cells = "".join(_cell(ex, grid, i, tone(shares[i], scale), shares[i], kept) for i in range(ex.n_players))
-    letters = _letters(grid, found)
-    links = "".join(_link(grid, c, letters[c.letter]) for c in found)
-    links += "".join(_letter(c, *letters[c.letter]) for c in found)  # above all lines
-    width, height = grid.size
-    drawing = (
+    grid = Grid.of(shown.explanation.players)
+    drawing = _Drawing(grid, min(_WIDEST, _WIDTH / len(grid.columns)))
+    cells = "".join(_cell(shown, drawing, i, kept) for i in range(shown.explanation.n_players))
+    letters = letters_of(shown.combinations, drawing.middle, (_APART, _APART), 0.62 * _HIGH)
+    links = "".join(_link(drawing, c, letters[c.letter]) for c in shown.combinations)
+    links += "".join(_letter(c, *letters[c.letter]) for c in shown.combinations)  # above all lines
+    width, height = drawing.size
+    picture = (
         f'<svg class="headmap" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" role="img" '
         'aria-label="Layers by heads; the list below names the links.">'
-        f"{_frame(grid)}{cells}{links}</svg>"
+        f"{_frame(drawing)}{cells}{links}</svg>"
     )
     lede = (
         "Each cell is a part of the model, the last layer on top. Blue helps the answer, orange hurts it."
-        " Links join what acts in combination: solid where they need each other, dashed where they stand in"
-        " for one another."
+        " Links join what acts in combination: solid if they need each other, dashed if they stand in for"
+        " one another."
     )
     return tag(
         "section",
-        tag("h3", "Where it happens") + tag("p", lede, class_="lede") + drawing + _listed(ex, found),
+        tag("h3", "Where it happens") + tag("p", lede, class_="lede") + picture + _listed(shown),
         class_="heads",
     )
 
 
-def _listed(ex: Explanation, found: Sequence[Combination]) -> str:
-    if not found:
+def _listed(shown: Presentation) -> str:
+    if not shown.combinations:
         return tag("p", "No combination stands out: each part acts on its own.", class_="none")
     lines = (
-        tag("b", safe(c.letter)) + " " + safe(names(ex.players, c.players, c.joiner)) + ": "
+        tag("b", safe(c.letter)) + " " + safe(names(shown.explanation.players, c.players, c.joiner)) + ": "
         + tag("em", safe(c.words))
-        for c in found
+        for c in shown.combinations
     )  # fmt: skip
     return tag("ul", "".join(tag("li", line) for line in lines), class_="links")
 
 
-def _frame(grid: _Grid) -> str:
+def _frame(drawing: _Drawing) -> str:
+    grid = drawing.grid
     said = [
         f'<text class="axis end" x="{_LEFT - 6:.0f}" y="{_TOP + _HIGH * (r + 0.5) + 4:.0f}">'
         f"layer {layer}</text>"
-        for r, layer in enumerate(grid.rows)
+        for r, layer in enumerate(grid.layers)
     ]
     step = 1 if len(grid.columns) <= _NUMBERED else 4
     said += [
-        f'<text class="axis" x="{_LEFT + grid.wide * (c + 0.5):.1f}" y="{_TOP - 8:.0f}">{safe(name)}</text>'
+        f'<text class="axis" x="{_LEFT + drawing.wide * (c + 0.5):.1f}" y="{_TOP - 8:.0f}">'
+        f"{safe(name)}</text>"
         for c, name in enumerate(grid.columns)
         if c % step == 0 or not name.isdecimal()
     ]
     return "".join(said)
 
 
-def _cell(
-    ex: Explanation, grid: _Grid, player: int, shade: str, share: float, kept: Collection[int] | None
-) -> str:
-    x, y = grid.middle(player)
+def _cell(shown: Presentation, drawing: _Drawing, player: int, kept: Collection[int] | None) -> str:
+    x, y = drawing.middle(player)
+    share = shown.reading.shares[player]
     state = "" if kept is None else " kept" if player in kept else " out"
-    gap = min(2.0, grid.wide / 8)
+    gap = min(2.0, drawing.wide / 8)
+    wide, label = drawing.wide, safe(shown.explanation.players[player].label)
     return (
-        f'<rect class="cell {shade}{state}" x="{x - grid.wide / 2 + gap:.1f}" y="{y - _HIGH / 2 + gap:.1f}" '
-        f'width="{grid.wide - 2 * gap:.1f}" height="{_HIGH - 2 * gap:.1f}" rx="4">'
-        f"<title>{safe(ex.players[player].label)}: {safe(signed(share))}</title></rect>"
+        f'<rect class="cell {tone(share, shown.scale)}{state}" x="{x - wide / 2 + gap:.1f}" '
+        f'y="{y - _HIGH / 2 + gap:.1f}" width="{wide - 2 * gap:.1f}" height="{_HIGH - 2 * gap:.1f}" rx="4">'
+        f"<title>{label}: {safe(signed(share))}</title></rect>"
     )
 
 
-def _letters(grid: _Grid, found: Sequence[Combination]) -> dict[str, tuple[float, float]]:
-    """Where the letter of each combination stands: amid its players, aside where another one is there."""
-    placed: dict[str, tuple[float, float]] = {}
-    for c in found:
-        ends = [grid.middle(i) for i in c.players]
-        x, y = (sum(place) / len(ends) for place in zip(*ends, strict=True))
-        if len({place[1] for place in ends}) == 1:
-            y -= _HIGH * 0.62  # players of one layer: over the cells between them
-        while any(abs(x - a) < _APART and abs(y - b) < _APART for a, b in placed.values()):
-            x += _APART / 2
-        placed[c.letter] = (x, y)
-    return placed
-
-
-def _link(grid: _Grid, c: Combination, at: tuple[float, float]) -> str:
+def _link(drawing: _Drawing, c: Combination, at: Point) -> str:
     """From the letter to each of its players."""
     x, y = at
-    ends = [grid.middle(i) for i in c.players]
+    ends = [drawing.middle(i) for i in c.players]
     lines = "".join(
         f'<path d="M{a:.1f} {b:.1f}Q{(a + x) / 2:.1f} {y:.1f} {x:.1f} {y:.1f}"/>' for a, b in ends
     )
@@ -158,11 +125,3 @@ def _letter(c: Combination, x: float, y: float) -> str:
     letter = f'<circle class="disc" cx="{x:.1f}" cy="{y:.1f}" r="9"/>'
     letter += f'<text x="{x:.1f}" y="{y + 4:.1f}">{safe(c.letter)}</text>'
     return f'<g class="arc {c.style}">{letter}</g>'
-
-
-def _column(part: Component) -> str:
-    return {"mlp": "MLP", "layer": "all of it"}.get(part.kind, str(part.index))
-
-
-def _rank(part: Component) -> int:
-    return ("head", "neuron", "mlp", "layer").index(part.kind)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from spexapi.explanation.reading import Reading
 from spexapi.narrative.wording import kind_plural, valued
-from spexapi.views.html.safe import safe, tag
-from spexapi.views.svg.arcs import bar
+from spexapi.views.html.bar import bar
+from spexapi.views.safe import safe, tag
 
 if TYPE_CHECKING:
-    from spexapi.explanation.explanation import Explanation
     from spexapi.explanation.pruned import Pruned
 
 
-def pruned(ex: Explanation) -> str:
+def pruned(reading: Reading) -> str:
     """The table as a section of the report, "" if nothing was pruned."""
+    ex = reading.explanation
     if not ex.pruned:
         return ""
     lede = f"With only the best {kind_plural(ex)} kept, measured on the model itself."
@@ -25,17 +25,16 @@ def pruned(ex: Explanation) -> str:
         "section",
         tag("h3", "What the best few can do alone")
         + tag("p", safe(lede), class_="lede")
-        + pruned_table(ex, ex.pruned, 0),
+        + pruned_table(reading, ex.pruned, 0),
     )
 
 
-def pruned_table(ex: Explanation, found: Sequence[Pruned], asked: int, chosen: int | None = None) -> str:
+def pruned_table(reading: Reading, found: Sequence[Pruned], asked: int, chosen: int | None = None) -> str:
     """A <table>: for each number of parts kept what the pruned model does.
 
     asked   held-out questions that accuracy was measured on, 0 if it was not
     chosen  the size whose line is marked
     """
-    reading = Reading.of(ex)
     lines = "".join(_line(reading, each, asked, len(each.labels) == chosen) for each in found)
     likely = reading.probability(0.0) is not None
     head = tag("th", "kept", scope="col") + tag("th", "the answer" if likely else "the value", scope="col")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from spexapi.narrative.wording import one_line
 from spexapi.views.html.fragment import fragment, styles
-from spexapi.views.html.safe import safe
+from spexapi.views.safe import safe
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation

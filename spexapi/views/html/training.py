@@ -5,67 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from spexapi.explanation.reading import Meaning, Reading
-from spexapi.fourier.ranking import exceeds, largest_first
+from spexapi.explanation.influence import REDUNDANT, TOGETHER, harmful, helpful, pairs, sure
 from spexapi.narrative.wording import one_line, ranged, signed
-from spexapi.views.html.safe import safe, tag
+from spexapi.views.presentation import Presentation
+from spexapi.views.safe import safe, tag
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
-    from spexapi.fourier.spectrum import Interaction
 
 Draw = Callable[[int], str]  # player -> a picture of it, "" for none
-MOST = 6
-REDUNDANT = {Meaning.EITHER, Meaning.ANY, Meaning.OVERLAP}
-TOGETHER = {Meaning.TOGETHER, Meaning.STRONGER}
 
 
-def helpful(explanation: Explanation, most: int = MOST) -> list[tuple[int, float]]:
-    """The players with the largest Shapley values above 0."""
-    return _ends(explanation, 1, most)
-
-
-def harmful(explanation: Explanation, most: int = MOST) -> list[tuple[int, float]]:
-    """The players with the lowest Shapley values, below 0: without them the model is better."""
-    return _ends(explanation, -1, most)
-
-
-def pairs(explanation: Explanation, kinds: set[Meaning], most: int = MOST) -> list[tuple[Interaction, float]]:
-    """The strongest pairs of one kind, in the explanation's index; those that may be 0 come last."""
-    reading = Reading.of(explanation)
-    found: list[tuple[Interaction, float]] = []
-    for players, value in explanation.top(len(explanation.interactions)):
-        less = bool(kinds & REDUNDANT)
-        if len(players) == 2 and (value < 0) == less and reading.meaning(players) in kinds:
-            found.append((players, value))
-        if len(found) == 4 * most:
-            break
-    return sorted(found, key=lambda pair: not sure(explanation, pair[0]))[:most]
-
-
-def sure(explanation: Explanation, players: Interaction) -> bool:
-    """Whether the interval of an interaction does not reach 0."""
-    low, high = explanation.intervals.get(players, (0.0, 0.0))
-    scale = max(abs(low), abs(high))
-    return exceeds(low, 0.0, scale) or exceeds(0.0, high, scale)
-
-
-def gallery(explanation: Explanation, draw: Draw | None = None) -> str:
+def gallery(view: Presentation, draw: Draw | None = None) -> str:
     """Four lists of cards as one <div class="spex">; all text is escaped.
 
-    draw  HTML of a picture, safe as it stands; without one the text of the example
+    draw  player -> HTML of a picture, which is not escaped; without one the text of the example
     """
-    shown = draw or _no_picture
+    shown, reading, explanation = draw or _no_picture, view.reading, view.explanation
     alone = (
-        ("Most helpful", "The model gains most by having learnt from these.", helpful(explanation)),
-        ("Harmful", "Without these the model is better: look for wrong labels here.", harmful(explanation)),
+        ("Most helpful", "The model gains most by having learnt from these.", helpful(reading)),
+        ("Harmful", "Without these the model is better: look for wrong labels here.", harmful(reading)),
     )
     joint = (
-        ("Redundant", "Either one is enough: they teach the same.", pairs(explanation, REDUNDANT)),
+        ("Redundant", "Either one is enough: they teach the same.", pairs(reading, REDUNDANT)),
         (
             "Needed together",
             "More is learnt from both than from each alone.",
-            pairs(explanation, TOGETHER),
+            pairs(reading, TOGETHER),
         ),
     )
     parts = [
@@ -81,13 +47,6 @@ def gallery(explanation: Explanation, draw: Draw | None = None) -> str:
 
 def _no_picture(player: int) -> str:
     return ""
-
-
-def _ends(explanation: Explanation, sign: int, most: int) -> list[tuple[int, float]]:
-    reading = Reading.of(explanation)
-    shares = [sign * share for share in reading.shares]
-    best = largest_first(shares)[:most]
-    return [(i, sign * shares[i]) for i in best if exceeds(shares[i], 0.1 * reading.floor)]
 
 
 def _section(title: str, lede: str, cards: Sequence[str]) -> str:

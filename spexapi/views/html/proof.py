@@ -1,0 +1,54 @@
+"""The few masks that carry the story, each with its value as a bar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spexapi.explanation.reading import Reading
+from spexapi.narrative.story import Step
+from spexapi.narrative.wording import explained, kind_plural, quoted, signed, valued
+from spexapi.views.html.bar import bar
+from spexapi.views.presentation import Presentation
+from spexapi.views.safe import safe, tag
+
+
+def proof(shown: Presentation) -> str:
+    """A section: everything kept, only the players of the story, all but them, nothing."""
+    ex, reading, steps = shown.explanation, shown.reading, shown.story.steps
+    values = [s.ablation.value for s in steps]
+    likely = reading.probability(values[0]) is not None
+    title = f"How likely is {quoted(explained(ex), 40)}?" if likely else "What the value becomes"
+    a_token = ", on average a token" if reading.tokens_apart != 1 else ""
+    what = (
+        f"When only some {kind_plural(ex)} are left for the model{a_token}:"
+        if likely
+        else "When only some players are kept:"
+    )
+    lines = "".join(_step(reading, step, min(values), max(values)) for step in steps)
+    return tag(
+        "section",
+        tag("h3", safe(title))
+        + tag("p", safe(what), class_="lede")
+        + tag("dl", lines, class_="steps")
+        + _where_from([s.ablation.measured for s in steps]),
+    )
+
+
+def _where_from(measured: Sequence[bool]) -> str:
+    if all(measured):
+        return ""
+    rest = "the others were measured on the model" if any(measured) else "none of these was measured itself"
+    return tag("p", f"≈ predicted by the explanation; {rest}.", class_="note")
+
+
+def _step(reading: Reading, step: Step, low: float, high: float) -> str:
+    value = step.ablation.value
+    share = reading.probability(value)
+    if share is None:
+        share = (value - low) / (high - low) if high > low else 1.0
+    about = "" if step.ablation.measured else "≈ "
+    title = f"{signed(value)} {reading.explanation.target.unit}".strip()
+    said = about + valued(reading, value).removesuffix(" a token")
+    number = tag("span", safe(said), class_="num", title=title)
+    told = tag("dt", tag("bdi", safe(step.label))) + tag("dd", bar(max(share, 0.004)) + number)
+    return tag("div", told, class_="step")
