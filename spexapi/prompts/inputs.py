@@ -1,4 +1,4 @@
-"""What the user gives: chat turns, documents, and which of them may be removed."""
+"""What the user gives, checked: chat turns and documents, as values or from files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from spexapi.prompts.messages import Message
 from spexapi.prompts.segments import shorten
 
 ROLES = ("system", "user", "assistant", "tool")
-Prompt = str | Sequence[Message | Mapping[str, Any]]
+Prompt = str | Sequence[Message | Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One thing that was retrieved. id and title may be empty; the model reads a title on its own line."""
+    """A retrieved text. id and title may be empty; the model reads a title on a line of its own."""
 
     text: str
     title: str = ""
@@ -26,7 +26,7 @@ class Document:
 
     @property
     def written(self) -> str:
-        """As it stands in the prompt."""
+        """What the model reads of it."""
         return f"{self.title}\n{self.text}" if self.title else self.text
 
     @property
@@ -39,7 +39,7 @@ def to_messages(prompt: Prompt) -> tuple[Message, ...]:
     """A plain text as one user turn, or chat turns. Raises InputError saying which turn is wrong.
 
     Turns may hold `tool_calls` and `tool_call_id` as the API writes them. A call becomes part of the turn
-    with its result: an assistant turn that only calls is no turn of its own.
+    that holds its result, so an assistant turn that only calls tools disappears.
     """
     if isinstance(prompt, str):
         prompt = [Message("user", prompt)]
@@ -63,28 +63,37 @@ def to_messages(prompt: Prompt) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def _to_message(turn: Message | Mapping[str, Any], number: int, calls: dict[str, str]) -> Message:
-    if not isinstance(turn, Message):
-        if not isinstance(cast("object", turn), Mapping) or not {"role", "content"} <= set(turn):
-            raise InputError(
-                f"turn {number} must be {{'role': ..., 'content': ...}}, got {shorten(repr(turn), 80)}"
-            )
-        name = turn.get("tool_call_id")
-        if name is not None and name not in calls:
-            raise InputError(f"turn {number} answers the tool call {name!r}, which no turn before it makes")
-        turn = Message(turn["role"], turn["content"], calls.pop(name) if name is not None else "")
-    if turn.role not in ROLES:
-        raise InputError(f"turn {number} has role {turn.role!r}: use one of {', '.join(ROLES)}")
-    if not isinstance(cast("object", turn.content), str):
-        raise InputError(f"the content of turn {number} must be text, got {type(turn.content).__name__}")
-    return turn
+def _to_message(turn: Message | Mapping[str, object], number: int, calls: dict[str, str]) -> Message:
+    if isinstance(turn, Message):
+        role, content, call = cast("object", turn.role), cast("object", turn.content), turn.call
+    elif isinstance(cast("object", turn), Mapping) and {"role", "content"} <= set(turn):
+        role, content, call = turn["role"], turn["content"], _call_of(turn, number, calls)
+    else:
+        raise InputError(
+            f"turn {number} must be {{'role': ..., 'content': ...}}, got {shorten(repr(turn), 80)}"
+        )
+    if not isinstance(role, str) or role not in ROLES:
+        raise InputError(f"turn {number} has role {role!r}: use one of {', '.join(ROLES)}")
+    if not isinstance(content, str):
+        raise InputError(f"the content of turn {number} must be text, got {type(content).__name__}")
+    return Message(role, content, call)
 
 
-def _calls(turn: Mapping[str, Any], number: int) -> dict[str, str]:
+def _call_of(turn: Mapping[str, object], number: int, calls: dict[str, str]) -> str:
+    """The call that a tool's result answers, taken from `calls`; "" for every other turn."""
+    name = turn.get("tool_call_id")
+    if name is None:
+        return ""
+    if name not in calls:
+        raise InputError(f"turn {number} answers the tool call {name!r}, which no turn before it makes")
+    return calls.pop(str(name))
+
+
+def _calls(turn: Mapping[str, object], number: int) -> dict[str, str]:
     """Id -> {"name", "arguments"} as JSON, of an assistant turn that calls tools."""
     found: dict[str, str] = {}
     try:
-        for call in turn["tool_calls"]:
+        for call in cast("list[dict[str, Any]]", turn["tool_calls"]):
             given = call["function"]["arguments"]
             arguments = json.loads(given) if isinstance(given, str) else given
             known = {"name": str(call["function"]["name"]), "arguments": arguments}
@@ -98,7 +107,7 @@ def _calls(turn: Mapping[str, Any], number: int) -> dict[str, str]:
 
 
 def to_documents(documents: Sequence[str | Mapping[str, object] | Document]) -> tuple[Document, ...]:
-    """Documents from texts, from {"id", "title", "text"} or as is. Raises InputError naming the wrong one."""
+    """Documents from texts, {"id", "title", "text"} or Document. Raises InputError naming the wrong one."""
     if isinstance(documents, (str, Mapping)):
         raise InputError(
             "documents must be a list, one text or {'id', 'title', 'text'} each; got one " + _type(documents)
@@ -135,9 +144,9 @@ def load_documents(path: str | Path) -> tuple[Document, ...]:
 
 
 def load_prompt(text: str | None = None, path: str | Path | None = None) -> tuple[Message, ...]:
-    """A prompt from a text or from a file: .json (chat turns, or one string), else plain text as it stands.
+    """A prompt from a text or from a file: .json holds chat turns or one string, any other file plain text.
 
-    Raises InputError unless exactly one of both is given, and where the file cannot be read.
+    Raises InputError unless exactly one of both is given, and if the file cannot be read.
     """
     if (text is None) == (path is None):
         raise InputError("give the prompt either as a text or as a file" + (", not both" if text else ""))

@@ -10,8 +10,8 @@ class Message:
     """One chat turn as it is sent.
 
     role  "system", "user", "assistant" or "tool"
-    call  of a tool's result: the call it answers, as JSON {"name", "arguments"}, "" where it is not known;
-          it comes and goes with the result
+    call  of a tool's result: the call it answers, as JSON {"name", "arguments"}, "" if it is not known; a
+          mask that removes the result removes the call
     """
 
     role: str

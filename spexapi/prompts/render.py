@@ -18,8 +18,8 @@ class Part:
 
     core    start and end within `text` of what a placeholder replaces; the rest is the white space it owns
     needs   a pinned part with needs is dropped with the last of these players: a title goes with its document
-    group   parts of one group are one text (a document, a message): where its end is dropped, the white space
-            that ended the group ends what is left
+    group   parts of one group are one text (a document, a message): if its end is dropped, what is left ends
+            with the white space that ended the group
     """
 
     text: str
@@ -31,7 +31,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message in parts; `player` where the turn as a whole is one, `call` as in Message."""
+    """One message in parts; `player`: its number if the turn as a whole is one; `call` as in Message."""
 
     role: str
     parts: tuple[Part, ...]
@@ -57,7 +57,7 @@ class Layout:
 
 
 def parts_of(text: str, segments: Sequence[Segment], first_player: int, group: int = 0) -> list[Part]:
-    """The text as parts: a player each segment, numbered from `first_player`; the rest is pinned."""
+    """The text as parts: each segment a player, numbered from `first_player`; the rest is pinned."""
     parts: list[Part] = []
     done = 0
     for number, segment in enumerate(segments, first_player):

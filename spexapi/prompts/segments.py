@@ -31,8 +31,8 @@ _SENTENCE_END = regex.compile(r"[.!?。！？।؟…]+[\p{Pe}\p{Pf}\"']*(?:\s+|
 class Segment:
     """Characters start:end of a text; core_start:core_end of them without the white space around.
 
-    A segment owns the white space behind it (the first one also what stands before it), so that dropping it
-    leaves well-formed text, and a placeholder replaces the core alone.
+    A segment owns the white space after it (the first one also that before it), so that dropping it leaves
+    well-formed text. A placeholder replaces the core alone.
     """
 
     start: int
@@ -48,15 +48,15 @@ def split(
     token_spans: Iterable[tuple[int, int]] | None = None,
     language: str = "en",
 ) -> list[Segment]:
-    """The text cut into segments of one unit; together they are the text, none cuts a grapheme cluster.
+    """The text cut into segments of one unit; together they are the text, and none cuts a grapheme cluster.
 
     unit         one of UNITS; "document" and "turn" give the whole text. In scripts without spaces (Chinese,
                  Japanese, Thai, ...) a word is what UAX #29 calls one: a Han character, a run of katakana, a
                  Thai cluster
     token_spans  (start, end) of each token, for unit "token"
-    language     ISO code for "sentence", where abbreviations depend on it
+    language     ISO code for unit "sentence": abbreviations differ by language
 
-    White space alone is no segment of its own; a text of white space is one segment with an empty core.
+    White space is no segment of its own; a text of white space alone is one segment with an empty core.
     Raises InputError for an unknown unit and for unit "token" without spans.
     """
     if unit in ("document", "turn"):
@@ -81,7 +81,7 @@ def split(
 
 
 def own_spans(text: str, spans: Sequence[tuple[int, int]]) -> list[Segment]:
-    """The user's own spans as segments, in reading order. InputError if one is empty, outside or overlaps."""
+    """The user's spans as segments, in reading order. InputError if one is empty, outside or overlaps."""
     segments: list[Segment] = []
     for start, end in sorted(spans):
         if not 0 <= start < end <= len(text):
@@ -98,14 +98,14 @@ def own_spans(text: str, spans: Sequence[tuple[int, int]]) -> list[Segment]:
 
 
 def joined_by_space(left: str, right: str) -> bool:
-    """True where a writer puts a space between two texts: neither has one there, their scripts use spaces."""
+    """True if a writer would put a space between: neither text has one there and their scripts use spaces."""
     if not left or not right or left[-1].isspace() or right[0].isspace():
         return False
     return not (_UNSPACED.match(left[-1]) or _UNSPACED.match(right[0]))
 
 
 def shorten(text: str, limit: int = 40) -> str:
-    """One line of at most `limit` characters that says which text is meant."""
+    """One line of up to `limit` characters that says which text is meant."""
     line = " ".join(text.split())
     if len(line) <= limit:
         return line
@@ -121,7 +121,7 @@ def _segment(text: str, start: int, end: int) -> Segment:
 
 
 def _partition(text: str, starts: Iterable[int]) -> list[Segment]:
-    """Cuts at `starts` moved back to the border of a grapheme cluster; white space joins what is before."""
+    """Segments cut at `starts`, moved back to the border of a grapheme cluster; none is white space alone."""
     if not text:
         return []
     clusters = [m.start() for m in _CLUSTER.finditer(text)]
@@ -146,7 +146,7 @@ def _word_starts(text: str) -> list[int]:
 
 
 def _unspaced_starts(chunk: str, offset: int) -> list[int]:
-    """Word borders in a chunk without spaces; closing marks stay with the word before."""
+    """Starts of the words in a chunk without spaces; closing marks stay with the word before."""
     clusters = {m.start() for m in _CLUSTER.finditer(chunk)}
     borders = [0, *(m.start() for m in _WORD_BORDER.finditer(chunk) if m.start() in clusters), len(chunk)]
     pieces = [chunk[a:b] for a, b in pairwise(borders)]
@@ -160,7 +160,7 @@ def _unspaced_starts(chunk: str, offset: int) -> list[int]:
 
 
 def _sentence_starts(text: str, language: str) -> list[int]:
-    """From sentencex (no download, some 300 languages); on text it cannot read, from the marks at an end."""
+    """By sentencex (no download, some 300 languages); by full stops and the like in text it cannot read."""
     library: Any = importlib.import_module("sentencex")
     try:
         found = library.get_sentence_boundaries(language, _plain_twin(text))
