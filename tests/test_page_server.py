@@ -188,26 +188,34 @@ TURNS = (
 )
 
 
-def shown_and_run(form: TextRequest, key: str, folder: Path, **env: str) -> list[spexapi.Explanation]:
-    """The explanation of the page, of the Python code it shows, and of the command it shows."""
+@pytest.fixture
+def shown_and_run(tmp_path, monkeypatch):
+    """Gives the explanation of the page, of the Python code it shows, and of the command it shows."""
 
-    async def run() -> SessionResult:
-        found = [update async for update in results(form, key, Site(), Event())]
-        return found[-1]
+    async def on_the_page(form: TextRequest, key: str) -> SessionResult:
+        return [update async for update in results(form, key, Site(), Event())][-1]
 
-    on_page = asyncio.run(run())
-    assert on_page.ended == ""
-    environ = os.environ | {"HF_HUB_OFFLINE": "1", "SPEXAPI_STORE": "off"} | env
-    script = python(form, on_page.kept) + "explanation.to_json('python.json')\n"
-    line = command(form, on_page.kept).rstrip() + " --json command.json --quiet\n"
-    path = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
-    for asked in ([sys.executable, "-c", script], ["bash", "-ec", line]):
+    def run(form: TextRequest, key: str = "", **env: str) -> list[spexapi.Explanation]:
+        on_page = asyncio.run(on_the_page(form, key))
+        assert on_page.ended == ""
+        monkeypatch.chdir(tmp_path)
+        for name, value in {"HF_HUB_OFFLINE": "1", "SPEXAPI_STORE": "off", **env}.items():
+            monkeypatch.setenv(name, value)
+        exec(python(form, on_page.kept) + "explanation.to_json('python.json')\n", {})
+        line = command(form, on_page.kept).rstrip() + " --json command.json --quiet\n"
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
-            asked, cwd=folder, env=environ | {"PATH": path}, capture_output=True, text=True, check=False
+            ["bash", "-ec", line],
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    found = [spexapi.Explanation.from_json(folder / f"{name}.json") for name in ("python", "command")]
-    return [on_page.whole, *found]
+        found = [spexapi.Explanation.from_json(f"{name}.json") for name in ("python", "command")]
+        return [on_page.whole, *found]
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -225,8 +233,8 @@ def shown_and_run(form: TextRequest, key: str, folder: Path, **env: str) -> list
     ],
     ids=["documents", "words", "chat", "choice"],
 )
-def test_the_code_that_is_shown_gives_the_same_explanation(form, tmp_path):
-    on_page, by_python, by_command = shown_and_run(form, "", tmp_path)
+def test_the_code_that_is_shown_gives_the_same_explanation(form, shown_and_run):
+    on_page, by_python, by_command = shown_and_run(form)
 
     for found in (by_python, by_command):
         assert found.target.answer == on_page.target.answer
@@ -236,10 +244,10 @@ def test_the_code_that_is_shown_gives_the_same_explanation(form, tmp_path):
     assert (by_command.verification is None) == (on_page.verification is None)
 
 
-def test_the_code_of_a_hosted_run_has_its_address_and_no_key(openai_server, tmp_path):
+def test_the_code_of_a_hosted_run_has_its_address_and_no_key(openai_server, shown_and_run):
     model = Model("openai", "table", openai_server.base_url)
     form = TextRequest(Rag("Where is the key?", DOCUMENTS, "the cellar"), model, ExplainOptions(budget=64))
-    on_page, by_python, by_command = shown_and_run(form, "sk-x1", tmp_path, OPENAI_API_KEY="sk-x2")
+    on_page, by_python, by_command = shown_and_run(form, "sk-x1", OPENAI_API_KEY="sk-x2")
 
     for code in (python(form), command(form)):
         assert openai_server.base_url in code
