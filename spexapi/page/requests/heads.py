@@ -53,16 +53,8 @@ class HeadsRequest:
         if not self.prompt.strip():
             raise InputError("There is no prompt yet: write what the model is to answer.")
         self.options.check()
-        self._check_model(site)
-        game = spexapi.HeadGame(
-            spexapi.open_backend(self.model.spec),
-            self.prompt,
-            self.answer.strip() or None,
-            UNITS[self.options.unit],
-            self.options.score or None,
-            options=list(self.options.choices) or None,
-            terms=RequestPolicy(store=site.keeps),
-        )
+        score, choices = self.options.score or None, list(self.options.choices) or None
+        game = self._game(site, self.prompt, self.answer.strip() or None, score, choices)
         site.limits.check_units(len(game.players))
         return game
 
@@ -70,16 +62,7 @@ class HeadsRequest:
         """A game of held-out questions, and how many they are; None for any model but the embedded one."""
         if self.model.where != "embedded":
             return None
-        self._check_model(site)
-        game = spexapi.HeadGame(
-            spexapi.open_backend(self.model.spec),
-            ready_questions(),
-            None,
-            UNITS[self.options.unit],
-            "accuracy",
-            terms=RequestPolicy(store=site.keeps),
-        )
-        return game, len(_STORIES)
+        return self._game(site, ready_questions(), score="accuracy"), len(_STORIES)
 
     def answering(self, answer: str) -> HeadsRequest:
         """The same with the answer fixed: the model must not write another when it is asked again."""
@@ -98,15 +81,25 @@ class HeadsRequest:
         flags += [*(("unit", unit) for unit in units), *self.options.scoring_flags]
         return RunCode(game_program("HeadGame", self.model.spec, arguments), "heads", flags)
 
-    def _check_model(self, site: Site) -> None:
+    def _game(
+        self,
+        site: Site,
+        prompt: str | list[spexapi.Question],
+        answer: str | None = None,
+        score: str | None = None,
+        choices: list[str] | None = None,
+    ) -> spexapi.HeadGame:
         if self.options.unit not in UNITS:
             raise InputError(f"what is taken out is {', '.join(UNITS)}, not {self.options.unit!r}")
         if not self.model.local:
             raise InputError(
-                "A hosted model lets no one inside: choose the small one, or a Hugging Face model."
+                "A hosted model lets no one inside: choose the built-in one, or a Hugging Face model."
             )
         site.admit(self.model.where, self.model.spec)
         self.model.check_name()
+        backend, units = spexapi.open_backend(self.model.spec), UNITS[self.options.unit]
+        policy = RequestPolicy(store=site.keeps)
+        return spexapi.HeadGame(backend, prompt, answer, units, score, options=choices, terms=policy)
 
 
 def ready_questions() -> list[spexapi.Question]:
