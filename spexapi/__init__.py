@@ -6,7 +6,7 @@ explanation = spexapi.explain(game, budget=64)
 """
 
 from spexapi import plugins
-from spexapi.backends.huggingface.backend import from_transformers
+from spexapi.backends.huggingface.open import from_transformers
 from spexapi.backends.registry import open_backend
 from spexapi.errors import (
     BackendError,

@@ -13,7 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from spexapi.backends.base import Generated, Message, Reply, Request
 from spexapi.backends.huggingface.alignment import Alignment
-from spexapi.backends.huggingface.backend import HuggingFace, from_transformers
+from spexapi.backends.huggingface.backend import HuggingFace
+from spexapi.backends.huggingface.open import from_transformers
 
 PROMPTS = ("The key is in the box. The key is in the", "The lamp is", "in the", "")
 ANSWER = " cellar and attic"

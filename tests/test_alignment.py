@@ -8,7 +8,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from spexapi.backends.base import Message, Request
 from spexapi.backends.huggingface.alignment import Alignment
-from spexapi.backends.huggingface.backend import open_hf
+from spexapi.backends.huggingface.open import open_hf
 
 __all__ = ["plain"]  # fixture
 

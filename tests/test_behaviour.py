@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import spexapi
 from spexapi.backends.base import AnswerScore, Message, Reply, Request
-from spexapi.backends.huggingface.backend import open_hf
 from spexapi.backends.huggingface.embedded import FOLDER
+from spexapi.backends.huggingface.open import open_hf
 from spexapi.backends.openai.open import open_openai
 from spexapi.backends.openai.tokens import Token
 from spexapi.explanation.behaviour import Behaviour, behaviour_of

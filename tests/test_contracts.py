@@ -10,7 +10,7 @@ import tiny_models
 from fake_backend import FakeBackend
 
 from spexapi.backends.base import AnswerScore, Capabilities, Message, Reply, Request
-from spexapi.backends.huggingface.backend import open_hf
+from spexapi.backends.huggingface.open import open_hf
 from spexapi.backends.registry import open_backend
 from spexapi.errors import RateLimited
 from spexapi.testing import CONTRACTS, ContractBroken, Questions, check, check_all
@@ -213,7 +213,7 @@ class Stubborn(Plain):
         (Shuffled(), "answers in order", "in a batch"),
         (Losing(), "answers in order", "1 replies for 4"),
         (FirstOnly(), "scores several answers", "1 scores for two"),
-        (Retokenising(), "scores the same tokens behind every mask", "behind a masked one"),
+        (Retokenising(), "scores the same tokens behind every mask", "after a masked one"),
         (Moody(), "repeats itself", "repeatable"),
         (Mute(), "writes", "write=8"),
         (Overlooking(), "refuses one request alone", "gives a value"),

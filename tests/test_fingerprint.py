@@ -9,7 +9,7 @@ import pytest
 import tiny_models
 from safetensors.numpy import load_file, save_file
 
-from spexapi.backends.huggingface.backend import open_hf
+from spexapi.backends.huggingface.open import open_hf
 from spexapi.games.prompt import PromptGame
 from spexapi.measure import collect
 from spexapi.sampling.policy import RequestPolicy

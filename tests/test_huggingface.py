@@ -12,7 +12,7 @@ from local_models import PROMPTS, alignment, generated, held, plain, read, score
 
 from spexapi.backends.base import Backend, Request
 from spexapi.backends.huggingface import loading
-from spexapi.backends.huggingface.backend import open_hf
+from spexapi.backends.huggingface.open import open_hf
 from spexapi.backends.registry import open_backend
 from spexapi.errors import BackendError, InputError
 

@@ -14,7 +14,7 @@ from local_models import ANSWER, PROMPTS, logprobs, plain, read
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import spexapi
-from spexapi.backends.huggingface.backend import open_hf
+from spexapi.backends.huggingface.open import open_hf
 from spexapi.errors import InputError
 
 __all__ = ["plain"]  # fixture

@@ -8,7 +8,7 @@ import tiny_models
 from fake_backend import FakeBackend
 
 from spexapi.backends.base import Capabilities, Message, TooLong
-from spexapi.backends.huggingface.backend import open_hf
+from spexapi.backends.huggingface.open import open_hf
 from spexapi.errors import BackendError, InputError
 from spexapi.games.base import Game
 from spexapi.games.prompt import PromptGame

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spexapi.backends.base import Generated
-from spexapi.backends.huggingface.backend import open_hf
+from spexapi.backends.huggingface.open import open_hf
 from spexapi.errors import InputError
 from spexapi.games.rag import RagGame
 from spexapi.prompts.inputs import Document

@@ -10,7 +10,7 @@ from local_models import PROMPTS, chatty, held, plain, read, scored, user
 from transformers import AutoTokenizer
 
 from spexapi.backends.base import Hidden, Message, Request
-from spexapi.backends.huggingface.backend import open_hf
+from spexapi.backends.huggingface.open import open_hf
 from spexapi.backends.huggingface.teacher_forcing import packed
 from spexapi.errors import BackendError
 

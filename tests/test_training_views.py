@@ -8,9 +8,9 @@ from test_report import HOSTILE, Page
 from test_training_game import game_of, members, planted
 
 import spexapi
-from spexapi.games.base import Player
 from spexapi.explanation.influence import REDUNDANT, TOGETHER, harmful, helpful, pairs
 from spexapi.explanation.reading import Reading
+from spexapi.games.base import Player
 from spexapi.views.html.training import digit, gallery
 from spexapi.views.presentation import Presentation
 

@@ -1,4 +1,4 @@
-"""A plug-in: after `pip install ./examples/plugin` the names below work wherever spexapi takes a name."""
+"""A plug-in: after `pip install ./examples/plugin` its names work wherever spexapi takes a name."""
 
 import math
 
@@ -8,7 +8,7 @@ from spexapi.plugins import AnswerScore, Design, Fit, Reply, Spectrum
 
 
 class Keywords:
-    """Backend "keywords:not,bad": an answer is e^strength times likelier where a prompt has all the words."""
+    """Backend "keywords:not,bad": an answer is e^strength times likelier if the prompt has all the words."""
 
     def __init__(self, words, *, strength=4.0):
         self.name, self._words, self._strength = f"keywords:{words}", set(words.split(",")), strength

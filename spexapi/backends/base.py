@@ -13,17 +13,16 @@ from spexapi.prompts.messages import Message as Message
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One prompt and the answers to score behind it.
+    """One prompt and the answers to score after it.
 
     messages  the prompt, already masked
     answers   one text to score, or several options (scorer `choice`)
-    hidden    stretches hidden by the attention mask; only where Capabilities.attention_mask
+    hidden    stretches hidden by the attention mask; only for backends with Capabilities.attention_mask
     whole     the same prompt with nothing masked: it fixes the answer's tokens, so that every mask scores the
-              same ones; empty where `messages` is that prompt. Backends that cannot choose tokens ignore it
-    write     more than 0: nothing is scored, the model writes a reply of at most so many tokens (Reply.text)
-    sample    number of the draw where one prompt is asked several times: 0, 1, 2, ...
-    removed   parts of the model itself that are out, by their numbers; only for backends made for it
-              (`ablated`)
+              same ones; empty if `messages` is that prompt. Backends that cannot choose tokens ignore it
+    write     more than 0: nothing is scored, the model writes a reply of up to that many tokens (Reply.text)
+    sample    number of the draw if one prompt is asked several times: 0, 1, 2, ...
+    removed   numbers of the model's components that are removed; only for backends made for it (Ablated)
     """
 
     messages: tuple[Message, ...]
@@ -41,8 +40,8 @@ class AnswerScore:
 
     logprobs  (t,) nats, teacher-forced
     offsets   (start, end) characters of the answer, one pair a token; together they cover the answer
-    bounded   True for a token outside what the endpoint lists: its log-probability is an upper bound;
-              empty where none is
+    bounded   True for a token that the endpoint does not list: its log-probability is an upper bound; empty
+              if all are listed
     ranks     the place of each token among those the model could write there, 1 = its first choice (greedy),
               0 = unknown; empty if none is known
     choices   the text of the model's first choice in each place, "" if unknown; empty if none is known
@@ -59,10 +58,10 @@ class AnswerScore:
 class Reply:
     """What came back for one request: a score for each answer, or a text, or the reason there is neither.
 
-    error       "" where it worked; then `scores` has one entry an answer, or `text` holds what was written
+    error       "" if it worked; then `scores` has one entry an answer, or `text` holds what was written
     tokens_in   tokens the model read for this request, tokens_out those it wrote (reasoning included)
     tokens_cached   of tokens_in, those the provider had in its cache
-    calls       requests over the network it took: several where tokens are scored one at a time
+    calls       requests over the network it took: several if tokens are scored one at a time
     similarities    of the prompt and each answer, in place of `scores`, from a backend that embeds texts
     """
 
@@ -87,7 +86,7 @@ class Generated:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens; `source`: where the figures are from, shown with every estimate."""
+    """US dollars for a million tokens; `source`: who says so, shown with every estimate."""
 
     tokens_in: float = 0.0
     tokens_out: float = 0.0
@@ -126,14 +125,14 @@ class Capabilities:
     score_answer    log-probability of a given answer, token by token
     choose          log-probability of an answer's first token, or of each of several options
     write           can write a reply (Request.write)
-    repeatable      the same request gives the same scores, and the same text where it is greedy
+    repeatable      the same request gives the same scores, and the same text if it is greedy
     greedy          a reply (Request.write) is the likeliest one; False: replies are drawn
     attention_mask  can hide stretches of the prompt without removing them
-    placeholder     what stands for a removed word where the user names nothing
+    placeholder     what stands for a removed word unless the user names something
     batch           how many requests one call of `score` likes to get
     concurrency     how many calls of `score` may run at once; 1 for a model in this process
     batched         one call of `score` is a batch of the provider's, which may take a day
-    price           None where no price is known
+    price           None if no price is known
     keep            replies are worth keeping in the store
     reads_whole     Request.whole changes a reply (the answer's tokens are chosen by it)
     """
@@ -157,8 +156,8 @@ class Capabilities:
 class Limits:
     """How much an endpoint allows, as the user or its last reply's `x-ratelimit-*` headers say.
 
-    Figures are for a minute, None where nobody says. remaining_*: what is left right now; reset_*: seconds
-    until all of it is there again. A hosted backend may show the last ones seen as its property `limits`.
+    Figures are for a minute, None if not known. remaining_*: what is left right now; reset_*: seconds until
+    all of it is there again. A hosted backend may show the last ones seen as its property `limits`.
     """
 
     requests_per_minute: float | None = None
@@ -183,7 +182,7 @@ class Scoring(Protocol):
 class Backend(Protocol):
     """A model that can be asked, with everything a backend may have; all but `name` and `score` is optional.
 
-    A backend that lacks some of it is completed wherever one is given: nothing is promised for it.
+    What a backend lacks is completed by spexapi, which promises nothing for it.
     RateLimited and Unavailable may be tried again (by the sampler), Refused not.
     """
 
@@ -194,7 +193,7 @@ class Backend(Protocol):
 
     @property
     def identity(self) -> str:
-        """All that changes a reply besides the request, for the store's key; known once open, holds no key.
+        """What changes a reply, apart from the request, for the store's key; known once open, holds no key.
 
         Endpoint, model, parameters, way of scoring; for a local model a fingerprint of its weights and dtype.
         """
@@ -227,14 +226,14 @@ class Backend(Protocol):
         ...
 
     def answer_offsets(self, messages: Sequence[Message], answer: str) -> tuple[tuple[int, int], ...] | None:
-        """(start, end) characters of each token `score` will give for this answer behind this unmasked
-        prompt, without a model call; None where only a reply tells."""
+        """(start, end) characters of each token that `score` will give for this answer after this unmasked
+        prompt, without a model call; None if only a reply tells."""
         ...
 
     def count_tokens(self, text: str) -> int | None:
-        """Tokens of a plain text, None where the backend cannot know."""
+        """Tokens of a plain text, None if the backend cannot know."""
         ...
 
     def token_spans(self, text: str) -> list[tuple[int, int]] | None:
-        """Character spans of the model's tokens of a plain text (unit "token"), None where it cannot know."""
+        """Character spans of the model's tokens of a plain text (unit "token"), None if it cannot know."""
         ...

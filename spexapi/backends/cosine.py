@@ -1,4 +1,4 @@
-"""Vectors of texts -> similarities, for the backends that embed."""
+"""Vectors of texts -> their similarities, for backends that embed."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ def price_of(
     price_out: float | None = None,
     price_cached: float | None = None,
 ) -> Price | None:
-    """US dollars a million tokens, None where nobody knows.
+    """US dollars for a million tokens, None if no price is known.
 
-    price_in, price_out, price_cached  what the user says; then the table is not looked at. Cached tokens cost
-                                       what others do where only they are not given
+    price_in, price_out, price_cached  what the user says; then the table is not read. Without price_cached a
+                                       cached token costs what any other does
 
     Raises InputError for a negative price, or for one of price_in and price_out without the other.
     """
@@ -39,7 +39,7 @@ def _from_table(model: str, base_url: str) -> Price | None:
     except ModuleNotFoundError:
         return None
     try:
-        # an address that the table does not know may be anybody's server with the same model's name
+        # an address that the table does not know may be any server with a model of that name
         found: Any = calc_price(Usage(input_tokens=1000), model_ref=model, provider_api_url=base_url)
     except (LookupError, ValueError):
         return None
@@ -54,7 +54,7 @@ def _from_table(model: str, base_url: str) -> Price | None:
 
 
 def _of_million(rate: Any) -> float | None:
-    """A rate that grows with the prompt's length is taken at its lowest step."""
+    """The rate; of one that grows with the prompt's length the lowest step."""
     if rate is None:
         return None
     return float(getattr(rate, "base", rate))

@@ -19,7 +19,7 @@ Factory = Callable[..., Scoring]
 # Known without installed metadata too: a checkout on sys.path works like an installed package.
 _BUILT_IN = {
     "embedded": "spexapi.backends.huggingface.embedded:open_embedded",
-    "hf": "spexapi.backends.huggingface.backend:open_hf",
+    "hf": "spexapi.backends.huggingface.open:open_hf",
     "openai": "spexapi.backends.openai.open:open_openai",
 }
 _WRITTEN = {"embedded": "embedded", "hf": "hf:<model>", "openai": "openai:<model>"}
@@ -28,8 +28,8 @@ _WRITTEN = {"embedded": "embedded", "hf": "hf:<model>", "openai": "openai:<model
 def open_backend(spec: str, **options: object) -> Backend:
     """The backend that `spec` names: "embedded", "hf:<id or folder>", "<plug-in>:<what it wants>".
 
-    The part behind the first ":" and the options go to the backend's factory. Nothing is loaded and nobody is
-    called: that is for `Backend.open`. Raises InputError for an unknown name or option.
+    What follows the first ":" and the options go to the backend's factory. Nothing is loaded and no call is
+    made: that is for `Backend.open`. Raises InputError for an unknown name or option.
     """
     name, _, rest = spec.partition(":")
     factory = _factory(name, spec)
@@ -42,7 +42,7 @@ def open_backend(spec: str, **options: object) -> Backend:
 
 
 def known_backends() -> dict[str, str]:
-    """Name -> "module:function" of every backend found, the built-in ones first."""
+    """Name -> "module:function" of every backend that is installed, the built-in ones first."""
     found = dict(_BUILT_IN)
     for point in entry_points(group="spexapi.backends"):
         found.setdefault(point.name, point.value)

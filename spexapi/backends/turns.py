@@ -1,4 +1,4 @@
-"""Messages as APIs and chat templates take them: a tool's result together with the call it answers."""
+"""Messages as APIs and chat templates take them: each result of a tool preceded by the call it answers."""
 
 from __future__ import annotations
 

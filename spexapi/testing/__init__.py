@@ -22,10 +22,10 @@ CONTRACTS: tuple[str, ...] = tuple(ALL)
 
 
 def check(contract: str, backend: Scoring, questions: Questions | None = None) -> None:
-    """Asks a backend, in an event loop of its own; raises ContractBroken where it does not keep `contract`.
+    """Asks a backend, in an event loop of its own; raises ContractBroken if it does not keep `contract`.
 
-    contract  a name of CONTRACTS; one that asks for something the backend does not promise holds
-    Cost: at most about ten calls. RateLimited and Unavailable are tried again, as the sampler would.
+    contract  a name of CONTRACTS; a contract about something that the backend does not promise holds
+    Cost: up to about ten calls. RateLimited and Unavailable are tried again, as the sampler would.
     """
     asked = questions or Questions()
     try:

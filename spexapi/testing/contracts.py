@@ -26,8 +26,8 @@ class Questions:
 
     prompt      turns with nothing masked
     masked      the same with something left out
-    answers     two answers it can score behind them
-    secrets     texts that may appear nowhere: keys
+    answers     two answers it can score after them
+    secrets     texts that may not appear in anything it says: keys
     tolerance   nats by which two replies to one request may differ; batches change the last digits
     """
 
@@ -119,7 +119,7 @@ async def _scores_the_same_tokens_behind_every_mask(backend: Backend, asked: Que
     )
     _must(not masked.error, f"it cannot score a masked prompt: {masked.error}")
     a, b = whole.scores[0].offsets, masked.scores[0].offsets
-    _must(a == b, f"the answer's tokens are {a} behind the whole prompt and {b} behind a masked one")
+    _must(a == b, f"the answer's tokens are {a} after the whole prompt and {b} after a masked one")
     known = backend.answer_offsets(asked.prompt, answers[0])
     _must(known is None or tuple(known) == a, f"answer_offsets says {known}, the reply {a}")
 
@@ -144,7 +144,7 @@ async def _writes(backend: Backend, asked: Questions) -> None:
 
 
 async def _refuses_one_request_alone(backend: Backend, asked: Questions) -> None:
-    """Too long a prompt, or an answer without text, is that request's error and nobody else's."""
+    """Too long a prompt, or an answer without text, is that request's error and no other's."""
     good = _scoring(backend, asked)
     long = tuple(Message(m.role, f"{m.content} " * 500) for m in asked.prompt)
     wrong = Request(long, good.answers, write=good.write)
@@ -263,7 +263,7 @@ async def _patiently(backend: Backend, requests: Sequence[Request]) -> list[Repl
 
 
 async def _patiently_each(backend: Backend, requests: Sequence[Request]) -> list[Reply]:
-    """In one call where the backend takes several."""
+    """In one call if the backend takes several requests."""
     if backend.capabilities.batch > 1:
         return await _patiently(backend, requests)
     return [(await _patiently(backend, [request]))[0] for request in requests]

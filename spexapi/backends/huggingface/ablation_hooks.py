@@ -17,7 +17,7 @@ from spexapi.backends.huggingface.pretrained import CausalModel
 from spexapi.errors import BackendError
 from spexapi.measurements import Bools
 
-# What stands at a site, and what it is added to (0 but for layers) -> what shall stand there; None: the same.
+# What a site holds, and what it is added to (0 except for layers) -> what it shall hold; None: the same.
 _See = Callable[[Tensor, Tensor], Tensor | None]
 Trace = tuple[Tensor, ...]  # of each site (positions, features): what one text leaves there
 
@@ -26,13 +26,13 @@ Trace = tuple[Tensor, ...]  # of each site (positions, features): what one text 
 class _Site:
     """A place in the model where components write.
 
-    where  "input" of a module, its "output", or what it "added" to the stream
+    side   "input" of a module, its "output", or what it "added" to the stream
     owner  (f,) number of the component that owns a feature, one past the last if none does; (1,): of all
     """
 
     label: str
     module: nn.Module
-    where: str
+    side: str
     owner: Tensor
 
 
@@ -124,9 +124,9 @@ def _sites(layers: Sequence[Layer], components: Sequence[Component]) -> list[_Si
                 what = "attention" if kind == "head" else "MLP"
                 label = f"layer {number} {what}"
                 found.append(_Site(label, module, "input", owner.repeat_interleave(each_width)))
-        for kind, module, where in (("mlp", layer.mlp, "output"), ("layer", layer.whole, "added")):
+        for kind, module, side in (("mlp", layer.mlp, "output"), ("layer", layer.whole, "added")):
             found += [
-                _Site(each.label, module, where, torch.tensor([i]))
+                _Site(each.label, module, side, torch.tensor([i]))
                 for i, each in own
                 if each.kind == kind and module is not None
             ]
@@ -156,7 +156,7 @@ def _keeping(found: dict[int, Tensor], number: int) -> _See:
 
 @contextmanager
 def _hooked(site: _Site, see: _See) -> Generator[None]:
-    """`see` looks at what passes the site, until the block ends."""
+    """`see` is called with all that passes the site, until the block ends."""
     mine, nothing = threading.get_ident(), torch.zeros(())
 
     def before(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
@@ -171,7 +171,7 @@ def _hooked(site: _Site, see: _See) -> Generator[None]:
         if threading.get_ident() != mine:
             return None
         base = nothing
-        if site.where == "added":
+        if site.side == "added":
             base = args[0] if args else given["hidden_states"]
         several = output if isinstance(output, tuple) else (output,)
         changed = see(several[0], base)
@@ -180,7 +180,7 @@ def _hooked(site: _Site, see: _See) -> Generator[None]:
         return (changed, *several[1:]) if isinstance(output, tuple) else changed
 
     module = site.module
-    if site.where == "input":
+    if site.side == "input":
         handle = module.register_forward_pre_hook(before)
     else:
         handle = module.register_forward_hook(after, with_kwargs=True)

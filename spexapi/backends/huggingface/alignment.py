@@ -17,13 +17,13 @@ Spans = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class AnswerTokens:
-    """An answer's tokens behind one prompt, the same behind every masked version of it.
+    """An answer's tokens after a prompt; after every masked version of the prompt they are the same.
 
     ids      t token ids
     offsets  t pairs (start, end) of characters of the answer; together they cover it
-    lead     ids between prompt and answer that belong to neither: the space that joins them, as a token of
-             its own
-    overlap  the end of the prompt that the first token shares ("The answer is " + "yes": the space)
+    lead     ids between prompt and answer that belong to neither: the space that joins them, if it is a token
+             of its own
+    overlap  the end of the prompt that the first token includes ("The answer is " + "yes": the space)
     """
 
     ids: tuple[int, ...]
@@ -34,7 +34,7 @@ class AnswerTokens:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One sequence: the prompt's ids (blank where hidden), which of them may be seen, the answer's."""
+    """One sequence: the prompt's ids (blank if hidden), which of them may be seen, the answer's tokens."""
 
     prompt: tuple[int, ...]
     visible: tuple[bool, ...]
@@ -47,10 +47,10 @@ class Encoded:
 class Alignment:
     """Writes prompts as the model was trained to read them and finds the tokens of an answer in them.
 
-    With a chat template the template writes everything, its beginning-of-sequence token too. Without one the
-    contents of the turns follow each other with one newline between: no role markers are made up, and one
-    user turn is exactly its text. The answer continues that text; where neither has white space at the border
-    and the script uses spaces, `joiner` stands between them.
+    A chat template writes everything, the beginning-of-sequence token too. Without one the contents of the
+    turns follow each other with one newline between: no role markers are made up, and one user turn is
+    exactly its text. The answer continues that text; `joiner` stands between them if neither has white space
+    at the border and the script uses spaces.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Alignment:
     def text(self, messages: tuple[Message, ...], *, repair: bool = False) -> str:
         """The prompt as the model reads it, up to the answer. Raises InputError if the template refuses.
 
-        repair  the turns are what a mask has left: make them alternate where the template insists
+        repair  the turns are what a mask has left: make them alternate if the template insists
         """
         if not self._template:
             return "\n".join(message.content for message in messages if message.content)
@@ -88,9 +88,9 @@ class Alignment:
         return self._encode_prompt(self.text(messages))[0]
 
     def encode(self, request: Request, number: int) -> Encoded:
-        """Answer `number` of a request behind its prompt.
+        """The prompt of a request and its answer `number` as the model reads them.
 
-        Raises InputError where the template refuses the turns or hidden text is not found in what it wrote.
+        Raises InputError if the template refuses the turns or hidden text is not found in what it wrote.
         """
         answer = self.answer_tokens(request.whole or request.messages, request.answers[number])
         written = self.text(
@@ -132,7 +132,7 @@ class Alignment:
         return self._joiner if prompt and not prompt[-1].isspace() and not answer[:1].isspace() else ""
 
     def _template_joiner(self, messages: tuple[Message, ...], prompt: str, answer: str) -> str:
-        """The white space the template itself writes between its cue ("Answer:") and an answer."""
+        """The white space that the template itself writes between its cue ("Answer:") and an answer."""
         if self._joiner is not None:
             return self._joiner
         try:
@@ -179,7 +179,7 @@ class Alignment:
     def _gone(
         self, messages: tuple[Message, ...], hidden: Sequence[Hidden], text: str
     ) -> list[tuple[int, int]]:
-        """Hidden characters as characters of the whole written prompt."""
+        """The hidden stretches as characters of the whole written prompt."""
         starts = self._starts(messages, text)
         return [(starts[h.message] + h.start, starts[h.message] + h.end) for h in hidden]
 
@@ -230,7 +230,7 @@ def _any_start(tokenizer: Any) -> int:
 
 
 def _alternating(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Turns as strict templates want them where a mask has removed some: no role twice in a row."""
+    """What a mask has left of the turns, as strict templates want them: no role twice in a row."""
     repaired: list[Message] = []
     for message in messages:
         if repaired and repaired[-1].role == message.role and not message.call:
@@ -262,7 +262,7 @@ def _covering(spans: Spans, begin: int, length: int) -> Spans:
 
 
 def _is_hidden(text: str, span: tuple[int, int], gone: Sequence[tuple[int, int]]) -> bool:
-    """True where any inked character of a token is hidden; for one of white space, where all of it is."""
+    """True if any inked character of a token is hidden; for a token of white space, if all of it is."""
     start, end = span
     if end <= start:
         return False

@@ -1,4 +1,4 @@
-"""A model's module tree -> where its layers, attention heads and MLP blocks are; knows no torch."""
+"""A model's module tree -> its layers, attention heads and MLP blocks; knows no torch."""
 
 from __future__ import annotations
 

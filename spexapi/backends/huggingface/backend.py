@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
@@ -14,14 +14,8 @@ from spexapi.backends.base import Capabilities, Generated, Message, Reply, Reque
 from spexapi.backends.huggingface.alignment import Alignment, Encoded
 from spexapi.backends.huggingface.encoding import empty, misfit, read_all, reply_of
 from spexapi.backends.huggingface.fingerprint import fingerprint
-from spexapi.backends.huggingface.loaded import (
-    Loaded,
-    checked_model,
-    checked_tokenizer,
-    evaluating,
-    input_device,
-)
-from spexapi.backends.huggingface.loading import Pretrained, context_length, library
+from spexapi.backends.huggingface.loaded import checked_model, evaluating, input_device
+from spexapi.backends.huggingface.loading import context_length, library
 from spexapi.backends.huggingface.pretrained import CausalModel, Source, Tokenizer
 from spexapi.errors import BackendError, InputError
 from spexapi.prompts.segments import shorten
@@ -33,80 +27,6 @@ Result = TypeVar("Result")
 # Requests and rows of a batch, and the position each row begins at -> what the batch runs inside of.
 Around = Callable[[Sequence[Request], Sequence[Encoded], Sequence[int]], AbstractContextManager[None]]
 _BATCH_TOKENS = {"cuda": 32_768, "cpu": 4_096}
-
-
-def open_hf(
-    model: str,
-    *,
-    device: str = "auto",
-    dtype: str = "auto",
-    revision: str | None = None,
-    device_map: str | Mapping[str, int | str] | None = None,
-    quantization: object = None,
-    adapter: str | None = None,
-    batch_tokens: int | None = None,
-    padding_side: str = "left",
-    joiner: str | None = None,
-    chat_template: str | None = None,
-    placeholder: str = "...",
-) -> HuggingFace:
-    """A model from a folder or from the Hugging Face Hub, not loaded yet.
-
-    device         auto (a GPU if there is one), cpu, cuda, cuda:<number>
-    dtype          auto (as stored; float32 on the CPU), float32, bfloat16, float16
-    device_map     in place of device, for a model on several: "auto", "balanced", ... or {module: device}, as
-                   transformers takes it; needs accelerate
-    quantization   "4bit" or "8bit" (needs bitsandbytes), or a configuration object of transformers
-    adapter        folder or id of a PEFT adapter (LoRA, ...), put on the model and not merged; needs peft
-    batch_tokens   tokens run at once, padding included; halved if memory runs out
-    joiner         stands between prompt and answer if the tokenizer has no chat template; None: one space,
-                   unless one of them has white space there or the script uses none
-    chat_template  in place of the tokenizer's own
-
-    Raises InputError for a folder that holds no model and for an option whose library is not installed.
-    """
-    return HuggingFace(
-        Pretrained(model, revision, device, dtype, device_map, quantization, adapter),
-        batch_tokens=batch_tokens,
-        padding_side=padding_side,
-        joiner=joiner,
-        chat_template=chat_template,
-        placeholder=placeholder,
-    )
-
-
-def from_transformers(
-    model: object,
-    tokenizer: object,
-    *,
-    name: str = "",
-    batch_tokens: int | None = None,
-    padding_side: str = "left",
-    joiner: str | None = None,
-    chat_template: str | None = None,
-    placeholder: str = "...",
-) -> HuggingFace:
-    """A backend from a causal model that is loaded already, for RagGame, PromptGame and HeadGame.
-
-    model  of transformers: whole or quantised, with adapters of PEFT or without, on one device or on several.
-           It stays where it is, in its own dtype; a model in training mode is asked in evaluation mode and
-           left as it was
-    name   for reports; "" for the name that the model was loaded by
-
-    The other options are those of "hf:...". The store knows the model by its weights, adapters included: what
-    an equal one was asked is found again.
-    Raises InputError for what is no causal model, a tokenizer that is not fast, and adapters that add virtual
-    tokens to the prompt.
-    """
-    return HuggingFace(
-        Loaded(checked_model(model), checked_tokenizer(tokenizer)),
-        name=name,
-        batch_tokens=batch_tokens,
-        padding_side=padding_side,
-        joiner=joiner,
-        chat_template=chat_template,
-        placeholder=placeholder,
-    )
 
 
 class HuggingFace:

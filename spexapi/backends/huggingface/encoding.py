@@ -23,7 +23,7 @@ class Read:
 
     rows    an encoded sequence for each answer
     groups  numbers of the rows that differ in their last token alone: read once, since nothing reads the last
-    error   why it cannot be read, "" where it can; then there are no rows
+    error   why it cannot be read; then there are no rows
     """
 
     request: Request
@@ -35,9 +35,9 @@ class Read:
 def read_all(
     requests: Sequence[Request], encode: Callable[[Request, int], Encoded], limit: int | None
 ) -> list[Read]:
-    """One a request, in order; requests that differ in nothing that is read are encoded once.
+    """One for each request, in order; requests that the model reads alike are encoded once.
 
-    limit  tokens the model can read, None where nobody knows
+    limit  tokens the model can read, None if it is not known
     """
     known: dict[tuple[object, ...], Read] = {}
     found: list[Read] = []
@@ -51,7 +51,7 @@ def read_all(
 
 
 def empty(request: Request, rows: Sequence[Encoded]) -> str:
-    """Why an answer cannot be scored for want of tokens, "" where all have some."""
+    """Why an answer cannot be scored: it has no tokens; "" if all have some."""
     for answer, row in zip(request.answers, rows, strict=True):
         if not row.answer.ids:
             return f"the answer {answer!r} is empty after tokenisation: give text the model can write"

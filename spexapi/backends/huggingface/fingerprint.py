@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _SAMPLED = 64  # values of each weight that are hashed, next to its sum
-# What says only where a model is, and who wrote it; of an adapter the same.
+# Settings that say where a file is and who wrote it, not what the model does.
 _OF_THE_FILE = {"_name_or_path", "transformers_version", "dtype"}
 _OF_ADAPTER_FILE = {"base_model_name_or_path", "revision", "peft_version", "inference_mode"}
 # Of a layer with adapters: which are used and how strongly, and which are in the weights already.
@@ -71,7 +71,7 @@ def _words(tokenizer: Tokenizer) -> object:
 
 
 def _there(model: CausalModel, name: str, weight: object) -> object:
-    """The weight, fetched from where accelerate keeps it while it is not needed."""
+    """The weight, fetched if accelerate keeps it on the disk or the CPU until it is needed."""
     if not getattr(weight, "is_meta", False):
         return weight
     place, _, own = name.rpartition(".")

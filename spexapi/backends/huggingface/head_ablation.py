@@ -15,8 +15,9 @@ from spexapi.backends.adapter import complete
 from spexapi.backends.base import Capabilities, Generated, Message, Reply, Request
 from spexapi.backends.huggingface.alignment import Encoded
 from spexapi.backends.huggingface.architecture import anatomy, inventory
-from spexapi.backends.huggingface.backend import HuggingFace, from_transformers
+from spexapi.backends.huggingface.backend import HuggingFace
 from spexapi.backends.huggingface.components import Component, Inventory
+from spexapi.backends.huggingface.open import from_transformers
 from spexapi.backends.huggingface.pretrained import CausalModel
 from spexapi.backends.registry import open_backend
 from spexapi.errors import InputError

@@ -1,4 +1,4 @@
-"""A model that is loaded, however it was: where its inputs go, what it takes, and its evaluation mode."""
+"""A model that is loaded, however it was: the device of its inputs, what it takes, its evaluation mode."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def checked_model(model: object) -> CausalModel:
         if getattr(adapter, "is_prompt_learning", False):
             raise InputError(
                 f"the adapter {name!r} ({adapter.peft_type}) adds virtual tokens to the prompt, so the"
-                " answer's tokens are not found behind it: LoRA and other changes of the weights are read"
+                " answer's tokens are not found after it: use LoRA or another adapter that changes weights"
             )
     return found
 
@@ -73,7 +73,7 @@ def checked_tokenizer(tokenizer: object) -> Tokenizer:
 def input_device(model: CausalModel) -> torch.device:
     """The device of the input embeddings, whatever the rest of the model lies on: token ids go there.
 
-    Weights that accelerate keeps elsewhere are on no device; its hook knows the one they are run on.
+    Weights that accelerate has offloaded are on no device; its hook knows the one they are run on.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""What spexapi uses of transformers' models, tokenizers and configurations, and where it has them from."""
+"""What spexapi uses of the models, tokenizers and configurations of transformers, as Protocols."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Tokenizer(Protocol):
 
 
 class Source(Protocol):
-    """Where a backend has its model from: a folder, the Hub, or whoever has loaded it."""
+    """What gives a backend its model: a folder, the Hub, or a model that is loaded already."""
 
     @property
     def name(self) -> str: ...

@@ -45,7 +45,7 @@ def packed(
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """True for what torch raises where memory runs out, on a GPU and on the CPU."""
+    """True for what torch raises if memory runs out, on a GPU and on the CPU."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     text = str(error).lower()
@@ -74,7 +74,7 @@ class TeacherForcing:
 
     @property
     def keeps_positions(self) -> bool:
-        """True where positions can be given, so that hidden text does not move what follows."""
+        """True if positions can be given, so that hidden text does not move what follows."""
         return "position_ids" in self._takes
 
     def score(
@@ -82,7 +82,7 @@ class TeacherForcing:
     ) -> list[list[TokenScores] | None]:
         """The scores of each sequence of each group, whose sequences differ in their last token alone.
 
-        A group is one row of a batch; None where it needs too much memory, or `stopped` came first.
+        A group is one row of a batch; None if it needs too much memory, or if `stopped` came first.
         """
         rows = [group[0] for group in groups]
         results: list[list[TokenScores] | None] = [None] * len(rows)
@@ -119,9 +119,9 @@ class TeacherForcing:
 
     @torch.inference_mode()
     def greedy(self, prompt: Sequence[int], room: int, ends: set[int]) -> list[int]:
-        """The likeliest token, again and again: at most `room` ids, up to the first of `ends`.
+        """Ids of the likeliest tokens, one after another: up to `room`, or to the first of `ends`.
 
-        Not transformers' generate(): that would mix in what the model's authors set for sampling, such as a
+        Not by transformers' generate(): it would apply what the model's authors set for sampling, such as a
         repetition penalty, and the answer would not be the one that the scores call likely.
         """
         with self._threads(), evaluating(self.model):
@@ -146,7 +146,7 @@ class TeacherForcing:
 
     @contextmanager
     def _threads(self) -> Generator[None]:
-        """One thread for each ten million parameters: in a small model they only wait for each other."""
+        """One thread for each ten million parameters: in a small model more of them wait for each other."""
         before = torch.get_num_threads()
         torch.set_num_threads(min(before, max(1, self._parameters // 10_000_000)))
         try:
@@ -155,7 +155,7 @@ class TeacherForcing:
             torch.set_num_threads(before)
 
     def _starts(self, rows: Sequence[Encoded]) -> list[int]:
-        """The position at which each row of a batch begins, behind its padding."""
+        """The position at which each row of a batch begins, after its padding."""
         longest = max(len(row) for row in rows)
         return [longest - len(row) if self._left else 0 for row in rows]
 
@@ -200,14 +200,14 @@ def _chosen(
     places   the t positions of each row that predict its answers
     answers  t ids for each answer of each row
 
-    In float64 where the device has it: in float32 every probability above 1 - 6e-8 would be the same, and a
-    logit of it infinite. Of tokens with equal logits the first in the vocabulary has the lower rank, as
+    In float64 if the device has it: in float32 every probability above 1 - 6e-8 would be the same, and its
+    logit infinite. Of tokens with equal logits the first in the vocabulary has the lower rank, as
     argmax takes it.
     """
     exact = torch.float32 if logits.device.type == "mps" else torch.float64
     step = max(1, _CHUNK // logits.shape[-1])
     widest = max(map(len, answers))
-    # a row of ids for each position of each row; where a row has fewer answers than another, its first again
+    # a row of ids for each position of each row; if a row has fewer answers than another, its first again
     wanted = [ids for own in answers for ids in zip(*own, *[own[0]] * (widest - len(own)), strict=True)]
     targets = torch.tensor(wanted, device=logits.device)
     row, position = (

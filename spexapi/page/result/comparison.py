@@ -57,9 +57,7 @@ def _combinations(a: Explanation, b: Explanation) -> str:
     strong = dict.fromkeys(c.players for shown in both for c in shown.combinations)
     rows: list[tuple[str, ...]] = []
     for players in strong:
-        cells = (
-            f"{_said(shown, players)} ({signed(shown.explanation[players])})" for shown in both
-        )
+        cells = (f"{_said(shown, players)} ({signed(shown.explanation[players])})" for shown in both)
         rows.append((names(a.players, players), *cells))
     return _table(("Combination", "A", "B"), rows[:_COMBINATIONS]) if rows else ""
 
