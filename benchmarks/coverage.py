@@ -46,7 +46,7 @@ from spexapi.fourier.indices import to_index
 from spexapi.fourier.spectrum import Spectrum
 from spexapi.measurements import Measurements
 from spexapi.trust.audit import audit
-from spexapi.trust.cross_fitting import cross_fit, cross_fit_sure_terms
+from spexapi.trust.cross_fitting import cross_fit, cross_fit_selected_terms
 from spexapi.trust.estimates import Estimates, estimate
 from spexapi.trust.intervals import intervals
 
@@ -137,8 +137,8 @@ def run(engine_name: str, kind: str, n: int, times: int, noisy: bool, seed: int)
     start = time.process_time()
     again = cross_fit(engine, design, seen, fit, rng)
     coded = again is None  # as in spexapi.trust.assess
-    again = cross_fit_sure_terms(seen, fit.spectrum, rng) if again is None else again
-    plain = None if again is None else estimate(seen, fit.spectrum, again, sure=coded)
+    again = cross_fit_selected_terms(seen, fit.spectrum, rng) if again is None else again
+    plain = None if again is None else estimate(seen, fit.spectrum, again, selected=coded)
     if plain is None:
         return []
     about = {"game": kind, "n": n, "times": times, "noise": int(noisy), "seed": seed}
@@ -150,7 +150,7 @@ def run(engine_name: str, kind: str, n: int, times: int, noisy: bool, seed: int)
         planted = [s for s, v in true.items() if s and abs(v) >= 0.05 * deviation]
         top = sorted((s for s in reported if s), key=lambda s: -abs(reported[s]))[:10]
         ranges = intervals(plain, fit.spectrum, index)
-        wide = estimate(seen, fit.spectrum, again, planted, sure=coded)
+        wide = estimate(seen, fit.spectrum, again, planted, selected=coded)
         asked = intervals(wide, fit.spectrum, index, also=planted)
         plainly = intervals(naive, fit.spectrum, index)
         groups = (
@@ -183,7 +183,7 @@ def r2_rows(
     for group, moved in (("R²", again), ("R², masks resampled only", None)):
         if fit.out_of_fold is None and moved is None:
             continue
-        found = audit(engine, design, seen, fit, again=moved, rng=rng)
+        found = audit(engine, design, seen, fit, cross_fits=moved, rng=rng)
         if found.r2 is None or found.r2_interval is None:
             continue
         low, high = found.r2_interval

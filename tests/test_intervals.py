@@ -214,7 +214,7 @@ def test_the_variance_of_a_value_adds_up_over_the_terms_it_is_made_of(index: str
     for term in TRUTH:
         for s, weight in to_index(Spectrum(N, {term: 1.0}), index, order).items():
             expected[s] = expected.get(s, 0.0) + 0.25 * weight**2
-    found = subject._squares(dict.fromkeys(TRUTH, 0.25), index, order)
+    found = subject.squared_index(dict.fromkeys(TRUTH, 0.25), index, order)
 
     assert {s: v for s, v in found.items() if v} == pytest.approx({s: v for s, v in expected.items() if v})
 
@@ -237,7 +237,7 @@ def test_missed_terms_are_spread_as_the_reported_energy(index: str):
         for s, weight in to_index(Spectrum(6, {r: 1.0}), index, order).items():
             expected[s] = expected.get(s, 0.0) + weight**2 * probability / sum(missed.values())
     sets = list(to_index(Spectrum(6, coef), index, order))
-    found = subject._missed_shares(Spectrum(6, coef), sets, index, order)
+    found = subject.missed_weight(Spectrum(6, coef), sets, index, order)
     alone = 0.0 if index == "fourier" else 1.0  # there no reported value rests on a missed term
 
     assert found == pytest.approx([alone * expected.get(s, 0.0) for s in sets], rel=1e-9, abs=1e-12)
@@ -246,7 +246,7 @@ def test_missed_terms_are_spread_as_the_reported_energy(index: str):
 def test_the_luckiest_of_many_is_told_by_how_many_were_tried():
     """3 of 1,000 pairs beyond 3.0 standard deviations are what chance gives; 3 of 45 are not."""
     sets = [(0, 1), (2, 3), (4, 5)]
-    rate = {n: subject._false_share(np.full(3, 3.0), sets, n, np.inf) for n in (10, 46)}
+    rate = {n: subject.false_discovery_rate(np.full(3, 3.0), sets, n, np.inf) for n in (10, 46)}
 
     assert rate[10] == pytest.approx([45 * 0.0027 / 3] * 3, rel=0.01)
     assert rate[46] == pytest.approx([1035 * 0.0027 / 3] * 3, rel=0.01)
@@ -406,5 +406,5 @@ def test_what_cannot_be_below_0_is_the_mean_of_a_normal_cut_there(value: float):
     from scipy.stats import truncnorm
 
     expected = truncnorm.mean(-value, np.inf, loc=value)
-    assert estimated._above_0(2 * value, 2.0) == pytest.approx(2 * expected, rel=1e-3)
-    assert estimated._above_0(value, 0.0) == max(0.0, value)
+    assert estimated.truncated_normal_mean(2 * value, 2.0) == pytest.approx(2 * expected, rel=1e-3)
+    assert estimated.truncated_normal_mean(value, 0.0) == max(0.0, value)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spexapi.fourier.spectrum import Spectrum
 from spexapi.trust.estimates import Estimates
 from spexapi.trust.intervals import intervals
-from spexapi.trust.shrinkage import limited, shrink
+from spexapi.trust.shrinkage import limit_translation, shrink
 
 N = 24
 TRIPLES = list(combinations(range(N), 3))
@@ -33,7 +33,7 @@ def errors(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     truth, estimated = luckiest(seed)
     evenly = Spectrum(N, {(i,): 1.0 for i in range(N)})  # no player matters more than another
     found = shrink(estimated, NOISE, evenly)
-    near = limited(found, estimated, NOISE)
+    near = limit_translation(found, estimated, NOISE)
     true = np.array(list(truth.values()))
     parts = (list(estimated.values()), list(found.mean.values()), list(near.mean.values()))
     plain, believed, between = (np.array(part) - true for part in parts)
@@ -104,7 +104,7 @@ def test_any_numbers_give_finite_beliefs_between_0_and_the_estimate(values, vari
     estimated = dict(zip(sets, values, strict=False))
     reported = Spectrum(6, {(i,): e for i, e in enumerate(energy)})
     found = shrink(estimated, variance, reported)
-    near = limited(found, estimated, variance)
+    near = limit_translation(found, estimated, variance)
 
     for s, value in estimated.items():
         assert min(0.0, value) <= found.mean[s] <= max(0.0, value)

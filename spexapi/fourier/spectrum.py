@@ -123,7 +123,17 @@ def refit(
     Raises BudgetError when penalty is 0 and m < s, InputError if the inputs do not fit together. Time
     O(m s min(m, s)). Last step of ProxySPEX (Butler et al., 2025).
     """
-    m, s = len(masks), len(support)
+    _check_regression(len(masks), values, support, penalty, weights)
+    columns = parities(masks, support)
+    constant = support.index(()) if () in support else None
+    found = ridge(columns, values, constant=constant, penalty=penalty, weights=weights)
+    return Spectrum(masks.shape[1], dict(zip(support, found.coef.tolist(), strict=True)))
+
+
+def _check_regression(
+    m: int, values: Floats, support: Sequence[Interaction], penalty: float | None, weights: Floats | None
+) -> None:
+    s = len(support)
     if values.shape != (m,) or not np.isfinite(values).all():
         raise InputError(
             f"values must be {m} finite floats, got shape {values.shape} with"
@@ -140,10 +150,6 @@ def refit(
             f"{m} masks cannot fix {s} coefficients: measure {max(s, 1)} or more, lower max_order, or allow"
             " a penalty"
         )
-    columns = parities(masks, support)
-    constant = support.index(()) if () in support else None
-    found = ridge(columns, values, constant=constant, penalty=penalty, weights=weights)
-    return Spectrum(masks.shape[1], dict(zip(support, found.coef.tolist(), strict=True)))
 
 
 def truncate(spectrum: Spectrum, energy: float = 0.95) -> Spectrum:

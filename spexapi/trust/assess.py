@@ -1,4 +1,4 @@
-"""How far to trust a fit: its audit and the ground of its intervals, from one set of refits."""
+"""How far to trust a fit: its audit and the estimates behind its intervals, from one set of cross-fits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spexapi.trust.estimates import Estimates, coded_estimates, estimate, exact_
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trust:
-    """estimates is None where there can be no intervals; notes say why."""
+    """The audit of a fit and the estimates for its intervals; None if there can be none, notes say why."""
 
     audit: Audit
     estimates: Estimates | None
@@ -23,32 +23,34 @@ class Trust:
 
 
 def unaudited(seen: Measurements) -> Trust:
-    """Of a run that goes on: refits would cost more than the next measurements."""
+    """For a run in progress: cross-fitting would take longer than the next measurements."""
     return Trust(Audit(None, None, 0, seen.n_failed, "none", ("still measuring",)), None)
 
 
 def judge(
     engine: Engine, design: Design, seen: Measurements, fit: Fit, held_out: Measurements, seed: int
 ) -> Trust:
-    """Five refits without a fold, where the engine has none itself, serve R², stability and intervals.
+    """R², stability and the estimates for intervals, all from the same fits without a fold.
 
-    held_out  fresh uniform masks that the engine did not see, perhaps none
+    held_out  fresh uniform masks that the engine did not see; may be empty
+
+    The fits without a fold are the engine's own if it made them, else five more.
     """
     rng = np.random.default_rng(seed)
     exact = is_exact(design, seen)
-    again = None if exact else cross_fit(engine, design, seen, fit, rng)
+    cross_fits = None if exact else cross_fit(engine, design, seen, fit, rng)
     fresh = held_out if len(held_out) else None
-    found = audit(engine, design, seen, fit, held_out=fresh, again=again, rng=rng)
+    found = audit(engine, design, seen, fit, held_out=fresh, cross_fits=cross_fits, rng=rng)
     if exact:
         return Trust(found, exact_estimates(seen, fit.spectrum))
-    estimates = None if again is None else estimate(seen, fit.spectrum, again)
-    if again is None and design.uniform and fit.out_of_fold is not None:
+    estimates = None if cross_fits is None else estimate(seen, fit.spectrum, cross_fits)
+    if cross_fits is None and design.uniform and fit.out_of_fold is not None:
         estimates = coded_estimates(seen, fit.spectrum, rng)
     if estimates is not None:
         return Trust(found, estimates)
-    why = "they rest on 8 or more masks that were predicted by a fit without them"
+    why = "they need 8 or more masks predicted by a fit without them"
     if not design.uniform:
-        why = "they rest on uniform masks, and these are not uniform draws"
-    elif again is None:
-        why = f"they rest on fits without a fifth of the masks, which {engine.name} cannot do without"
+        why = "they need uniform masks, and these are not uniform draws"
+    elif cross_fits is None:
+        why = f"they need fits to four fifths of the masks, and {engine.name} needs all of them"
     return Trust(found, None, (f"no intervals: {why}",))

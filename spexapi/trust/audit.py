@@ -1,4 +1,4 @@
-"""How far an explanation can be trusted: what it predicts for masks that it never saw."""
+"""The audit of a fit: how well it predicts masks that it did not see."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _NOT_UNIFORM = (
 class Audit:
     """How well the spectrum predicts masks it was not fitted to.
 
-    r2           1 - squared residuals / squared distance from the mean, over uniform masks; below 0 where
-                 the mean predicts better; None where it means nothing, with the reason in notes
-    r2_interval  90%, by resampling masks; out-of-fold it reaches up to what the fit to all masks may have
-                 gained over those without a fold
-    n_held_out   how many predictions r2 rests on
+    r2           1 - squared residuals / squared distance from the mean, over uniform masks; below 0 if
+                 the mean predicts better; None if it means nothing, with the reason in notes
+    r2_interval  90%, by resampling masks; out-of-fold its upper end allows for what the fit to all masks may
+                 have gained over those without a fold
+    n_held_out   how many predictions r2 is computed from
     n_failed     measurements that gave no value
     method       out-of-fold (the masks already paid for, each predicted by a fit without it), held-out (fresh
                  masks), exact (every mask was measured) or none
     notes        sentences
     stability    the share of the strongest terms that are among the strongest again in a fit without a fifth
-                 of the masks, a mean over five; None where there were no such fits
-    noise_share  of the variance of the values, what sampling noise accounts for: no R² above 1 - noise_share
-                 can be reached on them
+                 of the masks, the mean over five; None if there were no such fits
+    noise_share  the share of sampling noise in the variance of the values: no R² above 1 - noise_share can
+                 be reached on them
     """
 
     r2: float | None
@@ -56,7 +56,7 @@ class Audit:
 
     @property
     def verdict(self) -> str:
-        """The figure in words, for someone who has never heard of R²."""
+        """R² in words, for someone who has never heard of it."""
         if self.r2 is None:
             return "Not audited: " + ("; ".join(self.notes) or "no reason was given") + "."
         if self.method == "exact":
@@ -83,60 +83,67 @@ def audit(
     fit: Fit,
     *,
     held_out: Measurements | None = None,
-    again: CrossFits | None = None,
+    cross_fits: CrossFits | None = None,
     rng: Generator,
 ) -> Audit:
-    """R² with a 90% interval, from fresh masks where there are any, else from those already paid for.
+    """R² with a 90% interval, from fresh masks if there are any, else from those already paid for.
 
-    fit       of engine on seen
-    held_out  fresh uniform masks that the engine did not see
-    again     refits(engine, design, seen, fit, rng), where they were made already
+    fit         of engine on seen
+    held_out    fresh uniform masks that the engine did not see
+    cross_fits  cross_fit(engine, design, seen, fit, rng), if they were made already
 
-    Without fresh masks and without fit.out_of_fold, the engine is fitted five times more, with all its
-    choices inside the fold and equal masks in one fold. The masks that keep all or nothing are left out of
-    R²: they are in every design and not uniform draws. A design that is not uniform at all (LIME, KernelSHAP,
-    leave-one-out) has no R² without fresh masks. A value known within bounds counts as predicted where the
+    Without fresh masks and without fit.out_of_fold, the engine is fitted five times more, each time with all
+    its choices made without a fold, equal masks in one fold. The masks that keep all or nothing are left out
+    of R²: they are in every design and not uniform draws. A design that is not uniform (LIME, KernelSHAP,
+    leave-one-out) has no R² without fresh masks. A value known within bounds counts as predicted if the
     prediction lies between them.
     """
     n_failed = seen.n_failed + (0 if held_out is None else held_out.n_failed)
     values = seen.values[seen.ok]
     if held_out is not None:
         values = np.concatenate([values, held_out.values[held_out.ok]])
-    if (reason := _no_reason_to_ask(values)) is not None:
+    if (reason := _why_no_r2(values)) is not None:
         return Audit(None, None, 0, n_failed, "none", (reason,))
     if is_exact(design, seen):
         noise = _noise_share(seen)
         return Audit(1.0, (1.0, 1.0), 0, n_failed, "exact", _noise_note(noise), None, noise)
-    steady = None if again is None else stability(fit.spectrum, again)
     if held_out is not None and len(held_out):
+        steady = None if cross_fits is None else stability(fit.spectrum, cross_fits)
         there = held_out.take(held_out.ok)
         found = _score(there, fit.spectrum.predict(there.masks), "held-out", n_failed, rng)
         return replace(found, stability=steady)
     if not design.uniform:
         return Audit(None, None, 0, n_failed, "none", (_NOT_UNIFORM,))
+    if cross_fits is None and fit.out_of_fold is None:
+        cross_fits = cross_fit(engine, design, seen, fit, rng)
+    return _audit_out_of_fold(seen, fit, cross_fits, n_failed, rng)
+
+
+def _audit_out_of_fold(
+    seen: Measurements, fit: Fit, cross_fits: CrossFits | None, n_failed: int, rng: Generator
+) -> Audit:
     guesses = fit.out_of_fold
-    if again is None and guesses is None:
-        again = cross_fit(engine, design, seen, fit, rng)
-        steady = None if again is None else stability(fit.spectrum, again)
     if guesses is None:
-        guesses = np.full(len(seen), np.nan) if again is None else again.out_of_fold(seen.masks)
+        guesses = np.full(len(seen), np.nan) if cross_fits is None else cross_fits.out_of_fold(seen.masks)
     rows = judged_rows(seen, guesses)
-    moved = 0.0 if again is None else _moved(fit.spectrum, again)
+    moved = 0.0 if cross_fits is None else _squared_distance(fit.spectrum, cross_fits)
     found = _score(seen.take(rows), guesses[rows], "out-of-fold", n_failed, rng, moved)
-    return replace(found, stability=steady)
+    return replace(found, stability=None if cross_fits is None else stability(fit.spectrum, cross_fits))
 
 
-def stability(spectrum: Spectrum, again: CrossFits) -> float | None:
-    """The share of its strongest terms that are among as many strongest of a refit, the mean over refits.
+def stability(spectrum: Spectrum, cross_fits: CrossFits) -> float | None:
+    """The share of a spectrum's strongest terms that are among as many strongest of a cross-fit, on average.
 
-    Strongest: at most ten, none below a tenth of the largest. None where there is no term but the constant.
+    Strongest: up to ten, none below a tenth of the largest. None if there is no term but the constant.
     """
     chosen = _strongest(spectrum, _STRONGEST)
     size = abs(spectrum.coef[chosen[0]]) if chosen else 0.0
     chosen = [s for s in chosen if abs(spectrum.coef[s]) >= size / 10]
-    if not size or not again.spectra:
+    if not size or not cross_fits.spectra:
         return None
-    shares = [len({*chosen} & {*_strongest(other, len(chosen))}) / len(chosen) for other in again.spectra]
+    shares = [
+        len({*chosen} & {*_strongest(other, len(chosen))}) / len(chosen) for other in cross_fits.spectra
+    ]
     return float(np.mean(shares))
 
 
@@ -145,16 +152,16 @@ def _strongest(spectrum: Spectrum, count: int) -> list[Interaction]:
     return ranked[:count]
 
 
-def _moved(spectrum: Spectrum, again: CrossFits) -> float:
+def _squared_distance(spectrum: Spectrum, cross_fits: CrossFits) -> float:
     """The mean squared distance, over all masks, between the fit and those without a fold (Parseval)."""
     total = 0.0
-    for other in again.spectra:
+    for other in cross_fits.spectra:
         terms = {*spectrum.coef, *other.coef}
         total += sum((spectrum.coef.get(s, 0.0) - other.coef.get(s, 0.0)) ** 2 for s in terms)
-    return total / max(len(again.spectra), 1)
+    return total / max(len(cross_fits.spectra), 1)
 
 
-def _no_reason_to_ask(values: Floats) -> str | None:
+def _why_no_r2(values: Floats) -> str | None:
     if not len(values):
         return "no measurement gave a value"
     if is_constant(values):
@@ -163,7 +170,7 @@ def _no_reason_to_ask(values: Floats) -> str | None:
 
 
 def is_exact(design: Design, seen: Measurements) -> bool:
-    """Has every mask a value, so that nothing is estimated?"""
+    """True if every mask has a value, so that nothing is estimated."""
     if not design.exact:
         return False
     first, _ = unique_rows(seen.masks[seen.ok])
@@ -173,7 +180,7 @@ def is_exact(design: Design, seen: Measurements) -> bool:
 def _score(
     there: Measurements, predicted: Floats, method: Method, n_failed: int, rng: Generator, moved: float = 0.0
 ) -> Audit:
-    """The audit of predictions for masks they did not see, all of them measured."""
+    """The audit of predictions for masks that the fit did not see, all of them with a value."""
     values = there.values
     if len(values) < FEWEST:
         reason = f"{len(values)} masks it never saw have a value, and R² needs {FEWEST}: raise the budget"
@@ -199,12 +206,12 @@ def _score(
 
 
 def _gain(missed: float, noise: float, moved: float) -> float:
-    """The least share of the squared residuals that the fit to all masks can have left.
+    """The least share of the squared residuals that the fit to all masks can leave.
 
     moved  squared distance between it and the fits without a fold
 
-    Were it off at a right angle to its distance from them, it would have won `moved`; going straight towards
-    the truth, it wins the most that this distance allows. Noise stays.
+    The fit to all masks gains most on those without a fold if it moved straight towards the truth; it cannot
+    have gained more than this distance allows. Sampling noise is left in any case.
     """
     signal = missed - noise
     if signal <= 0 or moved <= 0:
@@ -216,9 +223,9 @@ def _gain(missed: float, noise: float, moved: float) -> float:
 def _interval(
     squares: Floats, values: Floats, group: NDArray[np.intp], rng: Generator, gain: float
 ) -> tuple[float, float] | None:
-    """90% of R² over bootstrap samples of the masks; a mask measured twice is drawn as one.
+    """The 90% interval of R² over bootstrap samples of masks; repeated measurements are drawn together.
 
-    gain  what is left of the squares at the upper end
+    gain  the share of the squared residuals that is left at the upper end
     """
     drawn = bootstrap_r2(values, squares, rng, resamples=_RESAMPLES, group=group)
     if not len(drawn):
@@ -233,7 +240,7 @@ def _noise_share(there: Measurements) -> float:
 
 
 def _noise_note(share: float) -> tuple[str, ...]:
-    """Sampling noise bounds R²: no explanation predicts it."""
+    """A sentence if sampling noise bounds R²: no explanation predicts it."""
     if share <= 0.01:
         return ()
     return (

@@ -1,4 +1,4 @@
-"""The whole engine again, without a fifth of the masks each time: for R², intervals and stability."""
+"""Cross-fitting: the engine fitted without each fifth of the masks, for R², intervals and stability."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import Interaction, Spectrum, parities
 from spexapi.measurements import Bools, Floats, Measurements, is_constant
 
-_MOST = 150  # terms asked whether they are sure
+# terms that the extended BIC selects from
+_MOST = 150
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CrossFits:
-    """Fits that did not see a fold, all their choices made without it.
+    """For each fold the fit without it, all choices included.
 
-    fold     (m,) the fold of each measurement, -1 where no fit was made without it
-    spectra  for each fold the fit to the others
+    fold     (m,) the fold of each measurement, -1 if no fit was made without it
+    spectra  of the fits, one for each fold
     """
 
     fold: NDArray[np.intp]
     spectra: tuple[Spectrum, ...]
 
     def out_of_fold(self, masks: Bools) -> Floats:
-        """(m,) what the fit that did not see a mask predicts for it, NaN where there is none."""
+        """(m,) the prediction of each mask by the fit without its fold, NaN if there is none."""
         return predict_out_of_fold(self.spectra, self.fold, masks)
 
 
 def cross_fit(
     engine: Engine, design: Design, seen: Measurements, fit: Fit, rng: Generator
 ) -> CrossFits | None:
-    """Those the engine made itself; else five more fits, equal masks in one fold.
+    """The fits that the engine made itself; else five more, equal masks in one fold.
 
-    None where masks are no uniform draws, or where the engine judged only a part of them (SPEX, whose other
-    masks are one code: a fold of it missing is another design).
+    None if the masks are no uniform draws, or if the engine predicted only some of them out of fold: the
+    other masks of SPEX are one code, which without a fold is another design.
     """
     if fit.fold is not None and fit.fold_spectra:
         return CrossFits(fit.fold, fit.fold_spectra)
@@ -66,12 +67,12 @@ def cross_fit(
     return CrossFits(fold, tuple(spectra)) if spectra else None
 
 
-def cross_fit_sure_terms(seen: Measurements, spectrum: Spectrum, rng: Generator) -> CrossFits | None:
-    """Least squares without each of five folds, equal masks in one, on the spectrum's terms that are sure.
+def cross_fit_selected_terms(seen: Measurements, spectrum: Spectrum, rng: Generator) -> CrossFits | None:
+    """Least squares on the significant terms of a spectrum without each of five folds, equal masks in one.
 
-    Sure: worth their place by the extended BIC of Chen & Chen (2008) on all masks, which chance is not; asked
-    are the 150 strongest, at most a quarter as many as masks. None where nothing can be fitted. Time
-    O(m s² + s⁴), tenths of a second.
+    The terms are selected from the 150 strongest, or one for 4 masks if that is fewer, by the extended BIC of
+    Chen & Chen (2008) on all masks, which keeps out terms that are large by chance. None if nothing can be
+    fitted. Time O(m s² + s⁴), tenths of a second.
     """
     rows = np.flatnonzero(seen.ok)
     values = seen.values[rows]
@@ -82,8 +83,8 @@ def cross_fit_sure_terms(seen: Measurements, spectrum: Spectrum, rng: Generator)
     columns = parities(seen.masks[rows], support, np.float64)
     target = (values - values.mean()) / values.std()
     gram = columns.T @ columns
-    sure, _ = select_by_ebic(support, gram, columns.T @ target, target, seen.n_players)
-    columns = columns[:, [support.index(s) for s in sure]]
+    selected, _ = select_by_ebic(support, gram, columns.T @ target, target, seen.n_players)
+    columns = columns[:, [support.index(s) for s in selected]]
     _, group = unique_rows(seen.masks[rows])
     fold = np.full(len(seen), -1)
     fold[rows] = folds(int(group.max()) + 1, rng)[group]
@@ -91,5 +92,5 @@ def cross_fit_sure_terms(seen: Measurements, spectrum: Spectrum, rng: Generator)
     for k in range(FOLDS):
         rest = fold[rows] != k
         found = ridge(columns[rest], values[rest], constant=0, penalty=0.0)
-        spectra.append(Spectrum(seen.n_players, dict(zip(sure, found.coef.tolist(), strict=True))))
+        spectra.append(Spectrum(seen.n_players, dict(zip(selected, found.coef.tolist(), strict=True))))
     return CrossFits(fold, tuple(spectra))

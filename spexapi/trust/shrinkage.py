@@ -1,4 +1,4 @@
-"""Which of many estimated terms are there, and how large: most sets have none, some were reported by luck."""
+"""Shrinkage of many estimated terms: most sets have none, and some were reported because of noise."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from spexapi.fourier.parity import flatten
 from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.measurements import Floats
 
-_MOST = 0.9  # of the energy may be one player's, and of the sets of a size may be terms
+# cap of a player's share of the energy, and of a set's probability of having a term
+_MOST = 0.9
+# of EM
 _ROUNDS = 30
-_FAR = 1e9  # standard deviations
+# standard deviations: beyond, their square would overflow
+_FAR = 1e9
 _TINY = 1e-300
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shrinkage:
-    """What is believed of each coefficient, given its estimate.
+    """The posterior of each coefficient, given its estimate.
 
-    mean      its middle
+    mean      of the posterior
     variance  mean squared distance of the coefficient from there
     """
 
@@ -30,18 +33,18 @@ class Shrinkage:
 
 
 def shrink(estimated: Mapping[Interaction, float], variance: float, reported: Spectrum) -> Shrinkage:
-    """What to believe of each term of which an estimate is known; the constant is believed as it stands.
+    """The posterior of each estimated term under a spike-and-slab prior; the constant is not shrunk.
 
-    estimated  right on average for sets that were not chosen by the same values
+    estimated  unbiased for sets that were not chosen by the same values
     variance   of each estimate
-    reported   whose energy says which players matter
+    reported   the spectrum whose energy gives each player's weight in the prior
 
-    Of all sets of a size a share has a term, normal around 0, the others none; that share and its spread are
-    the likeliest ones (EM), a set's own share is in proportion to those of its players in the reported
-    energy. Terms reported because chance made them large are drawn to 0 so, however they were chosen: where
-    the prior is that of all sets, choosing among them changes no posterior. Mitchell & Beauchamp (1988),
-    "Bayesian variable selection in linear regression"; Efron (2011), "Tweedie's formula and selection bias".
-    Time O(terms).
+    A priori some sets of a size have a term, normal around 0, the others have none. Their number and the
+    variance of their terms maximise the likelihood (EM); the probability of a set is proportional to the
+    product of its players' shares of the reported energy. So terms that are large by chance are shrunk
+    towards 0, however they were selected: under the prior of all sets, selecting among them does not change a
+    posterior. Mitchell & Beauchamp (1988), "Bayesian variable selection in linear regression"; Efron (2011),
+    "Tweedie's formula and selection bias". Time O(terms).
     """
     mean = dict(estimated)
     spread = dict.fromkeys(mean, variance)
@@ -51,21 +54,23 @@ def shrink(estimated: Mapping[Interaction, float], variance: float, reported: Sp
             sets = [s for s in mean if len(s) == size]
             value = np.array([mean[s] for s in sets])
             distance = np.minimum(np.abs(value) / np.sqrt(variance), _FAR)
-            there = _probable(distance**2, _prior(share, sets, size))
+            there = _term_probability(distance**2, _prior(share, sets, size))
             mean.update(zip(sets, (there * value).tolist(), strict=True))
             both = there * (variance + (1 - there) * value**2)
             spread.update(zip(sets, both.tolist(), strict=True))
     return Shrinkage(mean, spread)
 
 
-def limited(believed: Shrinkage, estimated: Mapping[Interaction, float], variance: float) -> Shrinkage:
-    """The posterior with no mean further than a standard deviation from the estimate.
+def limit_translation(
+    posterior: Shrinkage, estimated: Mapping[Interaction, float], variance: float
+) -> Shrinkage:
+    """The posterior, with each mean moved to within one standard deviation of the estimate.
 
-    A term that is there though most like it are not would else be drawn to 0 whatever its size: an average
-    over all sets may hold for no single one. Efron & Morris (1971), "Limiting the risk of Bayes and
-    empirical Bayes estimators", the limited translation rule.
+    Without this limit, a real term among many sets that have none would be shrunk to 0, however large: a
+    prior that fits the sets on average may be wrong for one of them. Efron & Morris (1971), "Limiting the
+    risk of Bayes and empirical Bayes estimators", the limited translation rule.
     """
-    mean, spread = dict(believed.mean), dict(believed.variance)
+    mean, spread = dict(posterior.mean), dict(posterior.variance)
     most = variance**0.5
     for s, value in estimated.items():
         middle = min(max(mean[s], value - most), value + most)
@@ -75,7 +80,7 @@ def limited(believed: Shrinkage, estimated: Mapping[Interaction, float], varianc
 
 
 def shares_of_players(reported: Spectrum) -> Floats:
-    """(n,) how much of the variance of the spectrum lies in terms with each player, capped."""
+    """(n,) the share of the variance of the spectrum that lies in terms with each player, capped at 0.9."""
     players, orders = flatten(list(reported.coef))
     energy = np.array(list(reported.coef.values())) ** 2
     held = np.bincount(players, np.repeat(energy, orders), minlength=reported.n_players)
@@ -84,7 +89,7 @@ def shares_of_players(reported: Spectrum) -> Floats:
 
 
 def _prior(share: Floats, sets: list[Interaction], size: int) -> Floats:
-    """(s,) the product of the shares of a set's players; that of all sets of its size adds up to 1."""
+    """(s,) the product of the shares of each set's players, normalised over all sets of that size."""
     every = np.zeros(size + 1)  # elementary symmetric polynomials
     every[0] = 1.0
     for p in share[share > 0].tolist():
@@ -92,11 +97,11 @@ def _prior(share: Floats, sets: list[Interaction], size: int) -> Floats:
     return share[np.array(sets)].prod(axis=1) / max(float(every[size]), _TINY)
 
 
-def _probable(square: Floats, prior: Floats) -> Floats:
+def _term_probability(square: Floats, prior: Floats) -> Floats:
     """(s,) the probability that each set has a term.
 
     square  (s,) of the estimates, in units of their variance
-    prior   (s,) of each set to be the one that has a term, if one has
+    prior   (s,) probability of each set, if one set has a term, to be that one
     """
     count, wide = float(len(square)), max(float(square.max()), 2.0)
     there = np.ones(len(square))
