@@ -275,7 +275,8 @@ def test_a_cancelled_run_ends_after_the_training_under_way():
         task = asyncio.create_task(spexapi.aexplain(game, budget=40))
         await asyncio.to_thread(begun.wait, 10)
         task.cancel()
-        await asyncio.sleep(0)
+        for _ in range(10):  # turns of the loop until the cancelling has reached the game
+            await asyncio.sleep(0)
         go.set()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -80,17 +80,16 @@ class TrainingOptions:
         table = read_table(self.data, self.label, column)
         for remark in table.notes if not self.quiet else ():
             note(remark)
-        rest = {} if self.noise is None else {"noise": self.noise}
         return game_of(
             table,
             self.estimator,
             test_share=self.test_share,
             groups=self._groups(),
             score=self.score,
+            noise=self.noise,
             seed=self.seed,
             jobs=self.jobs,
             store=True if self.store is None else self.store,
-            **rest,
         )
 
     def of_run(self, n_players: int) -> RunOptions:

@@ -15,10 +15,11 @@ from spexapi.games.training.retraining import Outcome, Retraining, Trainer
 from spexapi.sampling.store import Store, open_store
 
 _VERSION = 1
-_MOST_SEEDS = 2**31  # what scikit-learn, xgboost and torch all take
+# What scikit-learn, xgboost and torch all take.
+_MOST_SEEDS = 2**31
 
 
-class Trained:
+class CachedTrainer:
     """A trainer that trains nothing twice: neither in this game nor, with a store, after a kill.
 
     name   of the data and the training, part of every key in the store
@@ -32,13 +33,14 @@ class Trained:
                 " does, so that values of another training are not taken for these"
             )
         self.trainer, self.identity = trainer, f"training:{name}"
-        self._where, self._store = where, None
+        self._where = where
+        self._store: Store | None = None
         self._trouble = ""
         self._known: dict[bytes, Outcome] = {}
 
     @property
     def trouble(self) -> str:
-        """What the store could not keep, "" where there is nothing."""
+        """What the store could not keep, "" if it kept all."""
         return self._store.trouble if self._store is not None else self._trouble
 
     def open(self) -> None:
@@ -53,10 +55,6 @@ class Trained:
             if not isinstance(self._where, Store):
                 self._store.close()
             self._store = None
-
-    def known(self, one: Retraining) -> bool:
-        """Whether asking for it trains nothing."""
-        return self._found(self._key(one)) is not None
 
     def outcomes(self, asked: Sequence[Retraining], stop: Event) -> tuple[list[Outcome], int]:
         """An outcome for each, and how many were trained for it.
@@ -87,9 +85,8 @@ class Trained:
         if key not in self._known and self._store is not None:
             reply = self._store.get(key)
             if reply is not None:
-                self._known[key] = (
-                    Outcome(math.nan, reply.error) if reply.error else Outcome(float(reply.text))
-                )
+                failed = bool(reply.error)
+                self._known[key] = Outcome(math.nan if failed else float(reply.text), reply.error)
         return self._known.get(key)
 
     def _keep(self, key: bytes, one: Retraining, outcome: Outcome) -> None:
@@ -105,7 +102,7 @@ class Trained:
 
 
 def seed_of(kept: bytes, seed: int, again: int) -> int:
-    """The seed of a training: another one for each set of examples, the same in each run.
+    """The seed of a training: a different one for each set of examples, the same in each run.
 
     kept   what is trained on
     again  0 for the value, 1 for the second training that shows the noise

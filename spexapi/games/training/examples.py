@@ -6,21 +6,19 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spexapi.errors import InputError
 from spexapi.games.base import Player
+from spexapi.games.training.retraining import Ints
 from spexapi.measurements import Bools
-
-Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """Which examples stand behind which player.
+    """The examples of each player.
 
     players  n
-    group    (e,) the player of each example, -1 where it is always kept
+    group    (e,) the player of each example, -1 if it is always kept
     """
 
     players: tuple[Player, ...]

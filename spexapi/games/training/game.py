@@ -6,19 +6,22 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 import numpy as np
 
 from spexapi.errors import InputError
 from spexapi.fourier.masks import uniform_masks
 from spexapi.games.base import GameTraits, Player, Target
-from spexapi.games.training.cache import Trained, seed_of
+from spexapi.games.training.cache import CachedTrainer, seed_of
 from spexapi.games.training.examples import Examples, examples_of
+from spexapi.games.training.options import Groups, TrainingOptions
 from spexapi.games.training.retraining import (
     InProcesses,
+    Ints,
     Measure,
     OneByOne,
     Outcome,
@@ -26,13 +29,18 @@ from spexapi.games.training.retraining import (
     Train,
     Trainer,
 )
-from spexapi.measurements import Bools, Floats, Measurements
+from spexapi.measurements import Bools, Floats, Measurements, exact_values
 from spexapi.sampling.store import Store
 from spexapi.sampling.usage import Usage
 
+if TYPE_CHECKING:
+    from torch.nn import Module
+
 Result = TypeVar("Result")
-_NOISE = 8  # masks trained twice: their variance is then known to about a half
-_AT_ONCE = 1.0  # seconds of work between two looks at Stop
+# Masks trained twice: their variance is then known to about a half.
+_NOISE = 8
+# Seconds of work between two looks at Stop, and most retrainings.
+_AT_ONCE = 1.0
 _MOST_AT_ONCE = 256
 
 
@@ -48,11 +56,11 @@ class TrainingGame:
     empty     what no training at all is worth. Without it a mask that keeps no example is not trained and
               counts as failed: one value less for most engines, while `exact` is then a fit and the values
               of `kernelshap` do not add up
-    noise     so many uniform masks are trained twice, with two seeds, before the run (setup_calls): half
+    noise     how many uniform masks are trained twice, with two seeds, before the run (setup_calls): half
               the mean square of the differences is the `variance` of every value, and widens the intervals.
-              0 for a training that has no randomness
+              0 for a training that has no randomness; None: 8
     seed      of the trainings; each set of examples gets a seed of its own
-    jobs      processes that train side by side (joblib)
+    jobs      processes that train at the same time (joblib)
     name      of the data and the training, for the store: change it when either changes
     store     where each retraining is kept the moment it ends: a file, True for the default one, a Store. A
               run that was killed goes on there and trains nothing twice
@@ -76,7 +84,7 @@ class TrainingGame:
         *,
         groups: Sequence[Hashable | None] | None = None,
         empty: float | None = None,
-        noise: int = _NOISE,
+        noise: int | None = None,
         seed: int = 0,
         jobs: int = 1,
         name: str = "",
@@ -85,12 +93,13 @@ class TrainingGame:
         unit: str = "",
         batch: int | None = None,
     ) -> None:
-        for what, number, least in (("noise", noise, 0), ("jobs", jobs, 1), ("batch", batch or 1, 1)):
+        for what, number, least in (("noise", noise or 0, 0), ("jobs", jobs, 1), ("batch", batch or 1, 1)):
             if number < least:
                 raise InputError(f"{what} must be {least} or more, got {number}")
         self._examples: Examples = examples_of(examples, groups)
-        self._trained = Trained(_trainer(train, measure, jobs), name, store)
-        self._empty, self._noise, self._seed, self._batch = empty, noise, seed, batch
+        self._trained = CachedTrainer(_trainer(train, measure, jobs), name, store)
+        self._empty, self._seed, self._batch = empty, seed, batch
+        self._noise = _NOISE if noise is None else noise
         self._target = Target(kind="training", score=score, unit=unit)
         self._spent = Usage()
         self._variance: float | None = None
@@ -101,48 +110,77 @@ class TrainingGame:
 
     @classmethod
     def of_estimator(
-        cls, estimator: Any, X: Any, y: Any, X_test: Any, y_test: Any, **rest: Any
+        cls,
+        estimator: object,
+        X: object,
+        y: object,
+        X_test: object,
+        y_test: object,
+        *,
+        score: str | Measure | None = None,
+        groups: Groups = None,
+        examples: Sequence[str | Player] | None = None,
+        **options: Unpack[TrainingOptions],
     ) -> TrainingGame:
-        """A scikit-learn or xgboost estimator, cloned and fitted anew on each training set.
+        """A scikit-learn or xgboost estimator, cloned and fitted again on each training set.
 
         X, y            the training examples, (e, ...) and (e,)
         X_test, y_test  what it is measured on
-        score           "probability": the mean probability of the right class, the default where there are
+        score           "probability": the mean probability of the right class, the default if there are
                         probabilities; else any name of sklearn.metrics.get_scorer_names(), or a function
                         model -> float. Without it "accuracy" for other classifiers, "r2" for regressors
-        rest            as TrainingGame; groups may also be "labels" (one for each y) or a number of k-means
-                        clusters; `empty` is by default a guess: 1 / classes, for "r2" 0
+        groups          also "labels" (one for each y), or a number of k-means clusters
+        examples        labels or players; None: they are numbered
+        options         of TrainingGame; `empty` is by default a guess: 1 / classes, for "r2" 0
 
-        Every `random_state` inside is set to the seed. Where scikit-learn's own estimators have none there is
-        no noise (`noise` is then 0 by default); of a class or a function of yours that is not known: some
+        Every `random_state` inside is set to the seed. If scikit-learn's own estimators have none, there is
+        no noise (`noise` None is then 0); of a class or a function of yours that is not known: some
         training sets are trained twice, as with a seed.
-        The name in the store is a hash of estimator, data and score; where the score is a function, give one.
+        The name in the store is a hash of estimator, data and score; if the score is a function, give one.
         Raises InputError.
         """
-        from spexapi.games.training.sklearn import arguments
+        from spexapi.games.training.sklearn import of_estimator
 
-        return cls(**arguments(estimator, X, y, X_test, y_test, **rest))
+        test = X_test, y_test
+        return cls(**of_estimator(estimator, (X, y), test, score, groups, examples, **options))
 
     @classmethod
     def of_module(
-        cls, make: Callable[[], Any], X: Any, y: Any, X_test: Any, y_test: Any, **rest: Any
+        cls,
+        make: Callable[[], Module],
+        X: object,
+        y: object,
+        X_test: object,
+        y_test: object,
+        *,
+        steps: int = 100,
+        rate: float = 0.01,
+        decay: float = 0.0,
+        score: str | None = None,
+        width: int = 64,
+        device: str = "cpu",
+        groups: Groups = None,
+        examples: Sequence[str | Player] | None = None,
+        **options: Unpack[TrainingOptions],
     ) -> TrainingGame:
         """A small torch module, trained on many subsets at once (torch.func): one step moves all of them.
 
-        make    () -> torch.nn.Module with new random parameters; no dropout, no batch normalisation
-        X, y    training examples, (e, d) and (e,): whole numbers are classes, others are regressed
-        steps   of Adam on all examples kept at once, 100 by default; rate: its learning rate, 0.01
-        decay   its weight decay (AdamW), 0
-        score   "probability" (default), "logprob", "accuracy", or "mse": the negated squared error
-        width   subsets trained at once, 64
-        device  "cpu"
-        rest    as TrainingGame; groups as of_estimator
+        make      () -> torch.nn.Module with new random parameters; no dropout, no batch normalisation
+        X, y      training examples, (e, d) and (e,): whole numbers are classes, others are regressed
+        steps     of Adam on all examples kept at once; rate: its learning rate
+        decay     its weight decay (AdamW)
+        score     "probability" (default), "logprob", "accuracy", or "mse": the negated squared error
+        width     subsets trained at once
+        groups    and examples, as of_estimator
+        options   of TrainingGame
 
         Memory: width times the activations of all examples. Needs torch. Raises InputError.
         """
-        from spexapi.games.training.torch import arguments
+        from spexapi.games.training.torch import Schedule, of_module
 
-        return cls(**arguments(make, X, y, X_test, y_test, **rest))
+        plan = Schedule(steps, rate, decay)
+        test = X_test, y_test
+        return cls(**of_module(make, (X, y), test, plan, score, width, device, groups, examples, **options))
 
     @property
     def players(self) -> tuple[Player, ...]:
@@ -172,11 +210,11 @@ class TrainingGame:
 
     @property
     def seconds(self) -> float:
-        """How long a retraining takes; 0 before prepare(), and where all that it trains was known."""
+        """How long a retraining takes; 0 before prepare(), and if all that it trains was known."""
         return self._seconds
 
     async def prepare(self) -> Target:
-        """Trains on all examples, and on some sets twice. Raises InputError where training does not work."""
+        """Trains on all examples, and on some sets twice. Raises InputError if training does not work."""
         self._stop.clear()
         self._trained.open()
         if self._variance is None:
@@ -197,8 +235,7 @@ class TrainingGame:
         variance: Floats = np.zeros(len(masks))
         variance[rows] = self._variance or 0.0
         reason = tuple(outcome.reason for outcome in outcomes)
-        same = values.copy(), values.copy()
-        return Measurements(np.array(masks, dtype=np.bool_), values, variance, *same, reason)
+        return replace(exact_values(masks, values, reason=reason), variance=variance)
 
     async def close(self) -> None:
         self._stop.set()
@@ -228,9 +265,9 @@ class TrainingGame:
             self._seconds = min(self._seconds, (time.perf_counter() - started) / trained)
         self._spent += Usage(setup_calls=trained)
         if len(found) == len(twice):
-            self._hear_noise(np.array([outcome.value for outcome in found]).reshape(-1, 2))
+            self._learn_noise(np.array([outcome.value for outcome in found]).reshape(-1, 2))
 
-    def _hear_noise(self, pairs: Floats) -> None:
+    def _learn_noise(self, pairs: Floats) -> None:
         """(k, 2) values of the same examples with two seeds -> the variance of a value."""
         good = pairs[np.isfinite(pairs).all(axis=1)]
         self._variance = float(((good[:, 0] - good[:, 1]) ** 2).mean() / 2) if len(good) else 0.0
@@ -241,7 +278,7 @@ class TrainingGame:
         elif len(pairs):
             self._said = (f"the noise of training is not known: {len(pairs)} training sets all failed",)
 
-    def _retraining(self, kept: Any, again: int = 0) -> Retraining:
+    def _retraining(self, kept: Ints, again: int = 0) -> Retraining:
         return Retraining(kept, seed_of(kept.astype("<i8").tobytes(), self._seed, again))
 
     def _of_nothing(self) -> Outcome:

@@ -1,4 +1,4 @@
-"""Training again on some of the examples: one at a time, or in several processes."""
+"""Training on some of the examples, again and again: one at a time, or in several processes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Retraining:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The value of a trained model; NaN with a reason where there is none."""
+    """The value of a trained model; NaN with a reason if there is none."""
 
     value: float
     reason: str = ""
@@ -42,7 +42,7 @@ class Trainer(Protocol):
 
     @property
     def width(self) -> int:
-        """How many retrainings it likes to be given at once."""
+        """How many retrainings it takes at once."""
         ...
 
     def outcomes(self, asked: Sequence[Retraining]) -> Generator[Outcome]:
@@ -81,8 +81,8 @@ class InProcesses:
         return self.jobs
 
     def outcomes(self, asked: Sequence[Retraining]) -> Generator[Outcome]:
-        """Raises InputError where the functions cannot be sent, BackendError where a process dies."""
-        joblib: Any = import_module("joblib")
+        """Raises InputError if the functions cannot be sent, BackendError if a process dies."""
+        joblib = import_module("joblib")
         # results come one by one: what was trained before a kill is in the store
         pool = joblib.Parallel(n_jobs=self.jobs, return_as="generator")
         work = joblib.delayed(retrained)
@@ -96,7 +96,7 @@ class InProcesses:
         except joblib.externals.loky.process_executor.BrokenProcessPool as error:
             raise BackendError(
                 f"a process that trains died ({_said(error)}), perhaps out of memory: use fewer jobs than"
-                f" {self.jobs}; what was trained before is kept"
+                f" {self.jobs}; what was trained so far is kept"
             ) from error
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +17,14 @@ from spexapi.games.base import Player
 from spexapi.measurements import Floats
 from spexapi.prompts.segments import shorten
 
-_MOST_CLASSES = 20  # of a label of numbers; with more different ones they are regressed
-_MOST_VALUES = 30  # of a column of words that becomes a column for each
-_MOST_WORDS = 500  # columns that a column of texts becomes
-_FEWEST = 8  # rows
+# Different numbers of a label that are classes; more of them are regressed.
+_MOST_CLASSES = 20
+# Different words of a column that become a column each.
+_MOST_VALUES = 30
+# Columns that a column of texts becomes.
+_MOST_WORDS = 500
+# Rows.
+_FEWEST = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,13 +35,13 @@ class Table:
     y        (e,) numbers of classes, or the numbers to predict
     classes  names of the classes, empty where numbers are predicted
     rows     what each row says, for people
-    labels   the label of each row as it stands in the file
-    groups   the value of the group column in each row, None where there is none
+    labels   the label of each row as in the file
+    groups   the value of the group column in each row, None if there is no such column
     notes    what was left out or filled in
     """
 
     X: Floats
-    y: NDArray[Any]
+    y: NDArray[np.intp] | Floats
     classes: tuple[str, ...]
     rows: tuple[str, ...]
     labels: tuple[str, ...]
@@ -53,14 +56,14 @@ class Table:
         return Player(f"row {i + 1}", "example", f"{self.rows[i]} → {self.labels[i]}")
 
     def split(self, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Rows to train on and rows to test on, each in rising order; classes in equal shares where they can.
+        """Rows to train on and rows to test on, each in rising order; classes in equal shares if they can be.
 
         share  of the rows that are tested on, between 0 and 1
         """
         if not 0 < share < 1:
             raise InputError(f"the share of rows to test on is {share}: give a number between 0 and 1")
         cut = import_module("sklearn.model_selection").train_test_split
-        even = bool(self.classes) and int(np.bincount(self.y).min()) >= 2
+        even = bool(self.classes) and int(np.unique(self.y, return_counts=True)[1].min()) >= 2
         try:
             train, test = cut(
                 np.arange(len(self)), test_size=share, random_state=seed, stratify=self.y if even else None
@@ -73,9 +76,9 @@ class Table:
 def read_table(path: str | Path, label: str, group: str | None = None, *, most: int | None = None) -> Table:
     """The rows of a CSV file (comma, semicolon or tab) with a header.
 
-    label  the column to predict; group: a column that names the group of each row, empty where
-           the row is always kept
-    most   rows that are read at most; more are an error
+    label  the column to predict
+    group  a column that names the group of each row; empty if the row is always kept
+    most   most rows that are read; more are an error
 
     A column of numbers stays one, its gaps filled with the median. A column of few different words becomes
     one column each, a column of texts its most frequent words (TF-IDF). Other columns, such as names and
@@ -124,7 +127,7 @@ def _read(path: Path, most: int | None) -> tuple[list[str], list[list[str]]]:
     return head, lines
 
 
-def _labels(labels: Sequence[str], name: str) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _labels(labels: Sequence[str], name: str) -> tuple[NDArray[np.intp] | Floats, tuple[str, ...]]:
     numbers = _numbers(labels)
     names = sorted(set(labels))
     if numbers is not None and len(names) > _MOST_CLASSES:
@@ -139,13 +142,13 @@ def _labels(labels: Sequence[str], name: str) -> tuple[NDArray[Any], tuple[str, 
 
 
 def _columns(cells: dict[str, list[str]]) -> tuple[list[Floats], tuple[str, ...]]:
-    """Columns of numbers for each column, and what was done in words."""
+    """Columns of numbers for each column, and notes on what was done to them."""
     parts: list[Floats] = []
     notes: list[str] = []
     for name, column in cells.items():
         numbers, different = _numbers(column), set(column) - {""}
         if len(different) < 2:
-            notes.append(f"column {name!r} says the same in every row and is left out")
+            notes.append(f"column {name!r} is the same in every row and is left out")
         elif numbers is not None:
             gaps = np.isnan(numbers)
             filled = np.where(gaps, np.nanmedian(numbers), numbers)
@@ -156,7 +159,7 @@ def _columns(cells: dict[str, list[str]]) -> tuple[list[Floats], tuple[str, ...]
             values = sorted(different)
             parts.append(np.array([[float(cell == value) for value in values] for cell in column]))
         elif np.mean([len(cell.split()) for cell in column]) >= 3:
-            words: Any = import_module("sklearn.feature_extraction.text")
+            words = import_module("sklearn.feature_extraction.text")
             found = words.TfidfVectorizer(max_features=_MOST_WORDS).fit_transform(column)
             parts.append(np.asarray(found.todense(), dtype=np.float64))
         else:
@@ -167,7 +170,7 @@ def _columns(cells: dict[str, list[str]]) -> tuple[list[Floats], tuple[str, ...]
 
 
 def _numbers(column: Sequence[str]) -> Floats | None:
-    """(e,) the numbers of a column, NaN for gaps; None where a cell is no number, or all are gaps."""
+    """(e,) the numbers of a column, NaN for gaps; None if a cell is no number, or all are gaps."""
     try:
         found = np.array([float(cell) if cell else math.nan for cell in column])
     except ValueError:

@@ -1,20 +1,29 @@
 """A small torch module trained on many subsets of the data at once, all in one batched computation."""
 
+# torch types its functions in part only
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from spexapi.errors import InputError
 from spexapi.games.base import Player
+from spexapi.games.training.options import Groups, TrainingOptions, TrainingParts, is_kept
 from spexapi.games.training.retraining import Outcome, Retraining
-from spexapi.games.training.sklearn import Groups, check_table, groups_of, name_of
+from spexapi.games.training.sklearn import Labels, groups_of, name_of, table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
 
 SCORES = ("probability", "logprob", "accuracy", "mse")
+Parameters = dict[str, "Tensor"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,15 +37,15 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Vectorised:
-    """Trains `width` copies of a module side by side; what one learns does not depend on the others.
+    """Trains `width` copies of a module at the same time; what one learns does not depend on the others.
 
     make         () -> module with new random parameters
     train, test  (X, y) tensors
     """
 
-    make: Callable[[], Any]
-    train: tuple[Any, Any]
-    test: tuple[Any, Any]
+    make: Callable[[], Module]
+    train: tuple[Tensor, Tensor]
+    test: tuple[Tensor, Tensor]
     score: str
     schedule: Schedule
     width: int
@@ -48,15 +57,19 @@ class Vectorised:
 
     def _together(self, asked: Sequence[Retraining]) -> list[float]:
         """(k,) the values after training k copies: the sum of their losses has each one's own gradient."""
-        torch: Any = import_module("torch")
+        import torch
+
         X, y = self.train
         base, stacked = self._fresh([one.seed for one in asked])
         weight = torch.zeros(len(asked), len(y), device=X.device)
         for row, one in zip(weight, asked, strict=True):
             row[torch.from_numpy(one.kept.astype(np.int64))] = 1.0 / len(one.kept)
 
-        def loss(parameters: Any, w: Any) -> Any:
-            return w @ self._losses(torch.func.functional_call(base, parameters, (X,)), y)
+        def loss(parameters: Parameters, w: Tensor) -> Tensor:
+            return w @ self._losses(_call(base, parameters, X), y)
+
+        def tested(parameters: Parameters) -> Tensor:
+            return _call(base, parameters, self.test[0])
 
         each = torch.func.vmap(loss)
         optimiser = torch.optim.AdamW(
@@ -67,16 +80,13 @@ class Vectorised:
             each(stacked, weight).sum().backward()
             optimiser.step()
         with torch.no_grad():
-            outputs = torch.func.vmap(self._tested, in_dims=(None, 0))(base, stacked)
-            return [self._value(one) for one in outputs]
+            return [self._value(one) for one in torch.func.vmap(tested)(stacked)]
 
-    def _tested(self, base: Any, parameters: Any) -> Any:
-        return import_module("torch").func.functional_call(base, parameters, (self.test[0],))
+    def _fresh(self, seeds: Sequence[int]) -> tuple[Module, Parameters]:
+        """A module without parameters of its own, and one set of new parameters for each seed, stacked."""
+        import torch
 
-    def _fresh(self, seeds: Sequence[int]) -> tuple[Any, dict[str, Any]]:
-        """A module without parameters of its own, and one set of new parameters a seed, stacked."""
-        torch: Any = import_module("torch")
-        modules: list[Any] = []
+        modules: list[Module] = []
         with torch.random.fork_rng(devices=[]):
             for seed in seeds:
                 torch.manual_seed(seed)
@@ -86,14 +96,16 @@ class Vectorised:
         stacked = {n: torch.stack([p[n].detach() for p in all_of]).requires_grad_() for n in names}
         return modules[0], stacked
 
-    def _losses(self, out: Any, y: Any) -> Any:
-        torch: Any = import_module("torch")
+    def _losses(self, out: Tensor, y: Tensor) -> Tensor:
+        import torch
+
         if self.score == "mse":
             return (out.squeeze(-1) - y) ** 2
         return torch.nn.functional.cross_entropy(out, y, reduction="none")
 
-    def _value(self, out: Any) -> float:
-        torch: Any = import_module("torch")
+    def _value(self, out: Tensor) -> float:
+        import torch
+
         y = self.test[1]
         if self.score == "mse":
             return -float(((out.squeeze(-1) - y) ** 2).mean())
@@ -103,49 +115,42 @@ class Vectorised:
         return float(right.exp().mean() if self.score == "probability" else right.mean())
 
 
-def arguments(
-    make: Callable[[], Any],
-    X: Any,
-    y: Any,
-    X_test: Any,
-    y_test: Any,
-    *,
-    steps: int = 100,
-    rate: float = 0.01,
-    decay: float = 0.0,
-    score: str | None = None,
-    width: int = 64,
-    device: str = "cpu",
-    groups: Groups = None,
-    examples: Sequence[str | Player] | None = None,
-    **rest: Any,
-) -> dict[str, Any]:
-    """What TrainingGame is made of. Raises InputError."""
-    try:
-        torch: Any = import_module("torch")
-    except ModuleNotFoundError as error:
-        raise InputError('of_module needs torch: pip install "spexapi[local]"') from error
-    given = [np.asarray(part) for part in (X, y, X_test, y_test)]
-    check_table(given[0], given[1], "training")
-    check_table(given[2], given[3], "test")
-    score = _score_of(score, classes=given[1].dtype.kind in "iub")
-    module = _checked(torch, make)
-    if min(steps, width) < 1:
-        raise InputError(f"steps={steps}, width={width}: both must be 1 or more")
-    x, t, x_test, t_test = _tensors(torch, given, np.float32 if score == "mse" else np.int64, device)
-    schedule = Schedule(steps, rate, decay)
-    if rest.get("store") not in (None, False, "off"):
-        rest.setdefault("name", name_of(module, *given, score, steps, rate, decay))
+def of_module(
+    make: Callable[[], Module],
+    train: tuple[object, object],
+    test: tuple[object, object],
+    schedule: Schedule,
+    score: str | None,
+    width: int,
+    device: str,
+    groups: Groups,
+    examples: Sequence[str | Player] | None,
+    **options: Unpack[TrainingOptions],
+) -> TrainingParts:
+    """What TrainingGame.of_module is made of. train, test: (X, y). Raises InputError."""
+    if find_spec("torch") is None:
+        raise InputError('of_module needs torch: pip install "spexapi[local]"')
+    X, y = table(np.asarray(train[0]), train[1], "training")
+    X_test, y_test = table(np.asarray(test[0]), test[1], "test")
+    score = _score_of(score, classes=y.dtype.kind in "iub")
+    module = _checked(make)
+    if min(schedule.steps, width) < 1:
+        raise InputError(f"steps={schedule.steps}, width={width}: both must be 1 or more")
+    if is_kept(options):
+        given = (X, y, X_test, y_test, score, schedule.steps, schedule.rate, schedule.decay)
+        options.setdefault("name", name_of(module, *given))
     if score in ("probability", "accuracy"):
-        rest.setdefault("empty", 1 / len(np.unique(given[1])))
+        options.setdefault("empty", 1 / len(np.unique(y)))
+    options.setdefault("unit", "nats" if score == "logprob" else "")
+    learnt = _tensor(X, np.float32, device), _labels(y, score, device)
+    tested = _tensor(X_test, np.float32, device), _labels(y_test, score, device)
     return {
-        "train": Vectorised(make, (x, t), (x_test, t_test), score, schedule, width),
+        "train": Vectorised(make, learnt, tested, score, schedule, width),
         "measure": None,
-        "examples": len(t) if examples is None else examples,
-        "groups": groups_of(groups, given[0], given[1]),
+        "examples": len(y) if examples is None else examples,
+        "groups": groups_of(groups, X, y),
         "score": score,
-        "unit": "nats" if score == "logprob" else "",
-        **rest,
+        **options,
     }
 
 
@@ -157,24 +162,36 @@ def _score_of(score: str | None, *, classes: bool) -> str:
     return score
 
 
-def _tensors(torch: Any, given: Sequence[Any], label: Any, device: str) -> list[Any]:
-    """X, y, X_test, y_test on the device. label: the type of y."""
-    types = (np.float32, label) * 2
-    return [
-        torch.from_numpy(np.ascontiguousarray(part, dtype)).to(device)
-        for part, dtype in zip(given, types, strict=True)
-    ]
+def _call(base: Module, parameters: Parameters, X: Tensor) -> Tensor:
+    """The module's output with these parameters in place of its own."""
+    import torch
+
+    return torch.func.functional_call(base, parameters, (X,))
 
 
-def _checked(torch: Any, make: Callable[[], Any]) -> Any:
+def _tensor(part: object, dtype: type[np.generic], device: str) -> Tensor:
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(part, dtype)).to(device)
+
+
+def _labels(y: Labels, score: str, device: str) -> Tensor:
+    return _tensor(y, np.float32 if score == "mse" else np.int64, device)
+
+
+def _checked(make: Callable[[], Module]) -> Module:
     """A module as it is made; always the same one, as its hash names the training."""
+    import torch
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = make()
-    if not isinstance(module, torch.nn.Module):
+    if not isinstance(module, torch.nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"make must return a torch.nn.Module, got {type(module).__name__}")
     for part in module.modules():
         kind = type(part).__name__
         if "Dropout" in kind or "BatchNorm" in kind:
-            raise InputError(f"the module has {kind}, which trains copies side by side no more: leave it out")
+            raise InputError(
+                f"the module has {kind}, with which copies cannot be trained at the same time: leave it out"
+            )
     return module

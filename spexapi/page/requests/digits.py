@@ -41,9 +41,8 @@ def digits_game(
     X, y, X_test, y_test = digits(seed)
     examples = [Player(f"image {i + 1}, label {label}", "example") for i, label in enumerate(y.tolist())]
     kind = learner(name, classes=True)
-    rest = {} if noise is None else {"noise": noise}
     return TrainingGame.of_estimator(
-        kind, X, y, X_test, y_test, examples=examples, seed=seed, store=store, **rest
+        kind, X, y, X_test, y_test, examples=examples, seed=seed, store=store, noise=noise
     )
 
 

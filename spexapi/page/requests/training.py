@@ -100,9 +100,8 @@ class TrainingRequest:
             raise InputError(f"what is taken away is {', '.join(GROUPS)}, not {self.groups!r}")
         file = csv_from(self.path, limits)
         table = read_table(file, self.label, most=_ROWS_A_PLAYER * limits.units)
-        rest = {} if noise is None else {"noise": noise}
         groups = GROUPS[self.groups]
-        return game_of(table, self.learner, groups=groups, seed=self.options.seed, store=store, **rest)
+        return game_of(table, self.learner, groups=groups, seed=self.options.seed, store=store, noise=noise)
 
 
 def training_code(
