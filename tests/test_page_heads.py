@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
+from threading import Event
 
 import pytest
 from page_server import keep, visit
@@ -15,7 +17,10 @@ from spexapi.page.requests.heads import UNITS, HeadsRequest, ready_questions
 from spexapi.page.requests.model import Model
 from spexapi.page.requests.request import ExplainOptions
 from spexapi.page.result.downloads import command, python
+from spexapi.page.runs.session_result import SessionResult
+from spexapi.page.runs.stop_flags import StopFlags
 from spexapi.page.site import PUBLIC, Site
+from spexapi.page.tabs.pruning import pruning
 from spexapi.views.html.heads import head_map
 from spexapi.views.html.pruned import pruned_table
 from spexapi.views.presentation import Presentation
@@ -116,6 +121,23 @@ def test_the_code_does_the_same_run(unit):
     flags = command(form)
     assert flags.startswith("spexapi heads")
     assert flags.count("--unit") == len(UNITS[unit])
+
+
+def test_pruning_that_is_stopped_at_once_says_so(layers, monkeypatch):
+    import gradio as gr
+
+    flag = Event()
+    flag.set()
+    stops = StopFlags()
+    monkeypatch.setattr(StopFlags, "begin", lambda self, session: flag)
+    result = SessionResult(HeadsRequest(PROMPT, options=LAYERS), layers, layers)
+
+    async def run():
+        with gr.Blocks():
+            parts, heads = pruning(), gr.HTML()
+        return [changes async for changes in parts.run(heads, result, None, Site(), stops)][-1][parts.status]
+
+    assert "Stopped before anything was measured" in asyncio.run(run())
 
 
 # --- in a browser

@@ -92,7 +92,7 @@ class Pruning:
                 return
             yield {stop: gr.update(interactive=True), self.slider: gr.update(visible=False)}
             try:
-                async for changes in self._prune(heads, result, caller, site, stops):
+                async for changes in self.run(heads, result, caller, site, stops):
                     yield changes
             except Exception as error:  # shown as a banner, logged if it is none of ours
                 yield {self.status: failed(error)}
@@ -106,9 +106,10 @@ class Pruning:
         self.button.click(prune, session, [heads, *self.all, stop], **MODEL)
         self.slider.input(slide, [session, self.sizes, self.slider], [heads, *self.all], **QUIET)
 
-    async def _prune(
+    async def run(
         self, heads: Component, result: SessionResult, caller: object, site: Site, stops: StopFlags
     ) -> AsyncIterator[Changes]:
+        """What changes while sizes are measured, the largest first. Raises SpexError."""
         ex = result.shown
         game = await asyncio.to_thread(result.again().game, site)
         others = result.request.other_questions(site) if isinstance(result.request, HeadsRequest) else None
@@ -123,6 +124,9 @@ class Pruning:
                 found = await aprune(game, ex, size, on=on, time_limit=_SOLVER)
                 pruned = PrunedSizes((*pruned.found, *found), asked)
                 yield self._show(heads, result, pruned, size)
+        if not pruned.found:
+            yield {self.status: note("Stopped before anything was measured.")}
+            return
         least = len(pruned.least(result).labels)
         yield {
             self.status: note(pruned.said()),
