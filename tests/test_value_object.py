@@ -67,6 +67,11 @@ def test_copies_are_equal_and_changed_ones_are_not(explanation, tmp_path):
     assert explanation != replace(explanation, interactions={**explanation.interactions, (0,): 99.0})
     longer = explanation.observations.with_values(explanation.observations.values + 1)
     assert explanation != replace(explanation, observations=longer)
+    seen = explanation.observations
+    tokens = None if seen.token_values is not None else np.zeros((len(seen), 1))
+    other = replace(explanation, observations=replace(seen, token_values=tokens))
+    assert explanation != other
+    assert other != explanation
     assert explanation != "an explanation"
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from spexapi.engines.base import Design, Engine, Fit
+from spexapi.engines.base import Design, Engine
 from spexapi.engines.registry import find_engine
 from spexapi.errors import InputError
 from spexapi.explanation.behaviour import Behaviour, behaviour_in
 from spexapi.explanation.equality import same
+from spexapi.explanation.fitted import fitted
 from spexapi.explanation.interaction import interaction_of
 from spexapi.explanation.pruned import Pruned
 from spexapi.explanation.recipe import Recipe, options_of, rebuilt
@@ -27,14 +28,11 @@ from spexapi.measurements import Measurements
 from spexapi.sampling.usage import Usage
 from spexapi.scorers.logprobs import span_values
 from spexapi.scorers.registry import find_scorer
-from spexapi.trust.assess import judge, unaudited
 from spexapi.trust.audit import Audit
 from spexapi.trust.estimates import Estimates
 from spexapi.trust.intervals import intervals
 
 Path_ = str | Path
-
-
 Cost = Usage  # the older name
 
 
@@ -180,20 +178,9 @@ class Explanation:
         rng = np.random.default_rng(self.recipe.seed)
         design = engine.plan(self.n_players, self.recipe.budget - self.recipe.held_out, rng)
         design = replace(design, uniform=self.recipe.uniform)
-        return read(
-            engine,
-            design,
-            observations,
-            players=self.players,
-            recipe=self.recipe,
-            index=self.index,
-            max_order=self.max_order,
-            target=target,
-            backend=self.backend,
-            cost=self.cost,
-            stopped=self.stopped,
-            stopped_by=self.stopped_by,
-        )
+        found = fitted(engine, design, observations, self.recipe, self.index, self.max_order)
+        done = replace(self, observations=observations, target=target, fitted_by=engine, **found.fields())
+        return replace(done, verification=None, pruned=())
 
     def to_json(self, path: Path_ | None = None) -> str:
         """All of it, observations included, as JSON text; written to `path` where one is given."""
@@ -210,9 +197,10 @@ class Explanation:
 
     def to_html(self, path: Path_ | None = None) -> str:
         """A report in one self-contained page; written to `path` where one is given."""
+        from spexapi.explanation.export import written
         from spexapi.views.html.report import report
 
-        return _written(report(self), path)
+        return written(report(self), path)
 
     def plot(self, kind: str = "text", *, dark: bool = False) -> Any:
         """A plotly figure; needs plotly.
@@ -231,9 +219,10 @@ class Explanation:
 
     def svg(self, path: Path_ | None = None) -> str:
         """The picture of the report as SVG text; written to `path` if one is given."""
+        from spexapi.explanation.export import written
         from spexapi.views.svg.picture import picture
 
-        return _written(picture(self), path)
+        return written(picture(self), path)
 
     def to_dataframe(self) -> Any:
         """A row an interaction, strongest first: players, labels, order, value, low, high. Needs pandas."""
@@ -263,12 +252,6 @@ class Explanation:
         return in_a_line(self)
 
 
-def _written(text: str, path: Path_ | None) -> str:
-    if path is not None:
-        Path(path).write_text(text, encoding="utf-8")
-    return text
-
-
 def read(
     engine: Engine,
     design: Design,
@@ -290,29 +273,18 @@ def read(
     observations  the `recipe.fitted` rows the engine asked for, then the fresh masks of the audit
     audited       False leaves R² and intervals out, which cost several fits: for snapshots of a run
     """
-    rows = np.arange(len(observations))
-    seen, held_out = observations.take(rows[: recipe.fitted]), observations.take(rows[recipe.fitted :])
-    fit: Fit = engine.fit(design, seen)
-    trust = judge(engine, design, seen, fit, held_out, recipe.seed) if audited else unaudited(seen)
-    ranges: Mapping[Interaction, tuple[float, float]] = fit.intervals if index == "fourier" else {}
-    if trust.estimates is not None:
-        ranges = intervals(trust.estimates, fit.spectrum, index, max_order)
+    found = fitted(engine, design, observations, recipe, index, max_order, audited=audited)
     return Explanation(
         players=players,
         index=index,
         max_order=max_order,
-        spectrum=fit.spectrum,
-        interactions=to_index(fit.spectrum, index, max_order),
         observations=observations,
-        audit=trust.audit,
         recipe=recipe,
         target=target,
         backend=backend,
         cost=cost,
-        intervals=ranges,
-        notes=(*design.notes, *fit.notes, *trust.notes),
         stopped=stopped,
         stopped_by=stopped_by,
         fitted_by=engine,
-        estimates=trust.estimates,
+        **found.fields(),
     )

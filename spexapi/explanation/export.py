@@ -57,7 +57,11 @@ def dump(ex: Explanation, path: str | Path | None = None) -> str:
         "verification": _verification(ex.verification),
         "pruned": [_pruned(each) for each in ex.pruned],
     }
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    return written(json.dumps(data, ensure_ascii=False, allow_nan=False), path)
+
+
+def written(text: str, path: str | Path | None) -> str:
+    """The text, which is also written to `path` if there is one."""
     if path is not None:
         Path(path).write_text(text, encoding="utf-8")
     return text

@@ -1,0 +1,67 @@
+"""What an engine's fit to the observations says: spectrum, interactions, audit, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from spexapi.engines.base import Design, Engine
+from spexapi.explanation.recipe import Recipe
+from spexapi.fourier.indices import to_index
+from spexapi.fourier.spectrum import Interaction, Spectrum
+from spexapi.measurements import Measurements
+from spexapi.trust.assess import judge, unaudited
+from spexapi.trust.audit import Audit
+from spexapi.trust.estimates import Estimates
+from spexapi.trust.intervals import intervals
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """The fields of an explanation that come from a fit."""
+
+    spectrum: Spectrum
+    interactions: Mapping[Interaction, float]
+    audit: Audit
+    intervals: Mapping[Interaction, tuple[float, float]]
+    notes: tuple[str, ...]
+    estimates: Estimates | None
+
+    def fields(self) -> dict[str, Any]:
+        """By name, to make an explanation of."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def fitted(
+    engine: Engine,
+    design: Design,
+    observations: Measurements,
+    recipe: Recipe,
+    index: str,
+    max_order: int | None,
+    *,
+    audited: bool = True,
+) -> Fitted:
+    """Fit, audit and interactions of observations.
+
+    observations  the `recipe.fitted` rows the engine asked for, then the fresh masks of the audit
+    audited       False leaves R² and intervals out, which cost several fits: for snapshots of a run
+    """
+    rows = np.arange(len(observations))
+    seen, held_out = observations.take(rows[: recipe.fitted]), observations.take(rows[recipe.fitted :])
+    fit = engine.fit(design, seen)
+    trust = judge(engine, design, seen, fit, held_out, recipe.seed) if audited else unaudited(seen)
+    ranges: Mapping[Interaction, tuple[float, float]] = fit.intervals if index == "fourier" else {}
+    if trust.estimates is not None:
+        ranges = intervals(trust.estimates, fit.spectrum, index, max_order)
+    return Fitted(
+        spectrum=fit.spectrum,
+        interactions=to_index(fit.spectrum, index, max_order),
+        audit=trust.audit,
+        intervals=ranges,
+        notes=(*design.notes, *fit.notes, *trust.notes),
+        estimates=trust.estimates,
+    )
