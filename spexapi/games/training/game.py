@@ -19,22 +19,13 @@ from spexapi.games.base import GameTraits, Player, Target
 from spexapi.games.training.cache import CachedTrainer, seed_of
 from spexapi.games.training.examples import Examples, examples_of
 from spexapi.games.training.options import Groups, TrainingOptions
-from spexapi.games.training.retraining import (
-    InProcesses,
-    Ints,
-    Measure,
-    OneByOne,
-    Outcome,
-    Retraining,
-    Train,
-    Trainer,
-)
+from spexapi.games.training.retraining import Ints, Measure, Outcome, Retraining, Train, Trainer, trainer_of
 from spexapi.measurements import Bools, Floats, Measurements, exact_values
 from spexapi.sampling.store import Store
 from spexapi.sampling.usage import Usage
 
 if TYPE_CHECKING:
-    from torch.nn import Module
+    from spexapi.games.training.torch import Module
 
 Result = TypeVar("Result")
 # Masks trained twice: their variance is then known to about a half.
@@ -97,7 +88,7 @@ class TrainingGame:
             if number < least:
                 raise InputError(f"{what} must be {least} or more, got {number}")
         self._examples: Examples = examples_of(examples, groups)
-        self._trained = CachedTrainer(_trainer(train, measure, jobs), name, store)
+        self._trained = CachedTrainer(trainer_of(train, measure, jobs), name, store)
         self._empty, self._seed, self._batch = empty, seed, batch
         self._noise = _NOISE if noise is None else noise
         self._target = Target(kind="training", score=score, unit=unit)
@@ -294,16 +285,3 @@ class TrainingGame:
         except asyncio.CancelledError:
             self._stop.set()
             raise
-
-
-def _trainer(train: Train | Trainer, measure: Measure | None, jobs: int) -> Trainer:
-    if isinstance(train, Trainer):
-        if measure is not None or jobs != 1:
-            raise InputError("a Trainer measures its models itself: give measure=None and jobs=1")
-        return train
-    if not callable(train) or not callable(measure):
-        given = f"{type(train).__name__} and {type(measure).__name__}"
-        raise InputError(
-            f"train must be a function (indices, seed) -> model and measure model -> float, got {given}"
-        )
-    return OneByOne(train, measure) if jobs == 1 else InProcesses(train, measure, jobs)

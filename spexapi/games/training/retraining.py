@@ -100,6 +100,20 @@ class InProcesses:
             ) from error
 
 
+def trainer_of(train: Train | Trainer, measure: Measure | None, jobs: int) -> Trainer:
+    """The trainer itself, or one of the user's two functions. Raises InputError if they do not fit."""
+    if isinstance(train, Trainer):
+        if measure is not None or jobs != 1:
+            raise InputError("a Trainer measures its models itself: give measure=None and jobs=1")
+        return train
+    if not callable(train) or not callable(measure):
+        given = f"{type(train).__name__} and {type(measure).__name__}"
+        raise InputError(
+            f"train must be a function (indices, seed) -> model and measure model -> float, got {given}"
+        )
+    return OneByOne(train, measure) if jobs == 1 else InProcesses(train, measure, jobs)
+
+
 def retrained(train: Train, measure: Measure, one: Retraining) -> Outcome:
     """One model trained and measured; what its functions raise becomes the reason."""
     try:
