@@ -42,14 +42,14 @@ class Explanation:
 
     interactions  in `index` up to `max_order`: player numbers -> value in `target.unit`; () is constant
     spectrum      predicts the value of any mask
-    intervals     90% interval of each interaction; empty where there is none, with the reason in notes
+    intervals     90% interval of each interaction; empty if there is none, with the reason in notes
     observations  the masks and values the spectrum was fitted to, the audit's own masks last
     stopped       True if the run ended before its plan was measured
     stopped_by    what ended it, in the words of the cap or the backend; "" if the user did
     fitted_by     the engine itself, for span(); a saved explanation finds it by name instead
-    verification  the strongest interactions measured directly, where that was asked for
+    verification  the strongest interactions measured directly, if that was asked for
     pruned        what keeping only the best k players does, if that was asked for
-    estimates     what the intervals rest on, for in_index(); None where there are none
+    estimates     what the intervals rest on, for in_index(); None if there are none
     """
 
     players: tuple[Player, ...]
@@ -156,7 +156,7 @@ class Explanation:
         """The same run explaining characters start:end of the answer; no new call.
 
         A token counts when any of its characters lies in the span. Raises InputError without token values, or
-        where no token lies in the span.
+        if no token lies in the span.
         """
         tokens = self.observations.token_values
         if tokens is None or not self.target.answer_offsets:
@@ -183,7 +183,7 @@ class Explanation:
         return replace(done, verification=None, pruned=())
 
     def to_json(self, path: Path_ | None = None) -> str:
-        """All of it, observations included, as JSON text; written to `path` where one is given."""
+        """All of it, observations included, as JSON text; written to `path` if one is given."""
         from spexapi.explanation.export import dump
 
         return dump(self, path)
@@ -196,7 +196,7 @@ class Explanation:
         return load(path)
 
     def to_html(self, path: Path_ | None = None) -> str:
-        """A report in one self-contained page; written to `path` where one is given."""
+        """A report in one self-contained page; written to `path` if one is given."""
         from spexapi.explanation.export import written
         from spexapi.views.html.report import report
 

@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 
 def dump(ex: Explanation, path: str | Path | None = None) -> str:
-    """An explanation as JSON text (RFC 8259: NaN is null), written to `path` where one is given."""
+    """An explanation as JSON text (RFC 8259: NaN is null), written to `path` if one is given."""
     data: Json = {
         "schema_version": SCHEMA_VERSION,
         "players": [_player(p) for p in ex.players],
@@ -68,7 +68,7 @@ def written(text: str, path: str | Path | None) -> str:
 
 
 def load(path: str | Path) -> Explanation:
-    """An explanation from a file. Raises InputError where there is none, or where it is not one of ours."""
+    """An explanation from a file. Raises InputError if there is none, or if it is not one of ours."""
     from spexapi.explanation.explanation import Explanation
 
     data = _checked(Path(path))
@@ -234,7 +234,7 @@ def _measurements(data: Json, n: int) -> Measurements:
     tokens = data["token_values"]
     ranks, choices = data.get("ranks"), data.get("choices")  # not in files from before there were any
     values = _array(data["values"])
-    # JSON has no infinity: where there is a value, a missing bound is an open side
+    # JSON has no infinity: next to a value, a missing bound is an open side
     lower, upper = _array(data["lower"]), _array(data["upper"])
     lower[np.isnan(lower) & ~np.isnan(values)] = -np.inf
     upper[np.isnan(upper) & ~np.isnan(values)] = np.inf

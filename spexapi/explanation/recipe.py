@@ -14,7 +14,7 @@ from spexapi.engines.registry import find_engine
 class Recipe:
     """How a run was asked for: enough to fit the same observations again, the same way.
 
-    budget    in masks: where a mask takes several replies, what the user gave divided by them
+    budget    in masks: if a mask takes several replies, what the user gave divided by them
     held_out  fresh uniform masks the audit asked for, part of the budget
     fitted    rows of the observations that the engine asked for; the audit's own rows follow them
     options   settings of the engine, as its dataclass has them
@@ -36,7 +36,7 @@ def options_of(engine: Engine) -> dict[str, object]:
 
 
 def rebuilt(recipe: Recipe) -> Engine:
-    """The engine of a saved run, with its settings. Raises InputError where it is not installed here."""
+    """The engine of a saved run, with its settings. Raises InputError if it is not installed here."""
     engine = find_engine(recipe.engine)
     if not recipe.options or not is_dataclass(engine) or isinstance(engine, type):
         return engine

@@ -1,4 +1,4 @@
-"""The value of any mask: measured if it was, else predicted. The one place where that is decided."""
+"""The value of any mask: measured if it was, else predicted. The one place that decides it."""
 
 from __future__ import annotations
 

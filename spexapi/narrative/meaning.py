@@ -55,10 +55,10 @@ def in_short(meaning: Meaning, size: int) -> str:
 
 def said(reading: Reading, players: Interaction, value: float) -> str:
     """The words next to a value in the explanation's index."""
-    beside = aside(reading, players, value)
-    if beside and exceeds(reading.floor, abs(value)):
+    other = aside(reading, players, value)
+    if other and exceeds(reading.floor, abs(value)):
         return "next to nothing"
-    return in_short(reading.meaning(players), len(players)) + beside
+    return in_short(reading.meaning(players), len(players)) + other
 
 
 def aside(reading: Reading, players: Interaction, value: float) -> str:

@@ -1,7 +1,7 @@
 """The sentence at the top: which players made the answer, together or each alone, as the values show it.
 
 The story never reads an index. It asks the explanation for the values of a few masks (everything, nothing,
-only these, all but these), measured where they were measured, else predicted, and says what they show.
+only these, all but these), measured if they were measured, else predicted, and says what they show.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from spexapi.narrative.wording import (
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
 
-Words = tuple[tuple[str, bool], ...]  # pieces of a sentence, True where it is stressed
+Words = tuple[tuple[str, bool], ...]  # pieces of a sentence, True if it is stressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class _Teller:
         return self.story(words, core, aside)
 
     def share_of(self, value: float) -> float:
-        """How far a value is from nothing kept to everything kept; in probability where it is one."""
+        """How far a value is from nothing kept to everything kept; in probability if it is one."""
         values = (self.evidence.none, value, self.evidence.full)
         chances = [self.reading.probability(v) for v in values]
         none, here, full = values

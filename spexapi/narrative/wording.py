@@ -1,4 +1,4 @@
-"""Numbers and names in plain words, shared by the terminal, the report and the page."""
+"""Numbers and names in plain words: what every sentence and every view calls things."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spexapi.explanation.confidence import level
-from spexapi.fourier.ranking import exceeds, reaches, settled
+from spexapi.fourier.ranking import exceeds, settled
 
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
     from spexapi.explanation.reading import Reading
     from spexapi.explanation.values import Ablation
     from spexapi.games.base import Player
-    from spexapi.sampling.usage import Usage
-    from spexapi.trust.audit import Audit
 
 NUMBERED = ("document", "sentence", "paragraph", "line", "turn")
 
@@ -87,6 +84,10 @@ def are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
+def were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
 _ROUNDING = 1e-13  # what sums of values of 1 to 100 are off by; a game of values of 1e-12 still shows its own
 
 
@@ -112,7 +113,7 @@ def signed(value: float) -> str:
 
 
 def ranged(interval: tuple[float, float] | None) -> str:
-    """An interval behind its value; nothing where there is none, or where it is no wider than the digits."""
+    """An interval after its value; "" if there is none, or if it is no wider than the digits."""
     if interval is None or exceeds(0.005, interval[1] - interval[0], abs(interval[1])):
         return ""
     return f" ({signed(interval[0])} to {signed(interval[1])})"
@@ -136,98 +137,3 @@ def explained(explanation: Explanation) -> str:
     """The answer, or the span of it that is explained."""
     target = explanation.target
     return target.answer[slice(*target.span)] if target.span else target.answer
-
-
-def what_is_explained(explanation: Explanation) -> str:
-    """What R² is about: "the answer's log-probability", "the value"."""
-    known = {
-        "logprob": "the answer’s log-probability",
-        "mean_logprob": "the answer’s mean log-probability per token",
-        "logit": "the log-odds of the answer",
-        "choice": "the log-odds of the choice",
-    }
-    return known.get(explanation.target.score, "the value")
-
-
-def trust(explanation: Explanation) -> str:
-    """How far to believe the explanation, in one or two sentences."""
-    audit, what = explanation.audit, what_is_explained(explanation)
-    found = level(audit)
-    if found == "exact":
-        return f"Every possible mask was measured, so nothing is estimated: it accounts for all of {what}."
-    if found == "none" or audit.r2 is None:
-        return audit.notes[0] if audit.notes else "There is no R², so nothing vouches for this explanation."
-    share = f"{_whole(audit.r2)} {_interval(audit)}".strip()
-    text = f"The explanation predicts {share} of how {what} changes on masks it never saw."
-    if found in ("weak", "poor"):
-        text += " That is little: raise the budget before you rely on it."
-    return text
-
-
-def how_checked(audit: Audit) -> str:
-    """Where R² comes from."""
-    known = {
-        "out-of-fold": "each mask predicted by a fit that did not see it",
-        "held-out": "on fresh masks kept aside",
-    }
-    words = known.get(audit.method, audit.method)
-    if level(audit) in ("exact", "none"):
-        return words
-    return f"R² = {settled(audit.r2 or 0.0):.2f}: {words}; {audit.n_held_out:,} masks".replace("-", "−")
-
-
-def steady(audit: Audit) -> str:
-    """How many of the strongest interactions come out again on other masks; "" where nothing was refitted."""
-    if audit.stability is None or level(audit) in ("exact", "none"):
-        return ""
-    share = _whole(audit.stability)
-    if reaches(audit.stability, 0.995):
-        share = "all"
-    return (
-        f"Fitted again without a fifth of the masks, {share} of its strongest effects come out on top again."
-    )
-
-
-def _interval(audit: Audit) -> str:
-    if not audit.r2_interval:
-        return ""
-    low, high = (max(end, 0.0) for end in audit.r2_interval)
-    return f"(90% interval {_whole(low).removesuffix('%')}–{_whole(high)}) "
-
-
-def _whole(share: float) -> str:
-    return f"{settled(100 * max(min(share, 1.0), -9.99)):.0f}%".replace("-", "−")
-
-
-def spent(cost: Usage, kind: str = "") -> str:
-    """What the run used, in one sentence. kind: of the target."""
-    parts = [f"{cost.calls:,} {'trainings' if kind == 'training' else 'model calls'}"]
-    if cost.setup_calls:
-        parts.append(f"{cost.setup_calls:,} more to prepare")
-    if cost.cached_calls:
-        parts.append(f"{cost.cached_calls:,} known already")
-    if cost.tokens_in:
-        parts.append(f"{cost.tokens_in:,} tokens read")
-    if cost.tokens_out:
-        parts.append(f"{cost.tokens_out:,} written")
-    parts.append(f"{cost.seconds:.1f} s" if cost.seconds < 100 else f"{cost.seconds / 60:.0f} min")
-    if cost.price:
-        parts.append(f"about ${cost.price:,.4f}" if cost.price < 1 else f"about ${cost.price:,.2f}")
-    return ", ".join(parts)
-
-
-def warnings(explanation: Explanation, *, told: bool = False) -> list[str]:
-    """What must be known before anything is believed: a run cut short (unless that is told), failures."""
-    found: list[str] = []
-    if explanation.stopped and not told:
-        why = explanation.stopped_by
-        found.append(
-            f"Stopped early: {len(explanation.observations):,} of {explanation.recipe.budget:,} selections"
-            f" were measured, so this is a partial result.{f' The reason: {one_line(why, 300)}' * bool(why)}"
-        )
-    failed = explanation.audit.n_failed
-    if failed:
-        reasons = sorted({r for r in explanation.observations.reason if r})
-        first = f" ({one_line(reasons[0], 100)})" if reasons else ""
-        found.append(f"{failed:,} measurement{'s' if failed > 1 else ''} failed{first}.")
-    return found

@@ -12,7 +12,8 @@ import gradio
 import spexapi
 from spexapi.errors import InputError, SpexError
 from spexapi.fourier.ranking import strongest_first
-from spexapi.narrative.wording import name, trust
+from spexapi.narrative.trust import trust
+from spexapi.narrative.wording import name
 from spexapi.page.components import gr
 from spexapi.page.requests.model import Model
 from spexapi.page.requests.request import ExplainOptions, RunRequest

@@ -8,23 +8,19 @@ from typing import TYPE_CHECKING
 from spexapi.explanation.confidence import level
 from spexapi.fourier.ranking import settled, strongest_first
 from spexapi.narrative.meaning import convention, in_full
+from spexapi.narrative.trust import how_checked, spent, steady, trust, warnings
 from spexapi.narrative.verification import rows_of, summary_of, verdict_of
 from spexapi.narrative.wording import (
     ablated,
     are,
     counted,
-    how_checked,
     kind_plural,
     name,
     names,
     one_line,
     ranged,
     signed,
-    spent,
-    steady,
-    trust,
     valued,
-    warnings,
 )
 from spexapi.views.presentation import Presentation
 

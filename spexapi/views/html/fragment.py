@@ -7,7 +7,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
-from spexapi.narrative.wording import how_checked, kind_plural, spent, steady, trust, warnings
+from spexapi.narrative.trust import how_checked, spent, steady, trust, warnings
+from spexapi.narrative.wording import kind_plural
 from spexapi.views.html.combinations import combinations
 from spexapi.views.html.gauge import gauge, still_measuring
 from spexapi.views.html.heads import map_of
@@ -114,17 +115,18 @@ def how_to_read(ex: Explanation) -> str:
     """What the words and numbers mean."""
     again = "the model was asked how likely it finds the same answer"
     if ex.target.kind == "training":
-        again = "a model was trained anew on what was left and tested"
+        again = "a model was trained again on what was left and tested"
     lines = [
         f"The {kind_plural(ex)} were taken away in many different selections, and each time {again}. From "
         "that comes a short list of what mattered.",
         "AND, a positive combination: neither is worth much without the other; the model needed both.",
-        "OR, for two a negative number: one is enough, the other adds nothing, often as it says the same.",
+        "OR, for two a negative number: one is enough, the other adds nothing, often because it says the"
+        " same.",
         "VS: one works against the other, for example a later document that overrides an earlier one.",
-        "A number beside a combination is what the parts do only together, as the chosen index counts it. "
-        "Where it says otherwise than the words, which hold on average over the rest, both are said.",
+        "A number next to a combination is what the parts do only together, as the chosen index counts it. "
+        "If it says something else than the words, which hold on average over the rest, both are said.",
         "The shares are Shapley values: what a part adds, averaged over all orders in which the parts could "
-        "arrive. They add up to the difference between everything kept and nothing kept.",
+        "arrive. They add up to the predicted difference between everything kept and nothing kept.",
     ]
     if ex.target.unit == "nats":
         lines.append(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
 from spexapi.fourier.ranking import settled
+from spexapi.narrative.trust import what_is_explained
 from spexapi.narrative.verification import in_brief
-from spexapi.narrative.wording import kind_plural, what_is_explained
+from spexapi.narrative.wording import kind_plural
 from spexapi.views.safe import safe, tag
 
 if TYPE_CHECKING:

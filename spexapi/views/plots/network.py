@@ -109,13 +109,13 @@ def _dots(figure: Figure, shown: Presentation, at: Points, colours: Palette) -> 
             "color": [colours.signed(s) if s else colours.mix for s in shares],
             "opacity": 1,
         },
-        text=labels, textposition=[_beside(p) for p in at],
+        text=labels, textposition=[_outside(p) for p in at],
         hovertext=[f"{label}: {signed(share)}" for label, share in zip(labels, shares, strict=True)],
         hoverinfo="text", showlegend=False, cliponaxis=False,
     )  # fmt: skip
 
 
-def _beside(point: tuple[float, float]) -> str:
+def _outside(point: tuple[float, float]) -> str:
     """Outside the circle, so that no line crosses a label."""
     if abs(point[0]) < 0.2:
         return "top center" if point[1] > 0 else "bottom center"
