@@ -13,8 +13,10 @@ from spexapi.measurements import Bools, Measurements, join, nothing
 
 Progress = Callable[[int, int], None]
 
-_LOOK = 0.25  # seconds between looks at should_stop while calls are under way
-_STRETCH = 512  # masks
+# Seconds between looks at should_stop while calls are under way.
+_LOOK = 0.25
+# Masks that are sorted together.
+_STRETCH = 512
 
 
 async def sample(
@@ -34,46 +36,68 @@ async def sample(
     should_stop  looked at before each batch, and while a game with calls under way waits; once it is true
                  nothing more is sent, and what is under way is waited for
 
-    A game may have `concurrency`: so many calls of `measure` run at once, those with a common beginning of
-    the prompt near each other. The parts joined are what was asked, row for row; stopped or after an error,
+    As many calls of `measure` run at once as the game's traits say, those with a common beginning of the
+    prompt near each other. The parts joined are what was asked, row for row; stopped or after an error,
     a leading piece of it and then, in the same order and once each, what else was measured. Errors of
     `game.measure` pass through once the calls under way have ended; the parts yielded before stay valid.
     """
     if masks.ndim != 2 or masks.dtype != np.bool_:
         raise InputError(f"masks must be (m, n) bool, got {masks.dtype} of shape {masks.shape}")
-    keys = [row.tobytes() for row in np.packbits(masks, axis=1)]
-    bought = _rows_of(known)
-    row_of = dict(zip(keys, range(len(keys)), strict=True))  # in the order of first appearance
-    to_buy = [row for key, row in row_of.items() if key not in bought]
-    batches = _batches(masks, to_buy, max(1, game.batch), traits_of(game).concurrency)
+    order = _Order(masks, known)
+    rows = order.missing()
+    batches = _batches(masks, rows, max(1, game.batch), traits_of(game).concurrency)
+    report: Progress = on_progress or (lambda done, planned: None)
     buying = _Buying(game, masks, should_stop or (lambda: False))
-    given = done = 0
-    if on_progress is not None:
-        on_progress(0, len(to_buy))
+    done = 0
+    report(0, len(rows))
     try:
         while True:
             buying.start(batches)
-            ready = given
-            while ready < len(keys) and keys[ready] in bought:
-                ready += 1
-            if ready > given:
-                yield _gather([bought[key] for key in keys[given:ready]])
-                given = ready
+            if (part := order.ready()) is not None:
+                yield part
             if not buying.busy:
                 break
-            for rows, measured in await buying.arrived():
-                bought.update((keys[row], (measured, i)) for i, row in enumerate(rows))
-                done += len(rows)
-                if on_progress is not None:
-                    on_progress(done, len(to_buy))
-        before = set(keys[:given])
-        later = dict.fromkeys(key for key in keys[given:] if key in bought and key not in before)
-        if later:
-            yield _gather([bought[key] for key in later])
+            for bought, measured in await buying.arrived():
+                order.add(bought, measured)
+                done += len(bought)
+                report(done, len(rows))
+        if (part := order.rest()) is not None:
+            yield part
         if buying.error is not None:
             raise buying.error
     finally:
         await buying.end()
+
+
+class _Order:
+    """Measurements as they are bought, given out in the order in which their masks were asked."""
+
+    def __init__(self, masks: Bools, known: Measurements | None) -> None:
+        self._keys = [row.tobytes() for row in np.packbits(masks, axis=1)]
+        self._found = _rows_of(known)
+        self._given = 0
+
+    def missing(self) -> list[int]:
+        """The rows to buy, one for each mask, by its first appearance."""
+        row_of = dict(zip(self._keys, range(len(self._keys)), strict=True))
+        return [row for key, row in row_of.items() if key not in self._found]
+
+    def add(self, rows: list[int], measured: Measurements) -> None:
+        self._found.update((self._keys[row], (measured, i)) for i, row in enumerate(rows))
+
+    def ready(self) -> Measurements | None:
+        """The rows that come next and are all there, each given once; None if the next one is not."""
+        first = self._given
+        while self._given < len(self._keys) and self._keys[self._given] in self._found:
+            self._given += 1
+        asked = self._keys[first : self._given]
+        return _gather([self._found[key] for key in asked]) if asked else None
+
+    def rest(self) -> Measurements | None:
+        """What was bought past a row that never came, each mask once."""
+        before = set(self._keys[: self._given])
+        later = [key for key in self._keys[self._given :] if key in self._found and key not in before]
+        return _gather([self._found[key] for key in dict.fromkeys(later)]) if later else None
 
 
 class _Buying:
@@ -121,7 +145,7 @@ class _Buying:
         return found
 
     async def end(self) -> None:
-        """Waits for what is under way; where a game cannot be told to send no more, it is cancelled."""
+        """Waits for what is under way, or cancels it if the game cannot be told to send no more."""
         if self._calls:
             if not self._halt():
                 for task in self._calls:
@@ -146,7 +170,7 @@ class _Buying:
 
 
 def _batches(masks: Bools, rows: list[int], size: int, width: int) -> Iterator[list[int]]:
-    """The rows in batches, in order; where several run at once, each stretch of them sorted.
+    """The rows in batches, in order; if several run at once, each stretch of them sorted.
 
     Masks that agree on the first players make prompts with a common beginning, which caches of prefixes like
     to get together. Sorting all of them would leave a stopped run without the last players' sides.
@@ -175,7 +199,7 @@ async def collect(
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Measurements:
-    """All parts of `sample` as one value; fewer rows than asked where it was stopped, perhaps none."""
+    """All parts of `sample` as one value; fewer rows than asked, perhaps none, if it was stopped."""
     parts = [
         part
         async for part in sample(game, masks, known=known, on_progress=on_progress, should_stop=should_stop)

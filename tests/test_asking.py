@@ -86,7 +86,7 @@ def test_the_budget_counts_replies_and_the_engine_plans_in_masks():
     assert ex.cost.calls <= 200
 
 
-def test_where_nobody_names_a_score_it_is_the_best_the_backend_can():
+def test_if_no_one_names_a_score_it_is_the_best_the_backend_can():
     able = PromptGame(FakeBackend(), "the key here", "yes")
     assert measured(able, [[1, 1, 1]])[0].score == "logprob"
     choosing = PromptGame(FakeBackend(), "the key here", options=["yes", "no"])

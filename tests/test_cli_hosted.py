@@ -23,7 +23,7 @@ def prompt(server, *more, priced=True):
     return ["prompt", *(part for pair in given.items() for part in pair), *more]
 
 
-def test_a_dry_run_shows_forecast_and_prompts_and_calls_nobody(openai_server, spexapi):
+def test_a_dry_run_shows_forecast_and_prompts_and_calls_no_one(openai_server, spexapi):
     done = spexapi(*prompt(openai_server, "--dry-run", "--rpm", 60))
     assert done.returncode == 0, done.stderr
     assert "forecast: 40 calls, about" in done.stdout

@@ -18,12 +18,12 @@ out, err = Console(), Console(stderr=True)
 
 
 def say(text: str) -> None:
-    """Prints a line of the result, as it stands."""
+    """Prints a line of the result; nothing in it is markup."""
     out.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def note(text: str) -> None:
-    """Prints a line about the run to stderr, as it stands."""
+    """Prints a line about the run to stderr; nothing in it is markup."""
     err.print(text, highlight=False, markup=False, soft_wrap=True)
 
 

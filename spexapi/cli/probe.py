@@ -82,12 +82,12 @@ def _brief(said: str) -> str:
 
 
 def _scores(backend: Backend) -> str:
-    """What to write behind --score."""
+    """What to write after --score."""
     can = backend.capabilities
     if can.score_answer:
-        return "Every --score works; logprob is taken where none is named."
+        return "Every --score works; logprob is taken if none is named."
     choice = "choice (with --option), " if can.choose else ""
-    return f"Of --score work {choice}match (taken where none is named), chrf, rouge, ...; logprob does not."
+    return f"Of --score work {choice}match (taken if none is named), chrf, rouge, ...; logprob does not."
 
 
 async def _tried(backend: Probed) -> tuple[list[tuple[str, ...]], Reply]:

@@ -22,7 +22,7 @@ def check_writable(*paths: Path | None) -> None:
 
 
 def present(ex: Explanation, json: Path | None, html: Path | None, quiet: bool) -> None:
-    """Saves the explanation where that is asked for, and prints it unless quiet."""
+    """Saves the explanation in the files that are given, and prints it unless quiet."""
     if json is not None:
         ex.to_json(json)
     if html is not None:

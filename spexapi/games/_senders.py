@@ -46,7 +46,7 @@ class Senders:
             self._helper = self._to(complete(helper))
 
     async def ask_helper(self, request: Request) -> Reply:
-        """Its reply. Raises InputError where the scorer named no helper."""
+        """Its reply. Raises InputError if the scorer named no helper."""
         if self._helper is None:
             raise InputError("the scorer asks a helper but names none")
         if not self._helper.ready:
@@ -55,7 +55,7 @@ class Senders:
         return await self._helper.send(request)
 
     def afford(self, request: Request) -> None:
-        """Raises InputError where the caps do not pay for one such call."""
+        """Raises InputError if the caps do not pay for one such call."""
         try:
             self.main.must_afford(request)
         except CapReached as error:

@@ -52,17 +52,8 @@ def settings(
 ) -> Settings:
     """Settings from what the user gave. Raises InputError naming what does not fit together."""
     scorer = find_scorer(score or "choice") if score is not None or options else None
-    if masking not in MASKINGS:
-        raise InputError(f"unknown masking {masking!r}: use one of {', '.join(MASKINGS)}")
-    if placeholder is not None and masking != "placeholder":
-        raise InputError(f"a placeholder is given, but masking is {masking!r}: use masking='placeholder'")
-    for name, number in (("max_new_tokens", max_new_tokens), ("samples", samples)):
-        if number is not None and number < 1:
-            raise InputError(f"{name} must be 1 or more, got {number}")
-    if samples is not None and scorer is not None and scorer.of_texts is None:
-        raise InputError(
-            f"samples={samples} is given, but score {scorer.name!r} reads no replies: use score='match'"
-        )
+    _check_masking(masking, placeholder)
+    _check_replies(max_new_tokens, samples, scorer)
     if answer is not None and not answer.strip():
         raise InputError(
             "the answer is empty: give the text to explain, or leave it out and the model writes it"
@@ -70,20 +61,39 @@ def settings(
     given = tuple(options or ())
     if isinstance(options, str) or not all(isinstance(o, str) and o.strip() for o in given):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"options must be a list of texts that are not empty, got {options!r}")
-    if scorer is None:
-        return Settings(None, answer, (), masking, placeholder, max_new_tokens, samples)
-    if given and not scorer.options:
+    if scorer is not None and scorer.options:
+        answer = given[0] if answer is None and given else answer
+        given = _other_options(scorer, given, answer)
+    elif scorer is not None and given:
         raise InputError(
             f"options are given, but score {scorer.name!r} does not compare answers: use score='choice'"
         )
-    if scorer.options:
-        answer = given[0] if answer is None and given else answer
-        given = tuple(dict.fromkeys(o for o in given if o != answer))
-        if not given:
-            raise InputError(
-                f"score {scorer.name!r} needs at least two different options: options=['yes', 'no']"
-            )
     return Settings(scorer, answer, given, masking, placeholder, max_new_tokens, samples)
+
+
+def _check_masking(masking: str, placeholder: str | None) -> None:
+    if masking not in MASKINGS:
+        raise InputError(f"unknown masking {masking!r}: use one of {', '.join(MASKINGS)}")
+    if placeholder is not None and masking != "placeholder":
+        raise InputError(f"a placeholder is given, but masking is {masking!r}: use masking='placeholder'")
+
+
+def _check_replies(max_new_tokens: int, samples: int | None, scorer: Scorer | None) -> None:
+    for name, number in (("max_new_tokens", max_new_tokens), ("samples", samples)):
+        if number is not None and number < 1:
+            raise InputError(f"{name} must be 1 or more, got {number}")
+    if samples is not None and scorer is not None and scorer.of_texts is None:
+        raise InputError(
+            f"samples={samples} is given, but score {scorer.name!r} reads no replies: use score='match'"
+        )
+
+
+def _other_options(scorer: Scorer, given: tuple[str, ...], answer: str | None) -> tuple[str, ...]:
+    """The options besides the answer, each once."""
+    others = tuple(dict.fromkeys(option for option in given if option != answer))
+    if not others:
+        raise InputError(f"score {scorer.name!r} needs at least two different options: options=['yes', 'no']")
+    return others
 
 
 def fitting(chosen: Settings, can: Capabilities, name: str, why: str = "") -> Settings:
@@ -91,7 +101,7 @@ def fitting(chosen: Settings, can: Capabilities, name: str, why: str = "") -> Se
 
     why  what the backend's probe saw of the ways that do not work
 
-    Raises InputError naming what it can where the named one is beyond it.
+    Raises InputError naming what it can do if the named one is beyond it.
     """
     if chosen.scorer is None:
         return replace(chosen, scorer=find_scorer(_best(can, name)))

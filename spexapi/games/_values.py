@@ -86,12 +86,12 @@ def _open_sides(scorer: Scorer, reply: Reply) -> tuple[bool, bool]:
     if scorer.options:
         return answer, others
     if scorer.of_tokens is None:
-        return True, True  # of a scorer that is not ours nobody knows which way it turns
+        return True, True  # which way a scorer of the user turns is not known
     return answer, False
 
 
 def _token_values(replies: Sequence[Reply]) -> Floats | None:
-    """(m, t), None where no reply came or they differ in length.
+    """(m, t), None if no reply came or they differ in length.
 
     NaN for failed replies, and for a token of which only a bound is known: a span with it has no value.
     """
@@ -109,7 +109,7 @@ def _token_values(replies: Sequence[Reply]) -> Floats | None:
 
 
 def _ranks(replies: Sequence[Reply]) -> Ints | None:
-    """(m, t) ranks of the first answer's tokens, 0 where unknown; None if none is known or lengths differ."""
+    """(m, t) ranks of the first answer's tokens, 0 if unknown; None if none is known or lengths differ."""
     rows = [reply.scores[0].ranks if reply.scores else () for reply in replies]
     lengths = {len(reply.scores[0].logprobs) for reply in replies if reply.scores}
     if len(lengths) != 1 or not any(rows):

@@ -18,7 +18,7 @@ class Player:
 
     label  short, for tables and plots
     kind   "document", "sentence", "word", "token", "line", "paragraph", "turn", "span", "player", ...
-    text   all of it, as it stands in the prompt; "" if the player is no text
+    text   all of it, as in the prompt; "" if the player is no text
     component  the part of the model that it is; None for all other players
     """
 
@@ -47,13 +47,13 @@ class Target:
     kind            "function", "prompt", "rag", ...
     score           name of the scorer; "value" for a plain function
     unit            of the values: "nats" for log-probabilities and log-odds, else as the game says
-    question        the RAG question, "" where there is none
-    answer          the explained answer, "" where there is none
+    question        the RAG question, "" if there is none
+    answer          the explained answer, "" if there is none
     answer_offsets  (start, end) characters in `answer` of each scored token
-    generated       True where the model itself wrote the answer
+    generated       True if the model itself wrote the answer
     span            characters of the answer that are explained, None for all of it
-    pieces          the whole prompt in reading order; empty where the game has no text
-    masking         "drop", "placeholder", "attention"; "" where it does not apply
+    pieces          the whole prompt in reading order; empty if the game has no text
+    masking         "drop", "placeholder", "attention"; "" if it does not apply
     """
 
     kind: str = "function"
@@ -124,7 +124,7 @@ class Game(Protocol):
     async def prepare(self) -> Target:
         """Everything that can fail, before the first mask is paid for.
 
-        Opens clients, writes the answer where none was given, checks lengths. May be called again.
+        Opens clients, writes the answer if none was given, checks lengths. May be called again.
         """
         ...
 

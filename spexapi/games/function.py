@@ -63,7 +63,7 @@ class FunctionGame:
         return Target(kind="function", score="value")
 
     async def measure(self, masks: Bools) -> Measurements:
-        """(m, n) bool -> one value a mask. Raises InputError where the function returns something else."""
+        """(m, n) bool -> one value a mask. Raises InputError if the function returns something else."""
         if masks.shape[1] != len(self._players):
             raise InputError(
                 f"masks have {masks.shape[1]} columns, the game has {len(self._players)} players"

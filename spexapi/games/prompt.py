@@ -29,18 +29,18 @@ class PromptGame(ModelGame):
     answer    the answer to explain; None lets the model write it (greedy)
     unit      word, token, sentence, line, paragraph, document (a turn's whole text) or turn (the turn with
               its role); or a unit for each role, None for roles whose text stays: {"user": "sentence",
-              "tool": "turn"}. None: words, or nothing beside `spans` where those are given
+              "tool": "turn"}. None: words, or nothing besides `spans` if those are given
     spans     players of the user's own: (start, end) in a prompt of one turn, or (turn, start, end); a turn
               that has some has no other players unless `unit` names one for its text between them
     pinned    what is never removed: turn numbers (-1 is the last), roles, or (turn, start, end)
     score     logprob, mean_logprob, logit, choice (needs `options`), match, chrf, ..., a plug-in or a
-              function of a Reply. None: choice where there are options, else logprob, or what the backend can
+              function of a Reply. None: choice if there are options, else logprob, or what the backend can
     masking   drop, placeholder (`placeholder`, or the backend's), or attention (local models)
 
     samples, terms    replies of one prompt for scores that read them; caps, limits and the store (Terms)
 
-    Raises InputError naming what does not fit. Cost: one model call a mask (`samples` of them where replies
-    are read), and one more to write the answer. The prompt keeps its order: where an endpoint has a prefix
+    Raises InputError naming what does not fit. Cost: one model call a mask (`samples` of them if replies
+    are read), and one more to write the answer. The prompt keeps its order: if an endpoint has a prefix
     cache, put what is pinned (instructions, the question) before what may be removed.
     """
 
@@ -172,7 +172,7 @@ def _pins(pinned: Sequence[Pin], messages: Sequence[Message]) -> dict[int, list[
 
 
 def _past_space(text: str, end: int, begun: set[int]) -> int:
-    """The end of what is pinned with the white space behind it: it stays where the next word goes."""
+    """The end of what is pinned with the white space after it: it stays where the next word goes."""
     while end < len(text) and text[end].isspace() and end not in begun:
         end += 1
     return end

@@ -31,14 +31,14 @@ class RagGame(ModelGame):
     documents      texts, {"id", "title", "text"} or Document
     answer         the answer to explain; None lets the model write it (greedy)
     unit           document, paragraph, line, sentence, word or token. A smaller unit than document takes the
-                   title with the last part of its document. None: documents, or nothing beside `spans` where
+                   title with the last part of its document. None: documents, or nothing besides `spans` if
                    those are given
     question_unit  word, sentence or token makes parts of the question players of the same game
     spans          players of the user's own: (document, start, end), numbered from 0, in that document's text
     pinned         numbers of documents that are never removed
     fixed_first    the question (unless parts of it are players) and the pinned documents before the others:
                    an endpoint with a prefix cache then reads that text once a run and not once a mask. Worth
-                   it where that text is long and cached tokens cost less. It is another prompt: a model may
+                   it if that text is long and cached tokens cost less. It is another prompt: a model may
                    answer it otherwise
     system         a system turn before, never removed
     score          logprob, mean_logprob, logit, choice (needs `options`), match, chrf, ..., a plug-in or a
@@ -47,7 +47,7 @@ class RagGame(ModelGame):
 
     samples, terms    replies of one prompt for scores that read them; caps, limits and the store (Terms)
 
-    Raises InputError naming what does not fit. Cost: one model call a mask (`samples` of them where replies
+    Raises InputError naming what does not fit. Cost: one model call a mask (`samples` of them if replies
     are read), and one more to write the answer.
     """
 
@@ -145,7 +145,7 @@ class _Cutter:
         return [begin, *self._segments(self._question, self._question_unit, players, _QUESTION)]
 
     def _document(self, number: int, document: Document, players: list[Player]) -> list[Part]:
-        """One document with the empty line behind it."""
+        """One document with the empty line after it."""
         if number in self._pinned:
             return [Part(document.written + "\n\n", group=number)]
         if self._unit == "document" and number not in self._spans:
@@ -196,7 +196,7 @@ class _Cutter:
 
 
 def _gap_first(parts: list[Part]) -> list[Part]:
-    """A document with its empty line before it in place of behind."""
+    """A document with its empty line before it and not after it."""
     *rest, last = parts
     if last.text == "\n\n":
         return [last, *rest]

@@ -131,7 +131,7 @@ class _Cube:
 
     @classmethod
     def of(cls, n: int, players: Interaction, others: Bools) -> _Cube:
-        """others  (n - |players|,) bool, True where that one of the others is kept."""
+        """others  (n - |players|,) bool, True if that one of the others is kept."""
         d = len(players)
         choices, rest = all_masks(d), np.setdiff1d(np.arange(n), players)
         masks = np.zeros((2**d, n), dtype=np.bool_)
@@ -219,7 +219,7 @@ def _finite(seen: Measurements) -> Floats:
 
 
 def _known(masks: Bools, seen: Measurements) -> Bools:
-    """(m,) True where the mask has a value already."""
+    """(m,) True if the mask has a value already."""
     rows = {row.tobytes() for row in seen.masks[seen.ok]}
     return np.array([row.tobytes() in rows for row in masks], dtype=np.bool_)
 

@@ -33,7 +33,7 @@ class Table:
 
     X        (e, d) columns scaled to mean 0 and standard deviation 1; words as one column each
     y        (e,) numbers of classes, or the numbers to predict
-    classes  names of the classes, empty where numbers are predicted
+    classes  names of the classes, empty if numbers are predicted
     rows     what each row says, for people
     labels   the label of each row as in the file
     groups   the value of the group column in each row, None if there is no such column
