@@ -200,7 +200,5 @@ def test_type_checkers_know_the_page_from_import_spexapi_alone(tmp_path: Path):
 
 def test_examples_import_nothing_below_the_package():
     for path in (Path(__file__).parent.parent / "examples").rglob("*.py"):
-        if path.stem == "06_heads":  # until an explanation has its picture
-            continue
         found = set(re.findall(r"^\s*(?:from|import) (spexapi[\w.]*)", path.read_text(), flags=re.MULTILINE))
         assert found <= {"spexapi", "spexapi.plugins"}, path.name

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from spexapi.backends.base import Price
 from spexapi.errors import InputError
+
+if TYPE_CHECKING:
+    from genai_prices.types import TieredPrices
 
 
 def price_of(
@@ -40,7 +44,7 @@ def _from_table(model: str, base_url: str) -> Price | None:
         return None
     try:
         # an address that the table does not know may be any server with a model of that name
-        found: Any = calc_price(Usage(input_tokens=1000), model_ref=model, provider_api_url=base_url)
+        found = calc_price(Usage(input_tokens=1000), model_ref=model, provider_api_url=base_url)
     except (LookupError, ValueError):
         return None
     rates = found.model_price
@@ -53,8 +57,8 @@ def _from_table(model: str, base_url: str) -> Price | None:
     return Price(cost_in, cost_out, cached, source)
 
 
-def _of_million(rate: Any) -> float | None:
+def _of_million(rate: Decimal | TieredPrices | None) -> float | None:
     """The rate; of one that grows with the prompt's length the lowest step."""
     if rate is None:
         return None
-    return float(getattr(rate, "base", rate))
+    return float(rate if isinstance(rate, Decimal) else rate.base)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from spexapi.backends.base import Message, Reply
 from spexapi.backends.huggingface.components import MASKINGS
@@ -55,9 +55,9 @@ def load_questions(path: str | Path) -> tuple[Question, ...]:
 def _to_question(given: object, where: str) -> Question:
     if not isinstance(given, Mapping) or "prompt" not in given:
         raise InputError(f'{where} must be {{"prompt": ..., "answer": ..., "options": [...]}}')
-    known = cast("Mapping[str, Any]", given)
+    known = cast("Mapping[str, object]", given)
     prompt, answer = known["prompt"], known.get("answer")
-    options: Any = known.get("options") or []
+    options: object = known.get("options") or []
     if not (answer is None or isinstance(answer, str)) or not isinstance(options, list):
         raise InputError(f'{where}: "answer" must be a text and "options" a list of texts')
     if not isinstance(prompt, str | list):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from spexapi.backends.base import Hidden, Message, Request
+from spexapi.backends.huggingface.pretrained import Tokenizer
 from spexapi.backends.turns import chat_turns
 from spexapi.errors import InputError
 from spexapi.prompts.segments import joined_by_space, shorten
@@ -54,7 +55,7 @@ class Alignment:
     """
 
     def __init__(
-        self, tokenizer: Any, *, joiner: str | None = None, chat_template: str | None = None
+        self, tokenizer: Tokenizer, *, joiner: str | None = None, chat_template: str | None = None
     ) -> None:
         self._tokenizer = tokenizer
         self._joiner = joiner
@@ -172,9 +173,8 @@ class Alignment:
             return_token_type_ids=False,
             verbose=False,  # too long a text is our own error to tell
         )
-        return tuple(map(int, found["input_ids"])), tuple(
-            (int(a), int(b)) for a, b in found["offset_mapping"]
-        )
+        ids, spans = cast("list[int]", found["input_ids"]), cast("Spans", found["offset_mapping"])
+        return tuple(map(int, ids)), tuple((int(a), int(b)) for a, b in spans)
 
     def _gone(
         self, messages: tuple[Message, ...], hidden: Sequence[Hidden], text: str
@@ -215,13 +215,13 @@ class Alignment:
         return starts
 
 
-def _start_ids(tokenizer: Any) -> tuple[int, ...]:
+def _start_ids(tokenizer: Tokenizer) -> tuple[int, ...]:
     """The beginning-of-sequence token, if the tokenizer adds one to a plain text."""
-    added = tuple(map(int, tokenizer("", add_special_tokens=True)["input_ids"]))
+    added = tuple(map(int, cast("list[int]", tokenizer("", add_special_tokens=True)["input_ids"])))
     return added[:1] if added and added[0] == tokenizer.bos_token_id else ()
 
 
-def _any_start(tokenizer: Any) -> int:
+def _any_start(tokenizer: Tokenizer) -> int:
     """A token that stands for nothing: what a text begins with, or ends with."""
     for token in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id):
         if token is not None:
