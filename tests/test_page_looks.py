@@ -38,7 +38,7 @@ def axe(tmp_path_factory):
 
 
 def serious(page) -> list[tuple[str, list[str]]]:
-    """What axe calls serious or critical on the page as it stands, with the first elements."""
+    """What axe calls serious or critical on the page as it is now, with the first elements."""
     found = page.evaluate("async () => (await axe.run()).violations")
     return [
         (v["id"], [n["html"][:160] for n in v["nodes"]][:4])

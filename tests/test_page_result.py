@@ -95,7 +95,7 @@ def test_the_script_gets_what_predicts_every_selection():
     assert data["likely"] == "exp"
 
 
-def test_the_gauge_says_how_much_is_explained_and_warns_where_little_is():
+def test_the_gauge_says_how_much_is_explained_and_warns_if_it_is_little():
     good = Page(gauge(sample.documents(sample.and_of_two))).text
     poor = Page(gauge(sample.documents(sample.and_of_two, found=sample.audit(0.3, 0.1, 0.5)))).text
     assert "Explains 94% (90% interval 88–97%) of how the answer’s log-probability changes" in good
@@ -146,7 +146,7 @@ def test_a_span_of_the_answer_and_back():
             held.of_span(start, end)
 
 
-def test_a_selection_is_measured_on_the_model_which_answers_anew(monkeypatch):
+def test_a_selection_is_measured_on_the_model_which_answers_again(monkeypatch):
     def log_p(prompt, answer):
         return -0.1 if "box." in prompt and "cellar" in prompt else -6.0
 

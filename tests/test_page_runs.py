@@ -155,7 +155,7 @@ def test_snapshots_carry_how_much_they_explain(twelve):
     assert not last.stopped
 
 
-def test_nothing_is_set_aside_where_all_selections_are_tried_or_the_engine_needs_them_all():
+def test_nothing_is_set_aside_if_all_selections_are_tried_or_the_engine_needs_them_all():
     six = spexapi.FunctionGame(lambda masks: masks[:, 0] * 1.0, players=6)
     sixty = spexapi.FunctionGame(lambda masks: masks[:, 0] * 1.0, players=60)
     assert shares(six, ExplainOptions(budget=64)) == (64, 0)
