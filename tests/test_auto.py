@@ -96,14 +96,14 @@ def test_of_two_fits_to_the_same_masks_auto_takes_the_one_that_predicts_better()
             Fit(spectra[0], out_of_fold=np.where(apart, coded, np.nan)),
             Fit(spectra[1], out_of_fold=stacked),
         )
-        found = auto._better(*fits, seen)
+        found = auto.better_fit(*fits, seen)
         return found.spectrum.constant, found.notes[-1]
 
     assert taken(good, bad)[0] == 1.0
     assert "auto took SPEX: on 20 masks that neither saw R² is 0.9" in taken(good, bad)[1]
     assert taken(bad, good)[0] == 2.0
     assert taken(good, good)[0] == 2.0  # no better: the fit that is judged on all masks
-    assert auto._better(Fit(spectra[0]), Fit(spectra[1]), seen).spectrum is spectra[1]
+    assert auto.better_fit(Fit(spectra[0]), Fit(spectra[1]), seen).spectrum is spectra[1]
 
 
 @pytest.mark.slow

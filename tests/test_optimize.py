@@ -117,7 +117,7 @@ def test_the_next_best_masks_come_in_order_and_none_twice(n: int, seed: int, cou
     masks, values = every_mask(spectrum)
     there = np.sort(values[masks.sum(axis=1) == n // 2])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(optimize, "_LISTED", 1 << 18 if listed else 0)  # by listing, and by programming
+        patch.setattr(optimize, "MOST_LISTED", 1 << 18 if listed else 0)  # by listing, and by programming
         best, worst = best_masks(spectrum, n // 2, count), worst_masks(spectrum, n // 2, count)
 
     assert [value_of(spectrum, found) for found in best] == pytest.approx(there[::-1][:count], abs=1e-5)

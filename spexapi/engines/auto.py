@@ -74,7 +74,7 @@ class Auto:
         found = self._chosen(design).fit(design, seen)
         if design.settings.get("engine") != SPEX().name:
             return found
-        return _better(found, ProxySPEX().fit(design, seen), seen)
+        return better_fit(found, ProxySPEX().fit(design, seen), seen)
 
     def _chosen(self, design: Design) -> Engine:
         chosen = design.settings.get("engine")
@@ -92,7 +92,7 @@ def _codes_alone(n: int, budget: int) -> bool:
     return budget >= SPEX().budget_of_its_order(n)
 
 
-def _better(coded: Fit, stacked: Fit, seen: Measurements) -> Fit:
+def better_fit(coded: Fit, stacked: Fit, seen: Measurements) -> Fit:
     """SPEX's fit if it predicts unseen masks better by more than a standard error, else ProxySPEX's."""
     if coded.out_of_fold is None or stacked.out_of_fold is None:
         return stacked

@@ -20,7 +20,7 @@ from spexapi.measurements import Bools
 Goal = Literal["sufficient", "necessary", "best", "worst"]
 
 # masks of a size that are all tried: predicting them takes seconds at most
-_LISTED = 1 << 18
+MOST_LISTED = 1 << 18
 _MOST_CANDIDATES = 32
 
 
@@ -130,7 +130,7 @@ def _extremes(
         raise InputError(f"a mask of {n} players keeps 0 to {n} of them, not {size}")
     if count < 1:
         raise InputError(f"{count} masks were asked for: at least 1")
-    if comb(n, size) <= _LISTED:
+    if comb(n, size) <= MOST_LISTED:
         return _listed(spectrum, size, goal, count)
     programme = Programme.of(spectrum, time_limit)
     aim = -programme.value if goal == "best" else programme.value
