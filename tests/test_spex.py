@@ -269,13 +269,13 @@ def test_few_players_are_no_special_case():
 
 
 def test_an_explanation_by_spex_from_end_to_end_is_fitted_again_with_other_settings():
-    terms = planted(20, 4, 3, 2)
-    game = spexapi.FunctionGame(lambda masks: value(masks, terms), players=20)
-    ex = spexapi.explain(game, engine=QUICK, budget=504, index="fourier")
+    terms = planted(12, 4, 3, 2)
+    game = spexapi.FunctionGame(lambda masks: value(masks, terms), players=12)
+    ex = spexapi.explain(game, engine=QUICK, budget=384, index="fourier")
 
     assert {s for s, _ in ex.top(4)} == set(terms)
     assert ex.audit.r2 == pytest.approx(1.0, abs=1e-3)
-    assert ex.cost.calls == 504
+    assert ex.cost.calls == 384
     again = ex.with_engine(SPEX(order=2, combined=False))  # asks other masks: these are fitted as they are
     assert again.top(1)[0][0] == ex.top(1)[0][0]
 
