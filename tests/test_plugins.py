@@ -15,6 +15,7 @@ import pytest
 
 import spexapi
 from spexapi import plugins
+from spexapi.backends.adapter import complete
 from spexapi.testing import check_all
 
 OLD_BACKEND = """
@@ -167,6 +168,18 @@ def test_the_least_backend_is_completed_wherever_one_is_given():
         spexapi.HeadGame(Least(), "one two", "answer")
     with pytest.raises(spexapi.BackendError, match="cannot write an answer"):
         asyncio.run(spexapi.PromptGame(Least(), "one two").prepare())
+
+
+def test_a_backend_that_passes_on_what_another_one_has_is_whole():
+    class Passing:
+        def __init__(self, own):
+            self._own = own
+
+        def __getattr__(self, name):
+            return getattr(self._own, name)
+
+    passing = Passing(spexapi.open_backend("embedded"))
+    assert complete(passing) is passing
 
 
 def test_every_name_of_the_page_is_the_one_that_is_used():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from spexapi.backends.base import Backend, Capabilities, Generated, Message, Reply, Request, Scoring
 from spexapi.errors import BackendError, InputError
+
+_ALL = tuple(name for name in vars(Backend) if not name.startswith("_"))  # its properties and methods
 
 
 def complete(backend: object) -> Backend:
@@ -17,11 +19,12 @@ def complete(backend: object) -> Backend:
     to keep replies under, answers written by `score` if the capabilities say it can.
     Raises InputError for what is no backend, such as a model of transformers without its tokenizer.
     """
-    if isinstance(backend, Backend):
-        return backend
-    if not isinstance(backend, Scoring):
+    # hasattr, not isinstance: from Python 3.12 on that is blind to what __getattr__ passes on
+    if all(hasattr(backend, name) for name in _ALL):
+        return cast("Backend", backend)
+    if not (hasattr(backend, "name") and hasattr(backend, "score")):
         raise InputError(_no_backend(backend))
-    return _Completed(backend)
+    return _Completed(cast("Scoring", backend))
 
 
 def _no_backend(given: object) -> str:
