@@ -1,6 +1,7 @@
 """Order and choice where values are equal but for rounding."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spexapi.explanation.reading import Meaning, Reading
+from spexapi.fourier.optimize import best_mask, best_masks, necessary_set, sufficient_set, worst_mask
 from spexapi.fourier.ranking import (
     exceeds,
     first_largest,
@@ -22,7 +24,8 @@ from spexapi.fourier.ranking import (
     step_of,
     strongest_first,
 )
-from spexapi.fourier.spectrum import Spectrum
+from spexapi.fourier.ridge import ridge
+from spexapi.fourier.spectrum import Spectrum, from_moebius, parities, truncate
 from spexapi.narrative.story import tell
 from spexapi.narrative.wording import percent, signed
 from spexapi.views.colours import tone
@@ -135,3 +138,38 @@ def test_shares_that_are_rounding_are_nothing():
     shares = Reading.of(sample.function(Spectrum(4, off), list("abcd"))).shares
 
     assert shares == (0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_equally_small_sets_the_first_by_players_is_found(seed: int):
+    noise = np.random.default_rng(seed).uniform(-1e-13, 1e-13, 99).tolist()
+    pairs = ((17, 21), (2, 30), (2, 29), (5, 6))
+    either_pair = from_moebius(40, {(): 0.0} | {s: 4.0 * (1 + e) for s, e in zip(pairs, noise, strict=False)})
+    equal = from_moebius(40, {(i,): 1.0 + e for i, e in enumerate(noise[:40]) if i % 2})
+
+    assert sufficient_set(either_pair, 12.5).players == (2, 29)
+    assert necessary_set(either_pair, 11.5).players == (2, 5)
+    assert best_mask(equal, 12).players == tuple(range(1, 24, 2))
+    assert worst_mask(equal, 12).players == tuple(range(0, 24, 2))
+    assert [o.players for o in best_masks(equal, 1, 3)] == [(1,), (3,), (5,)]
+
+
+def test_truncation_at_an_even_share_does_not_hang_on_rounding():
+    for factor in (UP, DOWN):
+        terms = {(i,): 1.0 if i % 3 else factor for i in range(20)}
+        kept = truncate(Spectrum(20, terms), 0.95).coef  # 19 of 20 equal terms
+
+        assert sorted(s for s in kept if s) == [(i,) for i in range(19)]
+
+
+def test_a_flat_curve_of_errors_gives_the_smallest_penalty():
+    masks = np.random.default_rng(1).random((60, 12)) < 0.5
+    support = [s for size in range(5) for s in combinations(range(12), size)]
+    columns = parities(masks, support, np.float64) * np.geomspace(1.0, 0.1, len(support))
+    values = np.where(masks[:, :3], [3.0, 2.0, 1.0], 0.0).max(axis=1)
+
+    # another order of the columns is another order of the sums
+    orders = [np.random.default_rng(k).permutation(np.arange(1, len(support))) for k in range(8)]
+    chosen = {f"{ridge(columns[:, [0, *order]], values, constant=0).penalty:.6g}" for order in orders}
+
+    assert len(chosen) == 1

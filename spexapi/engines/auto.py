@@ -19,6 +19,7 @@ from spexapi.engines.resampling import FEWEST
 from spexapi.engines.spex import SPEX
 from spexapi.engines.stack.matching_pursuit import highest_order
 from spexapi.errors import InputError
+from spexapi.fourier.ranking import exceeds
 from spexapi.measurements import Bools, Measurements
 
 # within these two bounds SPEX's masks served the other fits as well as uniform draws; at 5 masks a player of
@@ -102,8 +103,8 @@ def better_fit(coded: Fit, stacked: Fit, seen: Measurements) -> Fit:
     values = seen.values[rows]
     errors = [(guesses[rows] - values) ** 2 for guesses in (coded.out_of_fold, stacked.out_of_fold)]
     ahead = errors[1] - errors[0]
-    take_spex = bool(ahead.mean() > ahead.std() / np.sqrt(len(ahead)))
     spread = float(values.var()) or 1.0
+    take_spex = exceeds(float(ahead.mean()), float(ahead.std()) / len(ahead) ** 0.5, spread)
     r2 = [1 - float(error.mean()) / spread for error in errors]
     note = (
         f"auto took {'SPEX' if take_spex else 'ProxySPEX'}: on {len(rows)} masks that neither saw"

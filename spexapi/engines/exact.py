@@ -13,8 +13,9 @@ from spexapi.engines._fit_data import nothing_measured
 from spexapi.engines.base import Design, Fit
 from spexapi.errors import BudgetError
 from spexapi.fourier.masks import all_masks, codes
+from spexapi.fourier.ranking import NO_ERROR, first_least
 from spexapi.fourier.repeats import each_mask_once
-from spexapi.fourier.ridge import Ridge, ridge
+from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import Interaction, Spectrum, parities
 from spexapi.fourier.walsh_hadamard import walsh_hadamard
 from spexapi.measurements import NORMAL_95, Bools, Floats, Measurements
@@ -98,15 +99,14 @@ def _sparse(n: int, coef: Floats, rounding: float) -> Spectrum:
 def _estimate(once: Measurements, n_failed: int) -> Fit:
     """Ridge on all interactions up to the order with the smallest leave-one-out error."""
     n, masks, values = once.n_players, once.masks, once.values
-    support = _low_order(n, 0)
-    best, order = ridge(parities(masks, support), values, constant=0), 0
+    fits = [ridge(parities(masks, _low_order(n, 0)), values, constant=0)]
     for k in range(1, n + 1):
         if k > 1 and sum(comb(n, j) for j in range(k + 1)) > min(len(values), _MOST_TERMS):
             break
-        wider = _low_order(n, k)
-        found = ridge(parities(masks, wider), values, constant=0)
-        if _error(found, values) < _error(best, values):
-            best, support, order = found, wider, k
+        fits.append(ridge(parities(masks, _low_order(n, k)), values, constant=0))
+    rounding = NO_ERROR * float((values**2).mean())
+    order = first_least([float(((found.left_out - values) ** 2).mean()) for found in fits], rounding)
+    support, best = _low_order(n, order), fits[order]
     note = (
         f"{len(values):,} of {2**n:,} masks have a value ({n_failed:,} measurements failed): this is an"
         f" estimate, not exact, by ridge on the {len(support):,} interactions up to order {order}"
@@ -117,7 +117,3 @@ def _estimate(once: Measurements, n_failed: int) -> Fit:
 def _low_order(n: int, order: int) -> list[Interaction]:
     """All interactions of up to `order` players, the constant first."""
     return [s for k in range(order + 1) for s in combinations(range(n), k)]
-
-
-def _error(found: Ridge, values: Floats) -> float:
-    return float(((found.left_out - values) ** 2).mean())

@@ -16,6 +16,7 @@ from spexapi.engines.lasso import lasso, lasso_penalties
 from spexapi.engines.resampling import FOLDS, folds
 from spexapi.errors import InputError
 from spexapi.fourier.masks import uniform_masks
+from spexapi.fourier.ranking import NO_ERROR, first_least
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import parities
 from spexapi.measurements import Bools, Floats, Measurements
@@ -85,9 +86,11 @@ def _better(columns: NDArray[np.int8], values: Floats, rng: Generator) -> tuple[
         missed += float(((coef[0] + columns[there] @ coef[1:] - values[there]) ** 2).sum())
         base, path = lasso(columns[rest], values[rest], penalties)
         missed_lasso += ((base + columns[there] @ path - values[there, None]) ** 2).sum(axis=0)
-    if missed <= missed_lasso.min():
+    rounding = NO_ERROR * float(values @ values)
+    best = first_least(missed_lasso, rounding)
+    if first_least([missed, missed_lasso[best]], rounding) == 0:
         return whole, "ridge"
-    base, path = lasso(columns, values, penalties[: int(missed_lasso.argmin()) + 1])
+    base, path = lasso(columns, values, penalties[: best + 1])
     return np.concatenate([base[-1:], path[:, -1]]), "lasso"
 
 

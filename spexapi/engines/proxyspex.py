@@ -19,6 +19,7 @@ from spexapi.engines.stack.published import published
 from spexapi.engines.stack.stacking import Stack, stack
 from spexapi.errors import BudgetError, InputError
 from spexapi.fourier.masks import uniform_masks
+from spexapi.fourier.ranking import largest_first
 from spexapi.fourier.spectrum import Interaction, truncate
 from spexapi.measurements import Bools, Measurements
 
@@ -133,7 +134,7 @@ def _stacked(data: FitData, fold: NDArray[np.intp], seed: int) -> Stack:
 
 def _weights_note(shares: list[tuple[str, float]], count: int) -> str:
     """A sentence: the weights of the learners, the largest first."""
-    named = sorted((share for share in shares if share[1] > _LEAST_SHARE), key=lambda share: -share[1])
+    named = [shares[j] for j in largest_first([share for _, share in shares]) if shares[j][1] > _LEAST_SHARE]
     parts = ", ".join(f"{100 * weight:.0f}% {name}" for name, weight in named)
     if not named:
         return f"combined from {count} masks: no fit predicted masks it had not seen better than the mean"

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
+from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from spexapi.errors import InputError
+from spexapi.fourier.ranking import EQUAL
 from spexapi.fourier.spectrum import Interaction, Spectrum, to_moebius
 from spexapi.measurements import Bools, Floats
 
 if TYPE_CHECKING:
-    from scipy.optimize import LinearConstraint
+    from scipy.optimize import LinearConstraint, OptimizeResult
     from scipy.sparse import csr_array
 
 Proof = Literal["optimal", "time limit"]
@@ -23,6 +25,8 @@ Proof = Literal["optimal", "time limit"]
 _MOST_TERMS = 50_000
 # of the largest term: how exactly the solver keeps a constraint
 _SLACK = 1e-6
+# players that are put in order by one solution: weights from 1 to 2^15
+_BLOCK = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,23 +81,18 @@ class Programme:
         within: tuple[float, float] = (-inf, inf),
         size: int | None = None,
         without: Sequence[Bools] = (),
+        removed: bool = False,
     ) -> tuple[Bools, Proof]:
         """The mask (n,) of least aim @ x whose value lies in `within`.
 
         failure  begins the InputError raised if there is no such mask
         size     how many players it keeps; None for any number
         without  masks that it must not be
+        removed  of equally good masks the one that removes the lowest players; else the one that keeps them
         """
-        from scipy.optimize import Bounds, milp
-
-        whole = (np.arange(self.n + len(self.terms)) < self.n).astype(np.int8)
-        found = milp(
-            aim,
-            integrality=whole,
-            bounds=Bounds(0.0, 1.0),
-            constraints=self._constraints(within, size, without),
-            options={"time_limit": self.time_limit, "mip_rel_gap": 0.0},
-        )
+        began = perf_counter()
+        holds = self._constraints(within, size, without)
+        found = self._run(aim, holds, self.time_limit)
         if found.status == 2:
             raise InputError(f"{failure}; {self._reach(within)}")
         if found.x is None:
@@ -101,7 +100,53 @@ class Programme:
                 f"no set was found within {self.time_limit:g} seconds ({found.message}): raise time_limit,"
                 " or truncate the spectrum"
             )
-        return np.asarray(found.x[: self.n] > 0.5), "optimal" if found.status == 0 else "time limit"
+        kept = np.asarray(found.x[: self.n] > 0.5)
+        if found.status != 0:
+            return kept, "time limit"
+        return self._first(aim, holds, kept, removed, began + self.time_limit), "optimal"
+
+    def _first(
+        self, aim: Floats, holds: Sequence[LinearConstraint], kept: Bools, removed: bool, end: float
+    ) -> Bools:
+        """Of the masks as good as `kept` the first by player numbers, as far as time allows.
+
+        Some players at a time, each worth more than all after it in its block: the lowest ones are decided
+        first, and no weight is too large for the solver's tolerance.
+        """
+        from scipy.optimize import LinearConstraint
+
+        best = float(aim @ self._whole(kept))
+        as_good = LinearConstraint(aim[None], -np.inf, best + EQUAL * max(1.0, abs(best)))
+        low, high = np.zeros(len(aim)), np.ones(len(aim))
+        for top in range(0, self.n, _BLOCK):
+            block = slice(top, min(top + _BLOCK, self.n))
+            if (kept[top:] == removed).all() or end <= perf_counter():
+                break  # none of those to be named is left
+            weights = np.zeros(len(aim))
+            weights[block] = 2.0 ** np.arange(block.stop - top)[::-1] * (1 if removed else -1)
+            found = self._run(weights, [*holds, as_good], end - perf_counter(), (low, high))
+            if found.status != 0:
+                break
+            kept = np.asarray(found.x[: self.n] > 0.5)
+            low[block] = high[block] = kept[block]
+        return kept
+
+    def _run(
+        self,
+        aim: Floats,
+        holds: Sequence[LinearConstraint],
+        seconds: float,
+        ends: tuple[Floats | float, Floats | float] = (0.0, 1.0),
+    ) -> OptimizeResult:
+        from scipy.optimize import Bounds, milp
+
+        return milp(
+            aim,
+            integrality=(np.arange(len(aim)) < self.n).astype(np.int8),
+            bounds=Bounds(*ends),
+            constraints=holds,
+            options={"time_limit": seconds, "mip_rel_gap": 0.0},
+        )
 
     def _constraints(
         self, within: tuple[float, float], size: int | None, without: Sequence[Bools]

@@ -8,6 +8,7 @@ from math import lgamma
 import numpy as np
 from numpy.typing import NDArray
 
+from spexapi.fourier.ranking import first_least
 from spexapi.fourier.spectrum import Interaction
 from spexapi.measurements import Floats
 
@@ -52,12 +53,16 @@ def select_by_ebic(
     m, kept = len(target), np.arange(len(support))
     price = ebic_price(np.array([len(s) for s in support]), n)
     price[0] = -np.inf
+    # of equally weak terms the larger set is dropped, and the one of higher players
+    place = {s: p for p, s in enumerate(sorted(support, key=lambda s: (len(s), s), reverse=True))}
+    order = np.array([place[s] for s in support], dtype=np.intp)
     while True:
         inverse = np.linalg.inv(jittered(gram[np.ix_(kept, kept)], m))
         coef = inverse @ pull[kept]
         residual = max(float(target @ target - coef @ pull[kept]), NO_RESIDUAL * m)
         gain = m * np.log1p(coef**2 / np.diag(inverse) / residual) - price[kept]
-        worst = int(np.argmin(gain))
+        last_first = np.argsort(order[kept])
+        worst = int(last_first[first_least(gain[last_first])])
         if gain[worst] >= 0:
             return [support[i] for i in kept.tolist()], coef
         kept = np.delete(kept, worst)

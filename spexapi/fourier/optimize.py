@@ -14,6 +14,7 @@ import numpy as np
 
 from spexapi.errors import InputError
 from spexapi.fourier._milp import Programme, Proof
+from spexapi.fourier.ranking import largest_first, least_first
 from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.measurements import Bools
 
@@ -57,8 +58,9 @@ def sufficient_set(spectrum: Spectrum, tolerance: float, *, time_limit: float = 
     tolerance   0 or more, in the unit of the value
     time_limit  seconds
 
-    If several sets are equally small, one of them. Raises InputError for a tolerance or time limit that is
-    not possible, for a spectrum of more than 50,000 Möbius terms, and if the time ends before a set is found.
+    If several sets are equally small, the first by player numbers. Raises InputError for a tolerance or time
+    limit that is not possible, for a spectrum of more than 50,000 Möbius terms, and if the time ends before a
+    set is found.
     Mixed-integer linear programming (Fortet 1960; McCormick 1976) by HiGHS (Huangfu & Hall 2018).
     """
     if not (isfinite(tolerance) and tolerance >= 0):
@@ -85,7 +87,8 @@ def necessary_set(spectrum: Spectrum, change: float, *, time_limit: float = 60.0
     programme = Programme.of(spectrum, time_limit)
     within = (-inf, full - change) if change > 0 else (full - change, inf)
     # as few removed as possible is as many kept as possible
-    kept, proof = programme.solve(programme.count(-1.0), _no_such_change(full, change), within=within)
+    failure = _no_such_change(full, change)
+    kept, proof = programme.solve(programme.count(-1.0), failure, within=within, removed=True)
     return _optimum(spectrum, "necessary", kept, within, proof)
 
 
@@ -151,8 +154,9 @@ def _listed(spectrum: Spectrum, size: int, goal: Goal, count: int) -> tuple[Opti
     masks = np.zeros((number, n), dtype=np.bool_)
     masks[np.arange(number)[:, None], players.reshape(number, size)] = True
     values = spectrum.predict(masks)
-    order = np.argsort(-values if goal == "best" else values, kind="stable")[:count]
-    return tuple(_optimum(spectrum, goal, masks[j], (-inf, inf), "optimal") for j in order.tolist())
+    scale = float(np.abs(np.fromiter(spectrum.coef.values(), np.float64)).max(initial=0.0))
+    order = (largest_first if goal == "best" else least_first)(values, scale)
+    return tuple(_optimum(spectrum, goal, masks[j], (-inf, inf), "optimal") for j in order[:count])
 
 
 def _optimum(

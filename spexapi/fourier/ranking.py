@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from spexapi.measurements import Floats
 
 EQUAL = 1e-9  # of the larger of two values: by less they do not differ
+# of a sum of squares: the squared errors of a fit without error
+NO_ERROR = 1e-20
 ROUNDING = 1e-12  # of the largest of all values: what the smallest ones are off by
 _DIGITS = 10  # that a number shown to people can have: a digit less than rounding leaves
 
@@ -22,18 +24,20 @@ Set = tuple[int, ...]
 Numbers = Sequence[float] | Floats
 
 
-def ranks(values: Floats) -> NDArray[np.intp]:
+def ranks(values: Floats, scale: float = 0.0) -> NDArray[np.intp]:
     """The place of each value along the last axis, from 0 for the least; equal values have the same place.
 
     Two neighbours in size are equal if they differ by at most 1e-9 of the larger or 1e-12 of the largest of
     all, and so is a chain of such neighbours. Rounding to a grid would part equal values on either side of a
     grid line; a chain ends only at a true gap. NaN comes last.
+
+    scale  the size of what the values are sums of, if that is larger than they are
     """
     order = np.argsort(values, axis=-1, kind="stable")
     rising = np.take_along_axis(values, order, axis=-1)
     size = np.where(np.isfinite(rising), np.abs(rising), 0.0)
     close = EQUAL * np.maximum(size[..., 1:], size[..., :-1])
-    close = np.maximum(close, ROUNDING * size.max(axis=-1, keepdims=True, initial=0.0))
+    close = np.maximum(close, ROUNDING * size.max(axis=-1, keepdims=True, initial=scale))
     with np.errstate(invalid="ignore"):  # infinity less infinity
         apart = ~(np.diff(rising, axis=-1) <= close)
     place = np.zeros(values.shape, dtype=np.intp)
@@ -43,14 +47,14 @@ def ranks(values: Floats) -> NDArray[np.intp]:
     return found
 
 
-def least_first(values: Numbers) -> list[int]:
+def least_first(values: Numbers, scale: float = 0.0) -> list[int]:
     """The positions of the values in rising order; equal ones in the order they have."""
-    return np.argsort(ranks(np.asarray(values, dtype=np.float64)), kind="stable").tolist()
+    return np.argsort(ranks(np.asarray(values, dtype=np.float64), scale), kind="stable").tolist()
 
 
-def largest_first(values: Numbers) -> list[int]:
+def largest_first(values: Numbers, scale: float = 0.0) -> list[int]:
     """The positions of the values in falling order; equal ones in the order they have."""
-    return least_first(np.negative(values))
+    return least_first(np.negative(values), scale)
 
 
 def strongest_first(values: Numbers) -> list[int]:

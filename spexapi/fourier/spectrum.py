@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spexapi.errors import BudgetError, InputError
 from spexapi.fourier.parity import check_masks, check_support, weighted_sum, write_parities
+from spexapi.fourier.ranking import EQUAL, ranked
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.subset_sums import superset_sums
 from spexapi.measurements import Bools, Floats
@@ -160,10 +161,10 @@ def truncate(spectrum: Spectrum, energy: float = 0.95) -> Spectrum:
     """
     if not 0 <= energy <= 1:
         raise InputError(f"energy is a share from 0 to 1, got {energy}")
-    terms = sorted((s for s in spectrum.coef if s), key=lambda s: (-abs(spectrum.coef[s]), len(s), s))
+    terms = ranked({s: value for s, value in spectrum.coef.items() if s})
     held = np.cumsum([spectrum.coef[s] ** 2 for s in terms])
-    total = held[-1] if len(terms) else 0.0
-    count = int(np.searchsorted(held, energy * total)) + 1 if energy * total > 0 else 0
+    wanted = energy * (1 - EQUAL) * held[-1] if terms else 0.0
+    count = int(np.searchsorted(held, wanted)) + 1 if wanted > 0 else 0
     kept = {(), *terms[:count]}
     return Spectrum(spectrum.n_players, {s: value for s, value in spectrum.coef.items() if s in kept})
 

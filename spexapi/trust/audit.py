@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from spexapi.engines.base import Design, Engine, Fit
 from spexapi.engines.resampling import FEWEST, bootstrap_r2, judged_rows
 from spexapi.fourier.masks import unique_rows
+from spexapi.fourier.ranking import ranked, reaches
 from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.measurements import Floats, Measurements, is_constant
 from spexapi.trust.cross_fitting import CrossFits, cross_fit
@@ -138,7 +139,7 @@ def stability(spectrum: Spectrum, cross_fits: CrossFits) -> float | None:
     """
     chosen = _strongest(spectrum, _STRONGEST)
     size = abs(spectrum.coef[chosen[0]]) if chosen else 0.0
-    chosen = [s for s in chosen if abs(spectrum.coef[s]) >= size / 10]
+    chosen = [s for s in chosen if reaches(abs(spectrum.coef[s]), size / 10)]
     if not size or not cross_fits.spectra:
         return None
     shares = [
@@ -148,8 +149,7 @@ def stability(spectrum: Spectrum, cross_fits: CrossFits) -> float | None:
 
 
 def _strongest(spectrum: Spectrum, count: int) -> list[Interaction]:
-    ranked = sorted((s for s in spectrum.coef if s), key=lambda s: (-abs(spectrum.coef[s]), len(s), s))
-    return ranked[:count]
+    return ranked({s: value for s, value in spectrum.coef.items() if s})[:count]
 
 
 def _squared_distance(spectrum: Spectrum, cross_fits: CrossFits) -> float:

@@ -13,6 +13,7 @@ from spexapi.engines.resampling import FOLDS, folds, predict_out_of_fold
 from spexapi.errors import NothingMeasured
 from spexapi.fourier.ebic import select_by_ebic
 from spexapi.fourier.masks import unique_rows
+from spexapi.fourier.ranking import ranked
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import Interaction, Spectrum, parities
 from spexapi.measurements import Bools, Floats, Measurements, is_constant
@@ -78,7 +79,7 @@ def cross_fit_selected_terms(seen: Measurements, spectrum: Spectrum, rng: Genera
     values = seen.values[rows]
     if len(rows) < 2 * FOLDS or is_constant(values):
         return None
-    strongest = sorted((s for s in spectrum.coef if s), key=lambda s: (-abs(spectrum.coef[s]), len(s), s))
+    strongest = ranked({s: value for s, value in spectrum.coef.items() if s})
     support: list[Interaction] = [(), *strongest[: min(_MOST, len(rows) // 4)]]
     columns = parities(seen.masks[rows], support, np.float64)
     target = (values - values.mean()) / values.std()

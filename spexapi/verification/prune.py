@@ -15,6 +15,7 @@ from spexapi.explanation.explanation import Explanation
 from spexapi.explanation.pruned import Pruned
 from spexapi.fourier.indices import to_index
 from spexapi.fourier.optimize import Optimum, best_mask
+from spexapi.fourier.ranking import exceeds, first_largest, largest_first, reaches
 from spexapi.fourier.spectrum import Spectrum
 from spexapi.games.base import Game
 from spexapi.measure import collect
@@ -92,17 +93,18 @@ def _best(spectrum: Spectrum, size: int, time_limit: float) -> Optimum:
     if found.proof == "optimal":
         return found
     alone = to_index(spectrum, "bv", 1)
-    order = sorted(range(spectrum.n_players), key=lambda i: -alone.get((i,), 0.0))
+    order = largest_first([alone.get((i,), 0.0) for i in range(spectrum.n_players)])
     mask = np.zeros(spectrum.n_players, dtype=np.bool_)
     mask[order[:size]] = True
     for start in (found.mask, mask):
         now, value = start, float(spectrum.predict(start[None])[0])
         while len(near := _neighbours(spectrum, now, size)):
             predicted = spectrum.predict(near)
-            if not predicted.max() > value:
+            best = first_largest(predicted)
+            if not exceeds(predicted[best], value):
                 break
-            now, value = near[int(predicted.argmax())], float(predicted.max())
-        if value > found.predicted:
+            now, value = near[best], float(predicted[best])
+        if exceeds(value, found.predicted):
             found = replace(found, players=tuple(np.flatnonzero(now).tolist()), predicted=value)
     return found
 
@@ -119,7 +121,7 @@ async def _search(
         measured = await measure(np.stack([each.mask for each in coming]))
         for each, value in zip(coming, measured.values.tolist(), strict=True):
             size = len(each.players)
-            if size not in best or not best[size][1] >= value:
+            if size not in best or not reaches(best[size][1], value):
                 best[size] = (each, value)
         coming = _next(spectrum, best, seen)[:budget]
         budget -= len(coming)
@@ -141,21 +143,21 @@ def _next(spectrum: Spectrum, best: Mapping[int, tuple[Optimum, float]], seen: s
             near = near[[row.tobytes() not in seen for row in near]]
             if len(near) and np.isfinite(at):
                 gains = at + spectrum.predict(near) - parent.predicted
-                promised.append((float(gains.max()), near[int(gains.argmax())]))
+                promised.append((float(gains.max()), near[first_largest(gains)]))
         if promised:
-            most, mask = max(promised, key=lambda each: each[0])
+            most, mask = promised[first_largest([gain for gain, _ in promised])]
             players = tuple(np.flatnonzero(mask).tolist())
             predicted = float(spectrum.predict(mask[None])[0])
             kept = replace(best[size][0], players=players, predicted=predicted, proof="time limit")
             found.append((most - best[size][1], kept))
-    return [kept for _, kept in sorted(found, key=lambda each: -each[0])]
+    return [found[place][1] for place in largest_first([gain for gain, _ in found])]
 
 
 def _nearly(spectrum: Spectrum, mask: Bools, size: int) -> Bools:
     """The mask, grown or shrunk to at most one player from `size`, by the best predicted step each time."""
     while abs(gap := size - int(mask.sum())) > 1:
         near = _neighbours(spectrum, mask, int(mask.sum()) + (1 if gap > 0 else -1))
-        mask = near[int(spectrum.predict(near).argmax())]
+        mask = near[first_largest(spectrum.predict(near))]
     return mask
 
 
@@ -178,7 +180,7 @@ def _ranked(spectrum: Spectrum, mask: Bools, players: NDArray[np.intp]) -> list[
     """The players in the order of the value that the spectrum predicts when each alone is turned over."""
     found: list[int] = players.tolist()
     predicted = spectrum.predict(_changed(mask, [(i,) for i in found]))
-    return [found[place] for place in np.argsort(-predicted, kind="stable")]
+    return [found[place] for place in largest_first(predicted)]
 
 
 def _changed(mask: Bools, changes: Sequence[tuple[int, ...]]) -> Bools:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from spexapi.engines.codes.bch import Code, Ints
 from spexapi.fourier.ebic import NO_RESIDUAL, ebic_price, jittered, select_by_ebic
 from spexapi.fourier.masks import all_masks
+from spexapi.fourier.ranking import EQUAL, largest_first, ranks
 from spexapi.fourier.spectrum import Interaction, parities
 from spexapi.fourier.walsh_hadamard import walsh_hadamard
 from spexapi.measurements import Bools, Floats
@@ -118,8 +119,10 @@ def _detect(hashing: Hashing, bins: Floats, support: list[Interaction]) -> list[
     gain -= ebic_price((players < hashing.code.n).sum(axis=1), hashing.code.n)
     best = np.full(groups * size, -np.inf)
     np.maximum.at(best, home, np.repeat(gain[:, None], groups, axis=1))
-    taken = np.flatnonzero((gain > 0) & (gain[:, None] >= best[home]).all(axis=1))
-    taken = taken[np.argsort(-gain[taken], kind="stable")]
+    # two sets of one bin that explain it equally well are both taken
+    nearly = best - EQUAL * np.where(np.isfinite(best), np.abs(best), 0.0)
+    taken = np.flatnonzero((gain > 0) & (gain[:, None] >= nearly[home]).all(axis=1))
+    taken = taken[largest_first(gain[taken])]
     return [tuple(p for p in row if p < hashing.code.n) for row in players[taken].tolist()]
 
 
@@ -132,11 +135,12 @@ def _candidates(hashing: Hashing, bins: Floats) -> Ints:
     code = hashing.code
     _, rows, size = hashing.shape
     seen = bins.reshape(-1, rows)
+    seen = np.where(np.abs(seen) > EQUAL * np.abs(seen).max(initial=0.0), seen, 0.0)  # no sign of rounding
     words = min(_MOST_WORDS, _MOST_PAIRS // (code.n + code.n_checks))
     flips = max(0, min(2 * code.t, rows, int(np.log2(max(1, words // len(seen))))))
     each = np.vstack([np.bitwise_xor.reduce(code.syndrome, axis=0), code.syndrome])  # (R, t)
     syndromes = np.bitwise_xor.reduce(np.where((seen < 0)[:, :, None], each, 0), axis=1)[:, None]
-    weakest = np.argsort(np.abs(seen), axis=1)[:, :flips]
+    weakest = np.argsort(ranks(np.abs(seen)), axis=1, kind="stable")[:, :flips]
     for i in range(flips):
         syndromes = np.concatenate([syndromes, syndromes ^ each[weakest[:, i]][:, None]], axis=1)
     origin = np.repeat(np.arange(len(seen)), syndromes.shape[1])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spexapi.engines.resampling import FEWEST, FOLDS, folds
 from spexapi.engines.stack.base_learners import BaseLearner, fit_base_learners
 from spexapi.engines.stack.stacking import stack
+from spexapi.fourier.ranking import exceeds
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import Interaction, parities
 from spexapi.measurements import Bools, Floats
@@ -99,5 +100,5 @@ def _out_of_fold(selection: _Selection, masks: Bools, values: Floats, fold: NDAr
 
 
 def _above_error(gain: Floats) -> bool:
-    """True if the mean is above its standard error."""
-    return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
+    """True if the mean is above its standard error; gain (k,) of values of variance about 1."""
+    return exceeds(float(gain.mean()), float(gain.std()) / len(gain) ** 0.5, scale=1.0)

@@ -10,6 +10,7 @@ import numpy as np
 
 from spexapi.engines.stack.base_learners import BaseLearner
 from spexapi.engines.stack.gp_kernel import Process, coefficients, condition, energy, scales_of
+from spexapi.fourier.ranking import EQUAL, largest_first
 from spexapi.fourier.spectrum import Interaction
 from spexapi.measurements import Bools, Floats
 
@@ -56,10 +57,10 @@ def largest(process: Process, most: int) -> tuple[list[Interaction], Floats, Flo
     support, coef, prior = coefficients(process, most)
     squares: Floats = coef**2
     squares[support.index(())] = 0.0
-    order = np.argsort(-squares, kind="stable")
+    order = largest_first(squares)
     held: Floats = np.cumsum(squares[order])
-    count = int(np.searchsorted(held, _ENERGY * float(held[-1]))) + 1 if held[-1] > 0 else 0
-    kept = sorted({support.index(()), *order[:count].tolist()})
+    count = int(np.searchsorted(held, _ENERGY * (1 - EQUAL) * float(held[-1]))) + 1 if held[-1] > 0 else 0
+    kept = sorted({support.index(()), *order[:count]})
     names = [support[j] for j in kept]
     total = energy(process)
     left = 1 - float((coef[kept] ** 2).sum()) / total if total > 0 else 0.0

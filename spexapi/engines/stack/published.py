@@ -10,6 +10,7 @@ from numpy.random import Generator
 
 from spexapi.engines.resampling import FOLDS, folds
 from spexapi.engines.stack.trees import BoostingParams, boost, fourier
+from spexapi.fourier.ranking import first_least
 from spexapi.fourier.spectrum import Spectrum, refit, truncate
 from spexapi.measurements import Bools, Floats
 
@@ -40,7 +41,7 @@ def published(masks: Bools, values: Floats, rng: Generator) -> tuple[Spectrum, B
             for j, trees in enumerate(_TREES):
                 guesses = mean + _predict(booster, masks[held_out], trees)
                 errors[i, j] += ((guesses - values[held_out]) ** 2).sum()
-    i, j = np.unravel_index(np.argmin(errors), errors.shape)
+    i, j = np.unravel_index(first_least(errors.ravel()), errors.shape)
     chosen = replace(_GRID[int(i)], trees=_TREES[int(j)])
     terms = fourier(boost(masks, values - values.mean(), chosen))
     grown = Spectrum(masks.shape[1], dict(zip(terms.support(), terms.coef.tolist(), strict=True)))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spexapi.engines.lasso import early_stops_accepted
 from spexapi.engines.stack.base_learners import BaseLearner
+from spexapi.fourier.ranking import NO_ERROR, first_least
 from spexapi.fourier.spectrum import Interaction
 from spexapi.measurements import Bools, Floats
 
@@ -135,7 +136,8 @@ def _choose_mix(guesses: Sequence[Floats], values: Floats, counts: Floats, commo
     """
     from scipy.optimize import nnls
 
-    chosen = [int(np.argmin(counts @ (g - values[:, None]) ** 2)) for g in guesses]
+    rounding = NO_ERROR * float(counts @ values**2)
+    chosen = [first_least(counts @ (g - values[:, None]) ** 2, rounding) for g in guesses]
     mean = float(np.average(values, weights=counts))
     root = np.sqrt(counts / counts.mean())
     inputs = np.column_stack([g[:, j] - mean for g, j in zip(guesses, chosen, strict=True)]) * root[:, None]
