@@ -49,17 +49,13 @@ def test_one_mask_short_of_all_is_proxyspex():
     assert len(Auto().propose(design, exact_values(design.masks[:60], np.zeros(60)), 10)) == 3
 
 
-def test_auto_gives_what_the_engine_it_chose_gives():
-    design = planned(9, 100)
-    seen = exact_values(design.masks, pair(design.masks))
-
-    assert dict(Auto().fit(design, seen).spectrum.coef) == dict(ProxySPEX().fit(design, seen).spectrum.coef)
-
-
-def test_the_notes_say_which_engine_and_which_fits_carried_the_weight():
+def test_auto_gives_what_the_engine_it_chose_gives_and_says_which_fits_carried_the_weight():
     design = planned(9, 60)
-    notes = [*design.notes, *Auto().fit(design, exact_values(design.masks, pair(design.masks))).notes]
+    seen = exact_values(design.masks, pair(design.masks))
+    fit = Auto().fit(design, seen)
+    notes = [*design.notes, *fit.notes]
 
+    assert dict(fit.spectrum.coef) == dict(ProxySPEX().fit(design, seen).spectrum.coef)
     assert any("auto took proxyspex: a budget of 60 is less than the 2^9 masks" in note for note in notes)
     assert any("weighed by what each predicts" in note and "% " in note for note in notes)
 

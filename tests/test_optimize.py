@@ -111,7 +111,7 @@ def test_the_best_and_the_worst_mask_are_those_of_all(n: int, seed: int, data: s
 
 
 @games
-@given(n=st.integers(2, 8), seed=st.integers(0, 10_000), count=st.integers(1, 9), listed=st.booleans())
+@given(n=st.integers(2, 8), seed=st.integers(0, 10_000), count=st.integers(1, 4), listed=st.booleans())
 def test_the_next_best_masks_come_in_order_and_none_twice(n: int, seed: int, count: int, listed: bool):
     spectrum = drawn(n, seed)
     masks, values = every_mask(spectrum)
@@ -206,7 +206,7 @@ def test_bad_arguments_are_named():
         (lambda: necessary_set(spectrum, 0.0), "other than 0"),
         (lambda: best_mask(spectrum, 7), "0 to 6"),
         (lambda: worst_masks(spectrum, 3, 0), "at least 1"),
-        (lambda: worst_mask(Spectrum(60, {tuple(range(i, i + 16)): 1.0 for i in range(8)}), 30), "truncate"),
+        (lambda: worst_mask(Spectrum(60, {tuple(range(16)): 1.0}), 30), "truncate"),
     ):
         with pytest.raises(InputError, match=message):
             call()

@@ -74,7 +74,7 @@ def test_a_small_planted_game_is_recovered():
 
 
 def test_few_strong_terms_are_found_among_a_hundred_players():
-    fit, r2 = explained(wide, 100, 500)
+    fit, r2 = explained(wide, 100, 250)
     strong = {s for s, value in fit.spectrum.coef.items() if abs(value) > 0.2}
 
     assert r2 > 0.99
