@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from typing import Any
 
 import tiny_models
@@ -74,7 +76,12 @@ def tokenizer() -> Any:
 
 
 def decoder(family: str) -> Any:
-    """A random model of the family, biases too, so that nothing is zero by chance."""
+    """A random model of the family, biases too, so that nothing is zero by chance; each call a copy."""
+    return copy.deepcopy(_decoder(family))
+
+
+@functools.cache
+def _decoder(family: str) -> Any:
     torch.manual_seed(0)
     kind, config, _, _ = FAMILIES[family]
     model = kind(config).eval()
