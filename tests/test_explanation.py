@@ -38,7 +38,7 @@ class TwoTokens:
         pass
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def explanation():
     return spexapi.explain(spexapi.FunctionGame(planted, players=list("abcdef")), budget=64, index="moebius")
 

@@ -24,8 +24,8 @@ def explanation(request):
     if request.param == "failures":
         return spexapi.explain(spexapi.FunctionGame(fails, players=6), engine="proxyspex", budget=50)
     if request.param == "spex":
-        many = spexapi.FunctionGame(planted, players=40)
-        return spexapi.explain(many, engine="spex", budget=600)
+        many = spexapi.FunctionGame(planted, players=16)
+        return spexapi.explain(many, engine="spex", budget=300)
     game = spexapi.FunctionGame(planted, players=list("abcdef"))
     if request.param == "verified":
         ex = spexapi.explain(game, engine="proxyspex", budget=40)
