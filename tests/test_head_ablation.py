@@ -131,9 +131,7 @@ def test_a_resampled_head_says_what_it_says_of_the_other_prompt():
 @given(st.lists(st.lists(st.booleans(), min_size=8, max_size=8), min_size=2, max_size=6))
 def test_a_row_does_not_depend_on_the_rows_beside_it(rows):
     model, masks = decoder("gpt2"), np.array(rows)
-    alone = [
-        values_of(game_of(model), mask[None])[0] for mask in masks
-    ]  # by a game of its own
+    alone = [values_of(game_of(model), mask[None])[0] for mask in masks]  # by a game of its own
     assert values_of(game_of(model), masks) == pytest.approx(alone, abs=1e-5)
 
 

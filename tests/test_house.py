@@ -92,7 +92,6 @@ ANNOTATED_ANY = 20
 INSIDE = {
     "test_page_address_guard": {"_resolved": "what a name server says"},
     "test_store": {"_file": "a full disk, and another process at the worst moment"},
-    "test_training_cli": {"_examples": "which rows are trained on without any player"},
     "test_head_ablation": {"_forward_hooks": "PyTorch's list", "_forward_pre_hooks": "PyTorch's list"},
     "test_training_game": {"_exit": "of os: a process that dies"},
     "virtual_time": {"_when": "of asyncio: what is due next"},

@@ -13,6 +13,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from sklearn.naive_bayes import GaussianNB
 from test_cli import spexapi
 from typer.testing import CliRunner
 
@@ -186,7 +187,18 @@ def test_rows_without_a_group_are_always_there(tmp_path):
     table = read_table(write(tmp_path / "t.csv", rows, ("v", "source", "y")), "y", "source")
     game = game_of(table, "bayes", groups="column")
     assert sorted(p.label.split()[0] for p in game.players) == ["g0", "g1", "g2"]
-    assert len(game._examples.kept(np.zeros(3, dtype=bool))) == sum(i < 10 for i in table.split(0.3, 0)[0])
+
+    async def without_all_groups():
+        await game.prepare()
+        found = await game.measure(np.zeros((1, 3), dtype=bool))
+        await game.close()
+        return found.values[0]
+
+    train, test = table.split(0.3, 0)
+    always = [i for i in train if i < 10]
+    alone = GaussianNB(var_smoothing=1e-2).fit(table.X[always], table.y[always])
+    sure = alone.predict_proba(table.X[test])[np.arange(len(test)), table.y[test]]
+    assert asyncio.run(without_all_groups()) == pytest.approx(sure.mean())
 
 
 @pytest.mark.parametrize(
