@@ -58,30 +58,33 @@ def open_openai(
     concurrency    calls under way at once
     headers, query, extra  sent with every call: HTTP headers, query of the address, fields of the body
     price_*        US dollars a million tokens; None: from the table of genai-prices
-    batch          True: through the Batch API, at half the price, within a day; poll: seconds between the
-                   first looks
+    batch          True: through the Batch API, at half the price, within a day, asked every `poll` seconds
     http_client    makes the client behind each connection, for a page that limits where it may connect to
 
     Raises InputError for a missing model or key, an unknown form or way.
     """
-    if not model:
-        raise InputError(
-            "the openai backend needs a model: openai:gpt-4o-mini, or openai:<name> with base_url"
-        )
-    chosen = _one_of("form", form, tuple(RequestFormat))
-    method = _one_of("way", way, METHODS)
-    if timeout <= 0 or concurrency < 1:
-        raise InputError(f"timeout must be above 0 and concurrency 1 or more, got {timeout}, {concurrency}")
+    _check(model, timeout, concurrency)
+    chosen, method = _one_of("form", form, tuple(RequestFormat)), _one_of("way", way, METHODS)
     address = Address(_url(base_url), headers or {}, query or {}, timeout)
     key = read_key(api_key, key_env, address.base_url, address.headers, address.query)
     price = price_of(model, address.shown, price_in=price_in, price_out=price_out, price_cached=price_cached)
-    request_format = None if chosen is None else RequestFormat(chosen)
-    options = Options(request_format, method, temperature, seed, concurrency, placeholder, price)
-    spoken = request_format or RequestFormat.CHAT
+    named = None if chosen is None else RequestFormat(chosen)
+    options = Options(named, method, temperature, seed, concurrency, placeholder, price)
+    spoken = named or RequestFormat.CHAT
     dialect = Dialect(model, spoken, template=chat_template, bos=bos_token, joiner=joiner, extra=extra or {})
     if batch:
         return BatchedOpenAI(BatchConnection(address, key, poll, http_client), dialect, options)
     return OpenAI(Connection(address, key, http_client), dialect, options)
+
+
+def _check(model: str, timeout: float, concurrency: int) -> None:
+    """Raises InputError for a missing model, a timeout of 0 or less, or no call at once."""
+    if not model:
+        raise InputError(
+            "the openai backend needs a model: openai:gpt-4o-mini, or openai:<name> with base_url"
+        )
+    if timeout <= 0 or concurrency < 1:
+        raise InputError(f"timeout must be above 0 and concurrency 1 or more, got {timeout}, {concurrency}")
 
 
 def _url(given: str | None) -> str:
