@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import spexapi
 from spexapi.engines.base import Design, Fit
 from spexapi.engines.exact import Exact
 from spexapi.engines.proxyspex import ProxySPEX
@@ -280,3 +283,15 @@ def test_any_share_of_failures_in_any_unit_gives_an_audit(lost: float, exponent:
         assert moved.r2 == pytest.approx(plain.r2, rel=1e-6, abs=1e-6)
         assert plain.r2_interval is not None
         assert plain.r2_interval[0] <= plain.r2_interval[1]
+
+
+def test_a_snapshot_says_by_a_field_that_its_audit_is_pending():
+    game = spexapi.FunctionGame(lambda m: m[:, 0] * 1.0 + m[:, 1], players=8, batch=8)
+
+    async def main():
+        return [ex async for ex in spexapi.astream(game, engine="lime", budget=60)]
+
+    *snapshots, last = asyncio.run(main())
+    assert snapshots
+    assert all(ex.audit.pending for ex in snapshots)
+    assert not last.audit.pending

@@ -24,7 +24,7 @@ class Trust:
 
 def unaudited(seen: Measurements) -> Trust:
     """For a run in progress: cross-fitting would take longer than the next measurements."""
-    return Trust(Audit(None, None, 0, seen.n_failed, "none", ("still measuring",)), None)
+    return Trust(Audit(None, None, 0, seen.n_failed, "none", ("still measuring",), pending=True), None)
 
 
 def judge(

@@ -44,6 +44,7 @@ class Audit:
                  of the masks, the mean over five; None if there were no such fits
     noise_share  the share of sampling noise in the variance of the values: no R² above 1 - noise_share can
                  be reached on them
+    pending      True for a snapshot of a run that goes on: it is not audited yet
     """
 
     r2: float | None
@@ -54,6 +55,7 @@ class Audit:
     notes: tuple[str, ...] = ()
     stability: float | None = None
     noise_share: float = 0.0
+    pending: bool = False
 
     @property
     def verdict(self) -> str:

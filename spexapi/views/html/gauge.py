@@ -66,4 +66,5 @@ def _bar(share: float, low: float, high: float) -> str:
 
 def still_measuring(audit: Audit) -> bool:
     """Whether this is a snapshot that was not audited, as more is to come."""
-    return "still measuring" in audit.notes
+    # a snapshot saved by an older version has the note alone
+    return audit.pending or "still measuring" in audit.notes
