@@ -29,7 +29,8 @@ class Measurements:
     masks         (m, n) bool, True if the player is kept
     values        (m,) float64, higher = the explained output is more likely; NaN if the measurement failed
     variance      (m,) of sampling noise, 0 if the value is exact
-    lower, upper  (m,) bounds of a censored value, equal to `values` for the others
+    lower, upper  (m,) bounds of a censored value, equal to `values` for the others; both -inf (or inf) if the
+                  value is NaN because it was that: see `infinite`
     reason        m strings, "" if the measurement worked
     token_values  (m, t) log-probability of each answer token in nats, None if the backend has none
     ranks         (m, t) place of each answer token among those the model could write there, 1 = its first
@@ -82,6 +83,11 @@ class Measurements:
         return np.isfinite(self.values)
 
     @property
+    def infinite(self) -> Floats:
+        """(m,) -inf or inf if that was the value: `values` has NaN there, as no fit can use it; 0 for others."""
+        return np.where(~self.ok & np.isinf(self.lower) & (self.lower == self.upper), self.lower, 0.0)
+
+    @property
     def n_failed(self) -> int:
         return int((~self.ok).sum())
 
@@ -109,17 +115,18 @@ class Measurements:
 
         A new NaN means that only a bound of one of its tokens is known.
         """
-        gone = np.isnan(values)
+        unlisted = "the endpoint does not list a token of this part, so the value is only bounded"
+        found = exact_values(self.masks, values)
         reason = (
-            why or ("a token is only bounded" if nan else "")
-            for why, nan in zip(self.reason, gone, strict=True)
+            new and (why or (unlisted if nan else new))
+            for why, nan, new in zip(self.reason, np.isnan(values), found.reason, strict=True)
         )
         return replace(
             self,
-            values=values,
-            variance=np.zeros(len(values)),
-            lower=values.copy(),
-            upper=values.copy(),
+            values=found.values,
+            variance=found.variance,
+            lower=found.lower,
+            upper=found.upper,
             reason=tuple(reason),
         )
 
@@ -133,6 +140,8 @@ def exact_values(
 ) -> Measurements:
     """Measurements without noise or censoring; values that have no finite square become NaN with a reason.
 
+    Of an infinite one the bounds still say which it was (`Measurements.infinite`).
+
     masks         (m, n) bool
     values        (m,) float
     reason        m strings; made from the values if none are given
@@ -141,13 +150,14 @@ def exact_values(
     values = np.array(values, dtype=np.float64)
     bad = ~(np.abs(values) <= _LARGEST)
     made = [_why_not(value) if failed else "" for value, failed in zip(values.tolist(), bad, strict=True)]
+    ends = np.where(bad & ~np.isinf(values), np.nan, values)
     values[bad] = np.nan
     return Measurements(
         masks=np.array(masks, dtype=np.bool_),
         values=values,
         variance=np.zeros(len(values)),
-        lower=values.copy(),
-        upper=values.copy(),
+        lower=ends,
+        upper=ends.copy(),
         reason=tuple(made if reason is None else reason),
         token_values=None if token_values is None else np.array(token_values, dtype=np.float64),
     )

@@ -109,3 +109,26 @@ def test_a_span_with_a_token_that_is_only_bounded_has_no_value():
     assert (first.values[0], first.reason[0]) == (-1.0, "")
     assert np.isnan(second.values[0])
     assert "bounded" in second.reason[0]
+
+
+def test_minus_infinity_is_told_from_no_number_also_after_json(tmp_path):
+    def value(masks):
+        return np.where(masks[:, 0], masks.sum(axis=1), np.where(masks[:, 1], -np.inf, np.nan))
+
+    ex = spexapi.explain(spexapi.FunctionGame(value, 3), budget=8)
+    ex.to_json(tmp_path / "ex.json")
+    saved = spexapi.Explanation.from_json(tmp_path / "ex.json").observations
+
+    lost = ~ex.observations.masks[:, 0]
+    for seen in (ex.observations, saved, join([nothing(3), saved])):
+        assert np.isnan(seen.values[lost]).all()
+        assert seen.infinite.tolist() == np.where(lost & seen.masks[:, 1], -np.inf, 0.0).tolist()
+
+
+def test_an_infinite_token_leaves_the_other_tokens_a_value():
+    score = AnswerScore(np.array([-1.0, -np.inf]), ((0, 3), (3, 6)))
+    found = of_scores(find_scorer("logprob"), np.ones((1, 2), dtype=bool), [Reply((score,))])
+
+    first, second = (found.with_values(found.token_values[:, i]) for i in (0, 1))
+    assert found.infinite.tolist() == second.infinite.tolist() == [-np.inf]
+    assert (first.values[0], first.infinite[0], first.reason[0]) == (-1.0, 0.0, "")

@@ -53,7 +53,9 @@ class Exact:
                 f" is {budget:,}: raise it to {2**n_players:,}, or choose another engine"
             )
         masks = all_masks(n_players)[rng.permutation(2**n_players)]
-        return Design(n_players, budget, masks, exact=True, notes=(f"all {len(masks):,} masks are measured",))
+        return Design(
+            n_players, budget, masks, exact=True, notes=(f"all {len(masks):,} masks are asked for",)
+        )
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
         """The masks that were not measured yet, failed ones not again."""

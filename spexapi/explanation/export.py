@@ -223,6 +223,7 @@ def _observations(seen: Measurements) -> Json:
         "lower": _numbers(seen.lower),
         "upper": _numbers(seen.upper),
         "failed": {str(i): r for i, r in enumerate(seen.reason) if r},
+        "infinite": {str(i): int(np.sign(seen.infinite[i])) for i in np.flatnonzero(seen.infinite)},
         "token_values": None if seen.token_values is None else [_numbers(row) for row in seen.token_values],
         "ranks": None if seen.ranks is None else seen.ranks.tolist(),
         "choices": seen.choices,
@@ -238,6 +239,8 @@ def _measurements(data: Json, n: int) -> Measurements:
     lower, upper = _array(data["lower"]), _array(data["upper"])
     lower[np.isnan(lower) & ~np.isnan(values)] = -np.inf
     upper[np.isnan(upper) & ~np.isnan(values)] = np.inf
+    for i, sign in data.get("infinite", {}).items():  # not in files from before there was any
+        lower[int(i)] = upper[int(i)] = sign * np.inf
     return Measurements(
         masks=bits.from_text(data["masks"], m, n),
         values=values,

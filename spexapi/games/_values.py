@@ -9,34 +9,49 @@ from dataclasses import replace
 import numpy as np
 
 from spexapi.backends.base import Reply
+from spexapi.games._bounds import is_unknown, known_between, why_unknown
 from spexapi.measurements import Bools, Floats, Ints, Measurements, exact_values
 from spexapi.scorers.base import Ask, Estimate, Scorer
+
+_OPEN = (
+    "for one question only an upper bound is known and for another only a lower one, as the endpoint does not"
+    " list all options: ask each question by itself, or choose another score"
+)
 
 
 def of_scores(scorer: Scorer, masks: Bools, replies: Sequence[Reply]) -> Measurements:
     """(m, n) bool and a reply each -> values. A failed reply is NaN with its reason.
 
     A token outside what the endpoint lists has a bound for a log-probability: such a value is a bound too,
-    `lower` or `upper` says of which side.
+    `lower` and `upper` say between which ends it lies. If that leaves all that a score can be, nothing is
+    known: the measurement failed.
     """
     values = np.full(len(masks), np.nan)
     reasons = [reply.error for reply in replies]
+    ends = np.full((2, len(masks)), np.nan)
     for i, reply in enumerate(replies):
-        if not reply.error:
-            values[i] = scorer.of_reply(reply)
-            if not np.isfinite(values[i]):
-                reasons[i] = f"score {scorer.name} is {values[i]}"
+        if reply.error:
+            continue
+        values[i] = scorer.of_reply(reply)
+        if not np.isfinite(values[i]):
+            reasons[i] = f"score {scorer.name} is {values[i]}"
+        elif any(any(score.bounded) for score in reply.scores):
+            ends[:, i] = known_between(scorer, reply)
+            if is_unknown(scorer, reply, (ends[0, i], ends[1, i])):
+                values[i], reasons[i] = np.nan, why_unknown(reply)
     found = exact_values(masks, values, reason=reasons, token_values=_token_values(replies))
-    found = found.with_behaviour(_ranks(replies), _choices(replies))
-    open_ended = [(i, *_open_sides(scorer, reply)) for i, reply in enumerate(replies) if _bounded(reply)]
-    if not open_ended:
+    return _between(found.with_behaviour(_ranks(replies), _choices(replies)), *ends)
+
+
+def _between(found: Measurements, lower: Floats, upper: Floats) -> Measurements:
+    """Values of which only ends are known, (m,) each, NaN if there are none: the closed end is the value."""
+    ok = found.ok & ~np.isnan(lower)
+    if not (lower[ok] < upper[ok]).any():
         return found
-    lower, upper = found.lower.copy(), found.upper.copy()
-    for i, below, above in open_ended:
-        if found.ok[i]:
-            lower[i] = -np.inf if below else lower[i]
-            upper[i] = np.inf if above else upper[i]
-    return replace(found, lower=lower, upper=upper)
+    values = found.values.copy()
+    values[ok] = np.where(np.isinf(upper), lower, np.where(np.isinf(lower), upper, values))[ok]
+    low, high = (np.where(ok, end, was) for end, was in ((lower, found.lower), (upper, found.upper)))
+    return replace(found, values=values, lower=low, upper=high)
 
 
 async def of_texts(
@@ -65,29 +80,22 @@ async def of_texts(
 
 
 def averaged(masks: Bools, found: Sequence[Measurements]) -> Measurements:
-    """The mean over questions; NaN with the first reason if one of them failed."""
-    values = np.mean([each.values for each in found], axis=0)
+    """The mean over questions; NaN with the first reason if one of them failed.
+
+    If some are bounds, so is the mean; one that is open on both sides is a failed measurement.
+    """
+    with np.errstate(invalid="ignore"):  # -inf in one question, inf in another: NaN
+        values: Floats = np.mean([np.where(each.infinite, each.infinite, each.values) for each in found], axis=0)
+        lower: Floats = np.mean([each.lower for each in found], axis=0)
+        upper: Floats = np.mean([each.upper for each in found], axis=0)
     reasons = [
         next((f"question {q}: {why}" for q, why in enumerate(whys, 1) if why), "")
         for whys in zip(*(each.reason for each in found), strict=True)
     ]
+    for i in np.flatnonzero(np.isfinite(values) & np.isneginf(lower) & np.isposinf(upper)):
+        values[i], reasons[i] = np.nan, _OPEN
     noise = np.sum([each.variance for each in found], axis=0) / len(found) ** 2
-    return replace(exact_values(masks, values, reason=reasons), variance=noise)
-
-
-def _bounded(reply: Reply) -> bool:
-    return any(any(score.bounded) for score in reply.scores)
-
-
-def _open_sides(scorer: Scorer, reply: Reply) -> tuple[bool, bool]:
-    """Whether the true value may lie below, and above. The true log-probability lies below its bound."""
-    answer = any(reply.scores[0].bounded)
-    others = any(any(score.bounded) for score in reply.scores[1:])
-    if scorer.options:
-        return answer, others
-    if scorer.of_tokens is None:
-        return True, True  # which way a scorer of the user turns is not known
-    return answer, False
+    return replace(_between(exact_values(masks, values, reason=reasons), lower, upper), variance=noise)
 
 
 def _token_values(replies: Sequence[Reply]) -> Floats | None:
