@@ -84,7 +84,7 @@ class Measurements:
 
     @property
     def infinite(self) -> Floats:
-        """(m,) -inf or inf if that was the value: `values` has NaN there, as no fit can use it; 0 for others."""
+        """(m,) -inf or inf if that was the value, for which `values` has NaN; 0 for all others."""
         return np.where(~self.ok & np.isinf(self.lower) & (self.lower == self.upper), self.lower, 0.0)
 
     @property

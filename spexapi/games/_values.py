@@ -85,7 +85,9 @@ def averaged(masks: Bools, found: Sequence[Measurements]) -> Measurements:
     If some are bounds, so is the mean; one that is open on both sides is a failed measurement.
     """
     with np.errstate(invalid="ignore"):  # -inf in one question, inf in another: NaN
-        values: Floats = np.mean([np.where(each.infinite, each.infinite, each.values) for each in found], axis=0)
+        values: Floats = np.mean(
+            [np.where(each.infinite, each.infinite, each.values) for each in found], axis=0
+        )
         lower: Floats = np.mean([each.lower for each in found], axis=0)
         upper: Floats = np.mean([each.upper for each in found], axis=0)
     reasons = [
