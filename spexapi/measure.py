@@ -211,7 +211,8 @@ def _rows_of(known: Measurements | None) -> dict[bytes, tuple[Measurements, int]
     if known is None:
         return {}
     packed = np.packbits(known.masks, axis=1)
-    return {packed[i].tobytes(): (known, int(i)) for i in np.flatnonzero(known.ok)}
+    settled = known.ok | (known.infinite != 0)
+    return {packed[i].tobytes(): (known, int(i)) for i in np.flatnonzero(settled)}
 
 
 def _gather(rows: list[tuple[Measurements, int]]) -> Measurements:

@@ -8,6 +8,7 @@ import spexapi
 from spexapi.backends.base import AnswerScore, Reply
 from spexapi.games._values import averaged, of_scores
 from spexapi.measurements import exact_values
+from spexapi.narrative.story import tell
 from spexapi.scorers.base import Scorer
 from spexapi.scorers.registry import find_scorer
 
@@ -53,6 +54,10 @@ def test_masks_whose_options_are_not_listed_failed_and_nothing_is_exact():
 
     assert ex.audit.n_failed == 12
     assert ex.audit.method != "exact"
+    assert tell(ex).text.startswith(
+        "Documents 2 and 4 decide: without either of them there is no value (12 of"
+    )
+    assert "nothing kept: no value" in str(ex)
     assert "neither option is among the tokens the endpoint lists" in str(ex).replace("\n", " ")
     for shown in (str(ex), ex.to_html(), repr(ex), *ex.notes):
         assert "very possible mask" not in shown

@@ -21,6 +21,7 @@ class Check:
     tolerance   how far apart the two may be by chance, 90%
     confirmed   whether they are within it; None if it was not measured
     fresh       of its 2^|players| masks, those bought for this; the others were in the explanation already
+    reason      why it was not measured: of a mask that failed, or the players that leave no value
     """
 
     players: Interaction
@@ -30,6 +31,7 @@ class Check:
     tolerance: float
     confirmed: bool | None
     fresh: int
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from spexapi.explanation.confidence import level
 from spexapi.explanation.evidence import MOST_NAMED, Evidence
 from spexapi.explanation.reading import Ablation, Reading
 from spexapi.fourier.ranking import EQUAL, exceeds, first_largest, reaches, settled
+from spexapi.narrative.failures import lead_of
 from spexapi.narrative.wording import (
     explained,
     kind_plural,
@@ -61,6 +62,8 @@ def tell(explanation: Explanation, reading: Reading | None = None) -> Story:
     reading  of this explanation, if there is one already
     """
     teller = _Teller(Evidence.of(reading or Reading.of(explanation)))
+    if (lead := lead_of(explanation)) is not None:
+        return Story(lead.words, lead.asides, tuple(teller.steps(lead.core)), lead.core)
     trust = level(explanation.audit)
     if trust == "poor" or (trust == "none" and explanation.stopped):
         return teller.cannot_tell(trust)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
 from spexapi.fourier.ranking import reaches, settled
+from spexapi.narrative.failures import follow, lead_of, rests_on
 from spexapi.narrative.wording import counted, one_line, were
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def trust(explanation: Explanation) -> str:
         return audit.notes[0] if audit.notes else "There is no R², so nothing vouches for this explanation."
     share = f"{_whole(audit.r2)} {_interval(audit)}".strip()
     text = f"The explanation predicts {share} of how {what} changes on masks it never saw."
+    if on := rests_on(explanation):
+        text += f" {on}"
     if found in ("weak", "poor"):
         text += " That is little: raise the budget before you rely on it."
     return text
@@ -108,6 +111,7 @@ def warnings(explanation: Explanation, *, told: bool = False) -> list[str]:
     failed = explanation.audit.n_failed
     if failed:
         reasons = sorted({r for r in explanation.observations.reason if r})
-        first = f" ({one_line(reasons[0], 100)})" if reasons else ""
-        found.append(f"{counted(failed, 'measurement')} failed{first}.")
+        first = f" ({one_line(reasons[0], 200)})" if reasons else ""
+        follows = "" if lead_of(explanation) else follow(explanation)  # a headline says it
+        found.append(f"{counted(failed, 'measurement')} failed{first}.{follows and ' ' + follows}")
     return found

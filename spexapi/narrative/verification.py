@@ -17,7 +17,8 @@ def verdict_of(found: Verification, players: Interaction) -> str:
     confirmed = [check.confirmed for check in found.checks if check.players == players]
     measured = [c for c in confirmed if c is not None]
     if not measured:
-        return "not measured: a call failed" if confirmed else ""
+        why = next((c.reason for c in found.checks if c.players == players and c.reason), "a call failed")
+        return f"not measured: {one_line(why, 120)}" if confirmed else ""
     if all(measured):
         return "confirmed" if found.verdict(players) else "agrees, within too wide a margin to confirm"
     return f"NOT confirmed: {sum(measured)} of {len(measured)} measurements agree"
@@ -27,6 +28,8 @@ def summary_of(found: Verification) -> str:
     """ "3 of the 5 strongest interactions confirmed by measuring them directly (40 model calls)"."""
     good, tried = _confirmed(found)
     calls = f"({counted(found.calls, 'model call')})"
+    if not tried:
+        return f"None of the strongest interactions could be measured directly {calls}"
     if len(tried) == 1:
         verdict = "confirmed" if good else "not confirmed"
         return f"The strongest interaction was {verdict} by measuring it directly {calls}"
@@ -82,7 +85,8 @@ def _row(found: Verification, check: Check) -> tuple[str, ...]:
     name = " + ".join(_called(found, i) for i in check.players)
     others = found.n_players - len(check.players)
     kept = "all" if len(check.kept) == others else f"{len(check.kept)} of {others}"
-    verdict = {True: "confirmed", False: "NOT confirmed", None: "failed"}[check.confirmed]
+    failed = f"failed: {one_line(check.reason, 60)}" if check.reason else "failed"
+    verdict = {True: "confirmed", False: "NOT confirmed", None: failed}[check.confirmed]
     numbers = (f"{check.measured:+.4g}", f"{check.predicted:+.4g}", f"± {check.tolerance:.2g}")
     return (name, kept, *numbers, verdict)
 

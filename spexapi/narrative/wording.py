@@ -11,7 +11,7 @@ from spexapi.fourier.ranking import exceeds, settled
 if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
     from spexapi.explanation.reading import Reading
-    from spexapi.explanation.values import Ablation
+    from spexapi.explanation.values import Ablation, Gap
     from spexapi.games.base import Player
 
 NUMBERED = ("document", "sentence", "paragraph", "line", "turn")
@@ -84,6 +84,10 @@ def are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
+def have(count: int) -> str:
+    return "has" if count == 1 else "have"
+
+
 def were(count: int) -> str:
     return "was" if count == 1 else "were"
 
@@ -130,7 +134,20 @@ def valued(reading: Reading, value: float) -> str:
 
 def ablated(reading: Reading, found: Ablation) -> str:
     """The value of a mask for people; a prediction is called one."""
+    if found.gap is not None:
+        return missing(found.gap)
     return valued(reading, found.value) + ("" if found.measured else ", predicted")
+
+
+def missing(gap: Gap) -> str:
+    """What stands in place of a value: "−inf", or "no value"; "≈ −inf" if that very mask was not asked."""
+    said = endless(gap.infinite) if gap.infinite else "no value"
+    return said if gap.asked else f"≈ {said}"
+
+
+def endless(end: float) -> str:
+    """An infinite value."""
+    return "−inf" if end < 0 else "+inf"
 
 
 def explained(explanation: Explanation) -> str:

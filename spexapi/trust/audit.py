@@ -105,7 +105,7 @@ def audit(
     values = seen.values[seen.ok]
     if held_out is not None:
         values = np.concatenate([values, held_out.values[held_out.ok]])
-    if (reason := _why_no_r2(values)) is not None:
+    if (reason := _why_no_r2(values, n_failed)) is not None:
         return Audit(None, None, 0, n_failed, "none", (reason,))
     if is_exact(design, seen):
         noise = _noise_share(seen)
@@ -163,9 +163,13 @@ def _squared_distance(spectrum: Spectrum, cross_fits: CrossFits) -> float:
     return total / max(len(cross_fits.spectra), 1)
 
 
-def _why_no_r2(values: Floats) -> str | None:
+def _why_no_r2(values: Floats, n_failed: int) -> str | None:
     if not len(values):
         return "no measurement gave a value"
+    if is_constant(values) and n_failed:
+        return (
+            f"there is no R²: all {len(values)} masks that have a value have the same one; {n_failed} failed"
+        )
     if is_constant(values):
         return f"all {len(values)} values are the same, so there is nothing to explain"
     return None

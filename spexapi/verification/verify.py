@@ -17,6 +17,7 @@ from spexapi.fourier.optimize import Optimum
 from spexapi.fourier.spectrum import Interaction
 from spexapi.games.base import Game
 from spexapi.measurements import NORMAL_95, Bools, Floats, Measurements
+from spexapi.verification._unmeasured import unmeasured
 from spexapi.verification.again import check_players, measuring
 
 # Part of the predicted effect: an error up to it counts as none, however exact the fit.
@@ -76,7 +77,8 @@ async def averify(
         tolerance = max(chance, _CLOSE * abs(predicted)) + floor
         confirmed = abs(measured - predicted) <= tolerance if np.isfinite(measured) else None
         new = int(fresh[rows].sum())
-        checks.append(Check(cube.players, cube.kept, measured, predicted, tolerance, confirmed, new))
+        why = "" if np.isfinite(measured) else unmeasured(ex, seen.take(np.arange(len(seen))[rows]))
+        checks.append(Check(cube.players, cube.kept, measured, predicted, tolerance, confirmed, new, why))
     if skipped:
         checks_left = "1 more check" if skipped == 1 else f"{skipped} more checks"
         notes = (*notes, f"not within the budget of {budget}, so not made: {checks_left}")
@@ -158,7 +160,7 @@ def _plan(
             f"an interaction of {highest} players takes 2^{highest} masks; {_HIGHEST} players is the most"
         )
     others = [_backgrounds(ex.n_players - len(s), backgrounds, rng) for s in strongest]
-    bought = {row.tobytes() for row in ex.observations.masks[ex.observations.ok]}
+    bought = _settled(ex.observations)
     chosen: list[tuple[int, _Cube]] = []
     left, skipped, least = budget, 0, 2**_HIGHEST
     for turn in range(1 + backgrounds):
@@ -220,8 +222,13 @@ def _finite(seen: Measurements) -> Floats:
 
 def _known(masks: Bools, seen: Measurements) -> Bools:
     """(m,) True if the mask has a value already."""
-    rows = {row.tobytes() for row in seen.masks[seen.ok]}
+    rows = _settled(seen)
     return np.array([row.tobytes() in rows for row in masks], dtype=np.bool_)
+
+
+def _settled(seen: Measurements) -> set[bytes]:
+    """The masks that need not be asked again: a value, or an infinite one."""
+    return {row.tobytes() for row in seen.masks[seen.ok | (seen.infinite != 0)]}
 
 
 def _slices(cubes: Sequence[_Cube]) -> Iterator[slice]:

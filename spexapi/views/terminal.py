@@ -115,8 +115,8 @@ def _ends(shown: Presentation, console: Console) -> None:
     reading = shown.reading
     full, none = reading.full, reading.none
     kept = f"Everything kept: {ablated(reading, full)}; nothing kept: {ablated(reading, none)}"
-    by = f"{signed(full.value - none.value)} {shown.explanation.target.unit}".rstrip()
-    console.print(Text(f"{kept} ({by})", "dim"))
+    by = f" ({signed(full.value - none.value)} {shown.explanation.target.unit}".rstrip() + ")"
+    console.print(Text(kept if full.gap or none.gap else kept + by, "dim"))
     console.print()
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
 from spexapi.fourier.ranking import settled
+from spexapi.narrative.failures import rests_on
 from spexapi.narrative.trust import what_is_explained
 from spexapi.narrative.verification import in_brief
 from spexapi.narrative.wording import kind_plural
@@ -50,7 +51,7 @@ def _said(ex: Explanation, found: str, measuring: bool) -> str:
         return f"So far it explains {100 * r2:.0f}%{interval} of how {how} changes."
     checked = in_brief(ex)
     advice = f"{ADVICE[found]}; {checked}" if checked else ADVICE[found]
-    return f"Explains {100 * r2:.0f}%{interval} of how {how} changes: {advice}."
+    return f"Explains {100 * r2:.0f}%{interval} of how {how} changes: {advice}. {rests_on(ex)}".rstrip()
 
 
 def _bar(share: float, low: float, high: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from spexapi.explanation.reading import Reading
 from spexapi.narrative.story import Step
-from spexapi.narrative.wording import explained, kind_plural, quoted, signed, valued
+from spexapi.narrative.wording import explained, kind_plural, missing, quoted, signed, valued
 from spexapi.views.html.bar import bar
 from spexapi.views.presentation import Presentation
 from spexapi.views.safe import safe, tag
@@ -15,7 +15,7 @@ from spexapi.views.safe import safe, tag
 def proof(shown: Presentation) -> str:
     """A section: everything kept, only the players of the story, all but them, nothing."""
     ex, reading, steps = shown.explanation, shown.reading, shown.story.steps
-    values = [s.ablation.value for s in steps]
+    values = [s.ablation.value for s in steps if s.ablation.gap is None] or [0.0]
     likely = reading.probability(values[0]) is not None
     title = f"How likely is {quoted(explained(ex), 40)}?" if likely else "What the value becomes"
     a_token = ", on average a token" if reading.tokens_apart != 1 else ""
@@ -30,7 +30,7 @@ def proof(shown: Presentation) -> str:
         tag("h3", safe(title))
         + tag("p", safe(what), class_="lede")
         + tag("dl", lines, class_="steps")
-        + _where_from([s.ablation.measured for s in steps]),
+        + _where_from([s.ablation.measured for s in steps if s.ablation.gap is None]),
     )
 
 
@@ -42,6 +42,8 @@ def _where_from(measured: Sequence[bool]) -> str:
 
 
 def _step(reading: Reading, step: Step, low: float, high: float) -> str:
+    if step.ablation.gap is not None:
+        return _line(step.label, 0.0, missing(step.ablation.gap), "")
     value = step.ablation.value
     share = reading.probability(value)
     if share is None:
@@ -49,6 +51,10 @@ def _step(reading: Reading, step: Step, low: float, high: float) -> str:
     about = "" if step.ablation.measured else "≈ "
     title = f"{signed(value)} {reading.explanation.target.unit}".strip()
     said = about + valued(reading, value).removesuffix(" a token")
-    number = tag("span", safe(said), class_="num", title=title)
-    told = tag("dt", tag("bdi", safe(step.label))) + tag("dd", bar(max(share, 0.004)) + number)
+    return _line(step.label, max(share, 0.004), said, title)
+
+
+def _line(label: str, share: float, said: str, title: str) -> str:
+    number = tag("span", safe(said), class_="num", title=title or None)
+    told = tag("dt", tag("bdi", safe(label))) + tag("dd", bar(share) + number)
     return tag("div", told, class_="step")
