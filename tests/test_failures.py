@@ -38,9 +38,10 @@ def test_a_player_without_whom_the_value_is_minus_infinity_is_the_headline():
 def test_two_players_who_both_decide_are_both_named_and_nothing_kept_has_no_finite_value():
     ex = explained(needs_0_and_1, 12, 200)
 
-    assert tell(ex).text.startswith("Player 0 and player 1 decide: without either of them the value is −inf")
+    assert tell(ex).text.startswith("Player 0 and player 1 decide: if either is missing, the value is −inf")
     assert tell(ex).core == (0, 1)
     assert "nothing kept: −inf" in str(ex)
+    assert set(ex.spectrum.coef) == {(), (2,)}  # of a player that is always there no effect can be known
     assert ">−inf<" in ex.to_html()
     assert "those with player 0 and player 1 kept" in " ".join(str(ex).split())
 

@@ -55,7 +55,7 @@ def test_masks_whose_options_are_not_listed_failed_and_nothing_is_exact():
     assert ex.audit.n_failed == 12
     assert ex.audit.method != "exact"
     assert tell(ex).text.startswith(
-        "Documents 2 and 4 decide: without either of them there is no value (12 of"
+        "Documents 2 and 4 decide: if either is missing, there is no value (12 of"
     )
     assert "nothing kept: no value" in str(ex)
     assert "neither option is among the tokens the endpoint lists" in str(ex).replace("\n", " ")

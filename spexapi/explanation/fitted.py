@@ -16,6 +16,7 @@ from spexapi.measurements import Measurements
 from spexapi.trust.assess import judge, unaudited
 from spexapi.trust.audit import Audit
 from spexapi.trust.estimates import Estimates
+from spexapi.trust.fixed_players import without_fixed
 from spexapi.trust.intervals import intervals
 
 
@@ -52,7 +53,7 @@ def fitted(
     """
     rows = np.arange(len(observations))
     seen, held_out = observations.take(rows[: recipe.fitted]), observations.take(rows[recipe.fitted :])
-    fit = engine.fit(design, seen)
+    fit = without_fixed(engine.fit(design, seen), seen)
     trust = judge(engine, design, seen, fit, held_out, recipe.seed) if audited else unaudited(seen)
     ranges: Mapping[Interaction, tuple[float, float]] = fit.intervals if index == "fourier" else {}
     if trust.estimates is not None:

@@ -103,13 +103,15 @@ def _must_stay(
     players: tuple[Player, ...], needed: tuple[int, ...], found: Failures, end: str
 ) -> tuple[tuple[str, bool], ...]:
     many, called = len(needed) > 1, names(players, needed)
-    without = "it" if not many else "either of them" if len(needed) == 2 else "any one of them"
     numbers = _masks(found, needed, kept=False)
     if not end and not many:
         return (("Without ", False), (called, True), (f" there is no value{numbers}.", False))
     verb = "decide" if many else "decides"
     what = f"the value is {end}" if end else "there is no value"
-    return ((_capital(called), True), (f" {verb}: without {without} {what}{numbers}.", False))
+    missing = (
+        "without it" if not many else f"if {'either' if len(needed) == 2 else 'any one of them'} is missing,"
+    )
+    return ((_capital(called), True), (f" {verb}: {missing} {what}{numbers}.", False))
 
 
 def _set(players: tuple[Player, ...], cause: Cause, nothing: str) -> tuple[tuple[str, bool], ...]:

@@ -17,6 +17,7 @@ from spexapi.fourier.ranking import ranked
 from spexapi.fourier.ridge import ridge
 from spexapi.fourier.spectrum import Interaction, Spectrum, parities
 from spexapi.measurements import Bools, Floats, Measurements, is_constant
+from spexapi.trust.fixed_players import fixed_players, folded
 
 # terms that the extended BIC selects from
 _MOST = 150
@@ -55,6 +56,7 @@ def cross_fit(
     drawn = folds(int(group.max()) + 1, rng)[group]
     fold = np.full(len(seen), -1)
     spectra: list[Spectrum] = []
+    fixed = fixed_players(seen)
     for k in range(FOLDS):
         there = drawn == k
         if not there.any():
@@ -64,7 +66,7 @@ def cross_fit(
         except NothingMeasured:
             continue
         fold[there & seen.ok] = len(spectra)
-        spectra.append(found.spectrum)
+        spectra.append(folded(found.spectrum, fixed))
     return CrossFits(fold, tuple(spectra)) if spectra else None
 
 
