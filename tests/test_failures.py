@@ -1,5 +1,8 @@
 """Failures that follow a player lead the story: without it, or with it, there is no value."""
 
+import math
+import re
+
 import numpy as np
 import pytest
 
@@ -40,6 +43,8 @@ def test_two_players_who_both_decide_are_both_named_and_nothing_kept_has_no_fini
 
     assert tell(ex).text.startswith("Player 0 and player 1 decide: if either is missing, the value is −inf")
     assert tell(ex).core == (0, 1)
+    assert re.search("player 1 +decides", str(ex))
+    assert ">decides<" in ex.to_html()
     assert "nothing kept: −inf" in str(ex)
     assert set(ex.spectrum.coef) == {(), (2,)}  # of a player that is always there no effect can be known
     assert ">−inf<" in ex.to_html()
@@ -134,3 +139,21 @@ def test_training_sets_without_a_class_name_the_group_that_must_stay():
 
     assert tell(ex).text == "Without rare (2 examples) there is no value (31 of 32 masks)."
     assert "needs samples of 2 classes" in " ".join(str(ex).split())
+
+
+def test_a_training_whose_value_is_minus_infinity_is_told_from_one_that_broke(tmp_path):
+    def train(kept, seed):
+        return kept.tolist()
+
+    def measure(kept):
+        return len(kept) if 2 in kept else -math.inf
+
+    def again():
+        return spexapi.TrainingGame(train, measure, 5, noise=0, name="x", store=tmp_path / "store")
+
+    for game in (again(), again()):  # the second reads the store
+        ex = spexapi.explain(game, budget=32)
+        assert "decides: without it the value is −inf" not in str(ex)  # of nothing kept no value is known
+        assert set(ex.observations.infinite.tolist()) == {0.0, -math.inf}
+        assert "there is no value (16 of 16 masks)" in tell(ex).text
+    assert ex.cost.calls == 0

@@ -43,6 +43,13 @@ def lead_of(explanation: Explanation) -> Lead | None:
     return Lead((*cannot, (f" which {kind_plural(explanation)} matter.", False)), (), ())
 
 
+def deciding(explanation: Explanation) -> frozenset[int]:
+    """The players that decide alone whether there is a value: they have no share of it."""
+    found = failures_of(explanation.observations)
+    single = [] if found is None else [c.players[0] for c in found.causes if len(c.players) == 1]
+    return frozenset(single)
+
+
 def follow(explanation: Explanation) -> str:
     """The players that the failures follow, in a sentence or two; "" if they follow none."""
     found = failures_of(explanation.observations)

@@ -30,7 +30,10 @@ def without_fixed(fit: Fit, seen: Measurements) -> Fit:
     if not fixed:
         return fit
     spectra = tuple(folded(one, fixed) for one in fit.fold_spectra)
-    return replace(fit, spectrum=folded(fit.spectrum, fixed), fold_spectra=spectra, intervals={})
+    who = "1 player" if len(fixed) == 1 else f"{len(fixed)} players"
+    note = f"of {who} no effect can be known: all masks that have a value agree on whether to keep them"
+    whole = folded(fit.spectrum, fixed)
+    return replace(fit, spectrum=whole, fold_spectra=spectra, intervals={}, notes=(*fit.notes, note))
 
 
 def folded(spectrum: Spectrum, fixed: Mapping[int, bool]) -> Spectrum:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from spexapi.explanation.reading import Meaning, Reading
 from spexapi.fourier.ranking import reaches, strongest_first
+from spexapi.narrative.failures import deciding
 from spexapi.narrative.meaning import aside, in_short
 from spexapi.narrative.story import Story, tell
-from spexapi.narrative.wording import name, one_line
+from spexapi.narrative.wording import name, one_line, signed
 from spexapi.views.colours import tone
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Combination:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A player as it is drawn. tone: of tone(); letters: its combinations."""
+    """A player as it is drawn. tone: of tone(); letters: its combinations; said: its share."""
 
     player: int
     name: str
@@ -78,6 +79,7 @@ class Row:
     share: float
     tone: str
     letters: str
+    said: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,15 @@ class Presentation:
     @cached_property
     def story(self) -> Story:
         return tell(self.explanation, self.reading)
+
+    @cached_property
+    def deciding(self) -> frozenset[int]:
+        """Players that decide whether there is a value at all."""
+        return deciding(self.explanation)
+
+    def share(self, player: int) -> str:
+        """A player's share in words; of one that decides whether there is a value, that it does."""
+        return "decides" if player in self.deciding else signed(self.reading.shares[player])
 
     @cached_property
     def scale(self) -> float:
@@ -132,7 +143,7 @@ class Presentation:
             for k, i in enumerate(by_share)
             if k < FULL_ROWS or not tone(shares[i], self.scale).endswith("0")
         ]
-        shown = list(dict.fromkeys([*self.story.core, *in_arcs, *seen]))[:MOST_ROWS]
+        shown = list(dict.fromkeys([*self.story.core, *sorted(self.deciding), *in_arcs, *seen]))[:MOST_ROWS]
         return [self._row(i) for i in sorted(shown)]
 
     @cached_property
@@ -153,4 +164,4 @@ class Presentation:
             text = ""
         elif not text and player.label not in called:
             text = player.label
-        return Row(i, called, text, share, tone(share, self.scale), self.letters(i))
+        return Row(i, called, text, share, tone(share, self.scale), self.letters(i), self.share(i))

@@ -125,7 +125,7 @@ def _players(shown: Presentation, console: Console) -> None:
     from rich.text import Text
 
     ex, shares = shown.explanation, shown.reading.shares
-    strongest = strongest_first(shares)[:MOST_PLAYERS]
+    strongest = list(dict.fromkeys([*sorted(shown.deciding), *strongest_first(shares)]))[:MOST_PLAYERS]
     table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
     table.add_column(kind_plural(ex).capitalize(), no_wrap=True, ratio=2)
     table.add_column("", no_wrap=True, ratio=5)
@@ -134,7 +134,7 @@ def _players(shown: Presentation, console: Console) -> None:
         called, text = name(ex.players, i), ex.players[i].text
         about = "" if one_line(text, 28) in called else one_line(text, 200)
         colour = "blue" if shares[i] > 0 else "dark_orange"
-        table.add_row(Text(called), Text(about, "dim"), Text(signed(shares[i]), colour))
+        table.add_row(Text(called), Text(about, "dim"), Text(shown.share(i), colour))
     console.print(table)
     if left := len(shares) - len(strongest):
         console.print(Text(f"{left:,} more with less effect {are(left)} not shown.", "dim"))

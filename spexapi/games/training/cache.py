@@ -85,14 +85,14 @@ class CachedTrainer:
         if key not in self._known and self._store is not None:
             reply = self._store.get(key)
             if reply is not None:
-                failed = bool(reply.error)
-                self._known[key] = Outcome(math.nan if failed else float(reply.text), reply.error)
+                self._known[key] = Outcome(float(reply.text or math.nan), reply.error)
         return self._known.get(key)
 
     def _keep(self, key: bytes, one: Retraining, outcome: Outcome) -> None:
         self._known[key] = outcome
         if self._store is not None:
-            reply = Reply(error=outcome.reason) if outcome.reason else Reply(text=repr(outcome.value))
+            text = "" if math.isnan(outcome.value) else repr(outcome.value)
+            reply = Reply(error=outcome.reason, text=text)
             asked = json.dumps({"kept": one.kept.tolist(), "seed": one.seed}, separators=(",", ":"))
             self._store.put(key, self.identity, asked, reply)
 

@@ -30,7 +30,7 @@ class Retraining:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The value of a trained model; NaN with a reason if there is none."""
+    """The value of a trained model; NaN with a reason if there is none, infinite with one if it is that."""
 
     value: float
     reason: str = ""
@@ -124,7 +124,12 @@ def retrained(train: Train, measure: Measure, one: Retraining) -> Outcome:
         value = float(measure(model))
     except Exception as error:
         return Outcome(math.nan, f"measure failed: {_said(error)}")
-    return Outcome(value) if math.isfinite(value) else Outcome(math.nan, f"the value is {value}")
+    return outcome_of(value)
+
+
+def outcome_of(value: float) -> Outcome:
+    """With a reason if it is not finite; an infinite value stays one."""
+    return Outcome(value) if math.isfinite(value) else Outcome(value, f"the value is {value}")
 
 
 def _said(error: BaseException) -> str:

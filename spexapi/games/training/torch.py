@@ -15,7 +15,7 @@ import numpy as np
 from spexapi.errors import InputError
 from spexapi.games.base import Player
 from spexapi.games.training.options import Groups, TrainingOptions, TrainingParts, is_kept
-from spexapi.games.training.retraining import Outcome, Retraining
+from spexapi.games.training.retraining import Outcome, Retraining, outcome_of
 from spexapi.games.training.sklearn import Labels, groups_of, name_of, table
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Vectorised:
     def outcomes(self, asked: Sequence[Retraining]) -> Generator[Outcome]:
         for start in range(0, len(asked), self.width):
             for value in self._together(asked[start : start + self.width]):
-                yield Outcome(value) if np.isfinite(value) else Outcome(np.nan, f"the value is {value}")
+                yield outcome_of(value)
 
     def _together(self, asked: Sequence[Retraining]) -> list[float]:
         """(k,) the values after training k copies: the sum of their losses has each one's own gradient."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spexapi.fourier.ranking import step_of
-from spexapi.narrative.wording import one_line, signed
+from spexapi.narrative.wording import one_line
 from spexapi.views.html.bar import bar
 from spexapi.views.presentation import Combination, Presentation, Row
 from spexapi.views.safe import safe, tag
@@ -25,7 +25,7 @@ def _line(row: Row, scale: float) -> str:
     head = tag("b", tag("bdi", safe(row.name)), class_="who")
     quote = tag("span", safe(one_line(row.text, 160)), class_="what", dir="auto") if row.text else ""
     side = "helps" if row.share >= 0 else "hurts"
-    number = tag("span", safe(signed(row.share)), class_="num", title=side)
+    number = tag("span", safe(row.said), class_="num", title=side)
     body = head + quote + length + number
     return tag("li", body, class_=f"player {row.tone}", data_in=row.letters or None, data_player=row.player)
 
