@@ -86,6 +86,7 @@ def failures_of(seen: Measurements) -> Failures | None:
 def _causes(masks: Bools, failed: Bools, *, certain: bool) -> tuple[Cause, ...]:
     """Single players first; then, if failures are left, sets of two and more."""
     n, f = masks.shape[1], int(failed.sum())
+    masks = np.asfortranarray(masks)
     candidates = [c for i in range(n) for kept in (False, True) if (c := _cause(masks, failed, (i,), kept))]
     sure = [c for c in candidates if certain or 2 * n * _by_chance(c, len(masks), f) < _CHANCE]
     left, found = _explained_by(sure, masks, failed)
@@ -107,6 +108,7 @@ def _sets(masks: Bools, failed: Bools, left: Bools, *, certain: bool) -> Iterato
     """
     n, f = masks.shape[1], int(left.sum())
     rest = left | ~failed
+    part, lost = np.asfortranarray(masks[rest]), failed[rest]
     smaller: list[set[int]] = []
     for size in range(2, min(_MOST_TOGETHER, n - 1) + 1):
         for kept in (False, True):
@@ -115,7 +117,7 @@ def _sets(masks: Bools, failed: Bools, left: Bools, *, certain: bool) -> Iterato
             for players in combinations(likeliest.tolist(), size):
                 if any(known <= {*players} for known in smaller):
                     continue
-                cause = _cause(masks[rest], failed[rest], players, kept)
+                cause = _cause(part, lost, players, kept)
                 if cause is None:
                     continue
                 if certain or 2 * comb(n, size) * _by_chance(cause, int(rest.sum()), f) < _CHANCE_OF_SET:
