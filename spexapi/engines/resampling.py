@@ -43,6 +43,22 @@ def judged_rows(seen: Measurements, guesses: Floats) -> NDArray[np.intp]:
     return np.flatnonzero(seen.ok & np.isfinite(guesses) & (kept > 0) & (kept < seen.n_players))
 
 
+def squared_errors(seen: Measurements, guesses: Floats) -> Floats:
+    """(m,) squared distances of values and predictions; NaN for the rows that are not judged.
+
+    A value known within bounds has no distance from a prediction between them.
+    """
+    rows = judged_rows(seen, guesses)
+    errors = np.full(len(seen), np.nan)
+    errors[rows] = (within_bounds(seen, guesses)[rows] - guesses[rows]) ** 2
+    return errors
+
+
+def within_bounds(seen: Measurements, guesses: Floats) -> Floats:
+    """(m,) the values; of those known within bounds what is nearest to the prediction."""
+    return np.where(seen.lower < seen.upper, np.clip(guesses, seen.lower, seen.upper), seen.values)
+
+
 def bootstrap_r2(
     values: Floats, squares: Floats, rng: Generator, *, resamples: int, group: NDArray[np.intp] | None = None
 ) -> Floats:

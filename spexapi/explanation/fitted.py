@@ -53,8 +53,9 @@ def fitted(
     """
     rows = np.arange(len(observations))
     seen, held_out = observations.take(rows[: recipe.fitted]), observations.take(rows[recipe.fitted :])
-    fit = without_fixed(engine.fit(design, seen), seen)
-    trust = judge(engine, design, seen, fit, held_out, recipe.seed) if audited else unaudited(seen)
+    found = without_fixed(engine.fit(design, seen), seen)
+    trust = judge(engine, design, seen, found, held_out, recipe.seed) if audited else unaudited(seen, found)
+    fit = trust.fit
     ranges: Mapping[Interaction, tuple[float, float]] = fit.intervals if index == "fourier" else {}
     if trust.estimates is not None:
         ranges = intervals(trust.estimates, fit.spectrum, index, max_order)

@@ -10,12 +10,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from spexapi.engines.base import Design, Engine, Fit
-from spexapi.engines.resampling import FEWEST, bootstrap_r2, judged_rows
+from spexapi.engines.resampling import FEWEST, bootstrap_r2, judged_rows, within_bounds
 from spexapi.fourier.masks import unique_rows
 from spexapi.fourier.ranking import ranked, reaches
 from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.measurements import Floats, Measurements, is_constant
 from spexapi.trust.cross_fitting import CrossFits, cross_fit
+from spexapi.trust.tails import heavy_tail
 
 Method = Literal["out-of-fold", "held-out", "exact", "none"]
 
@@ -34,7 +35,8 @@ class Audit:
     r2           1 - squared residuals / squared distance from the mean, over uniform masks; below 0 if
                  the mean predicts better; None if it means nothing, with the reason in notes
     r2_interval  90%, by resampling masks; out-of-fold its upper end allows for what the fit to all masks may
-                 have gained over those without a fold
+                 have gained over those without a fold. If the values have a heavy tail, its lower end allows
+                 for a region of masks that was not met (see `tails`)
     n_held_out   how many predictions r2 is computed from
     n_failed     measurements that gave no value
     method       out-of-fold (the masks already paid for, each predicted by a fit without it), held-out (fresh
@@ -195,7 +197,7 @@ def _score(
         reason = f"all {len(values)} values are the same apart from the masks that keep all or nothing"
         return Audit(None, None, len(values), n_failed, "none", (reason,))
     bounded = there.lower < there.upper
-    values = np.where(bounded, np.clip(predicted, there.lower, there.upper), values)
+    values = within_bounds(there, predicted)
     _, group = unique_rows(there.masks)
     squares = (values - predicted) ** 2
     gain = _gain(float(squares.mean()), float(there.variance.mean()), moved)
@@ -203,6 +205,9 @@ def _score(
     r2 = float(1 - squares.sum() / ((there.values - there.values.mean()) ** 2).sum())
     noise = _noise_share(there)
     notes = _noise_note(noise)
+    if interval is not None and (tail := heavy_tail(there.values, squares)) is not None:
+        interval = (min(interval[0], tail.r2), interval[1])
+        notes = (*notes, tail.note)
     if bounded.any():
         notes = (
             *notes,
