@@ -51,15 +51,15 @@ def settings(
     samples: int | None = None,
 ) -> Settings:
     """Settings from what the user gave. Raises InputError naming what does not fit together."""
-    scorer = find_scorer(score or "choice") if score is not None or options else None
+    given = () if options is None else options if isinstance(options, str) else tuple(options)
+    scorer = find_scorer(score or "choice") if score is not None or given else None
     _check_masking(masking, placeholder)
     _check_replies(max_new_tokens, samples, scorer)
     if answer is not None and not answer.strip():
         raise InputError(
             "the answer is empty: give the text to explain, or leave it out and the model writes it"
         )
-    given = tuple(options or ())
-    if isinstance(options, str) or not all(isinstance(o, str) and o.strip() for o in given):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(given, str) or not all(isinstance(o, str) and o.strip() for o in given):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"options must be a list of texts that are not empty, got {options!r}")
     if scorer is not None and scorer.options:
         answer = given[0] if answer is None and given else answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from spexapi.backends.base import Reply, Scoring
@@ -11,7 +11,7 @@ from spexapi.games._asked import Asked, Count, LayoutPrompt, token_spans
 from spexapi.games._model_game import ModelGame, at_least_two, opened
 from spexapi.games._settings import settings
 from spexapi.games.base import Player, Target
-from spexapi.prompts.inputs import Document, to_documents
+from spexapi.prompts.inputs import Document, Documents, to_documents
 from spexapi.prompts.render import Layout, Part, Turn, parts_of
 from spexapi.prompts.segments import Segment, own_spans, shorten, split
 from spexapi.sampling.policy import RequestPolicy
@@ -28,7 +28,7 @@ class RagGame(ModelGame):
     empty line between each two; a title stands on the line above its document's text.
 
     backend        what open_backend() gives, or its name
-    documents      texts, {"id", "title", "text"} or Document
+    documents      texts, {"id", "title", "text"} or Document; or a DataFrame with these columns
     answer         the answer to explain; None lets the model write it (greedy)
     unit           document, paragraph, line, sentence, word or token. A smaller unit than document takes the
                    title with the last part of its document. None: documents, or nothing besides `spans` if
@@ -55,7 +55,7 @@ class RagGame(ModelGame):
         self,
         backend: Scoring | str,
         question: str,
-        documents: Sequence[str | Mapping[str, object] | Document],
+        documents: Documents,
         answer: str | None = None,
         unit: str | None = None,
         *,

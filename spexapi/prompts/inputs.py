@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from spexapi.errors import InputError
+from spexapi.prompts.given import is_missing, is_table, rows_of, type_of
 from spexapi.prompts.messages import Message
 from spexapi.prompts.segments import shorten
 
@@ -33,6 +34,9 @@ class Document:
     def label(self) -> str:
         """Title, id or the first words."""
         return shorten(self.title or self.id or self.text)
+
+
+Documents = Iterable[str | Mapping[str, object] | Document]
 
 
 def to_messages(prompt: Prompt) -> tuple[Message, ...]:
@@ -106,13 +110,19 @@ def _calls(turn: Mapping[str, object], number: int) -> dict[str, str]:
     return found
 
 
-def to_documents(documents: Sequence[str | Mapping[str, object] | Document]) -> tuple[Document, ...]:
-    """Documents from texts, {"id", "title", "text"} or Document. Raises InputError naming the wrong one."""
-    if isinstance(documents, (str, Mapping)):
+def to_documents(documents: Documents) -> tuple[Document, ...]:
+    """Documents from texts, {"id", "title", "text"} or Document. Raises InputError naming the wrong one.
+
+    A DataFrame is read row by row. A title or id that is missing in a row (None, NaN) is left out.
+    """
+    given = rows_of(documents, "documents must be a list, one text or {'id', 'title', 'text'} each")
+    if is_table(documents) and given and isinstance(given[0], Mapping) and "text" not in given[0]:
+        columns = ", ".join(sorted(map(str, cast("Mapping[object, object]", given[0]))))
         raise InputError(
-            "documents must be a list, one text or {'id', 'title', 'text'} each; got one " + _type(documents)
+            f'the table of documents has no "text": it has {columns}. Name that column "text", or give a list'
+            ' of {"id", "title", "text"} made from df.to_dict("records")'
         )
-    found = tuple(_to_document(given, f"document {i}") for i, given in enumerate(documents, 1))
+    found = tuple(_to_document(each, f"document {i}") for i, each in enumerate(given, 1))
     if not found:
         raise InputError("there are no documents: give at least 2")
     return found
@@ -163,7 +173,7 @@ def load_prompt(text: str | None = None, path: str | Path | None = None) -> tupl
             f"{path.name} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         ) from None
     if not isinstance(given, (str, list)):
-        raise InputError(f"{path.name} must hold a list of turns {{'role', 'content'}}, got {_type(given)}")
+        raise InputError(f"{path.name} must hold a list of turns {{'role', 'content'}}, got {type_of(given)}")
     return to_messages(cast("Prompt", given))
 
 
@@ -203,7 +213,7 @@ def _from_list(text: str, name: str) -> tuple[Document, ...]:
             f"{name} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         ) from None
     if not isinstance(given, list):
-        raise InputError(f"{name} must hold a list of documents, got {_type(given)}")
+        raise InputError(f"{name} must hold a list of documents, got {type_of(given)}")
     return tuple(
         _to_document(d, f"document {i} of {name}") for i, d in enumerate(cast("list[object]", given), 1)
     )
@@ -224,8 +234,11 @@ def _to_document(given: object, where: str) -> Document:
         given = Document(given)
     if isinstance(given, Mapping):
         given = _from_mapping(cast("Mapping[str, object]", given), where)
+    if is_missing(given):
+        raise InputError(f"{where} has no text: it is {given}")
     if not isinstance(given, Document):
-        raise InputError(f"{where} must be a text or {{'id', 'title', 'text'}}, got {_type(given)}")
+        raise InputError(f"{where} must be a text or {{'id', 'title', 'text'}}, got {type_of(given)}")
+    given = replace(given, title=_name(given.title), id=_name(given.id))
     if not given.text.strip():
         raise InputError(
             f"{where} is empty{f' ({shorten(given.title or given.id)})' if given.title or given.id else ''}"
@@ -236,13 +249,13 @@ def _to_document(given: object, where: str) -> Document:
 def _from_mapping(given: Mapping[str, object], where: str) -> Document:
     if "text" not in given:
         raise InputError(f'{where} has no "text": it has {", ".join(sorted(map(str, given))) or "nothing"}')
+    if is_missing(given["text"]):
+        raise InputError(f'{where} has no text: its "text" is {given["text"]}')
     if not isinstance(given["text"], str):
-        raise InputError(f'the "text" of {where} must be a string, got {_type(given["text"])}')
-    title, name = (given.get(key) for key in ("title", "id"))
-    return Document(given["text"], "" if title is None else str(title), "" if name is None else str(name))
+        raise InputError(f'the "text" of {where} must be a string, got {type_of(given["text"])}')
+    return Document(given["text"], _name(given.get("title")), _name(given.get("id")))
 
 
-def _type(given: object) -> str:
-    return {"dict": "object", "NoneType": "null", "str": "text"}.get(
-        type(given).__name__, type(given).__name__
-    )
+def _name(given: object) -> str:
+    """A title or an id as it is written, "" if it is missing."""
+    return "" if is_missing(given) else str(given)

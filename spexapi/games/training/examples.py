@@ -11,6 +11,7 @@ from spexapi.errors import InputError
 from spexapi.games.base import Player
 from spexapi.games.training.retraining import Ints
 from spexapi.measurements import Bools
+from spexapi.prompts.given import column_of, is_missing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +33,10 @@ class Examples:
 def examples_of(
     examples: int | Sequence[str | Player], groups: Sequence[Hashable | None] | None = None
 ) -> Examples:
-    """Players for examples, or for their groups. Raises InputError with what is missing."""
+    """Players for examples, or for their groups. Raises InputError with what is missing.
+
+    An example whose group is missing (None, NaN) is always kept.
+    """
     singles = _singles(examples)
     if not singles:
         raise InputError("the training set is empty: give at least 2 examples")
@@ -51,11 +55,16 @@ def _singles(examples: int | Sequence[str | Player]) -> tuple[Player, ...]:
         raise InputError(f"examples must be a number or a list of labels, got {examples!r}")
     if isinstance(examples, (int, np.integer)):
         return tuple(Player(f"example {i + 1}", "example") for i in range(int(examples)))
-    return tuple(p if isinstance(p, Player) else Player(str(p), "example") for p in examples)
+    given = column_of(examples, "examples must be a number or a list of labels")
+    return tuple(
+        p if isinstance(p, Player) else Player(f"example {i}" if is_missing(p) else str(p), "example")
+        for i, p in enumerate(given, 1)
+    )
 
 
 def _grouped(singles: Sequence[Player], groups: Sequence[Hashable | None]) -> tuple[tuple[Player, ...], Ints]:
-    names = list(groups)
+    given = column_of(groups, "groups must be a list, the group of each example")
+    names = [None if is_missing(name) else name for name in given]
     if len(names) != len(singles):
         raise InputError(f"groups must name a group for each of {len(singles)} examples, got {len(names)}")
     place = {name: i for i, name in enumerate(dict.fromkeys(name for name in names if name is not None))}

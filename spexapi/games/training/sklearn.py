@@ -15,6 +15,7 @@ from spexapi.errors import InputError
 from spexapi.games.base import Player
 from spexapi.games.training.options import Groups, TrainingOptions, TrainingParts, is_kept
 from spexapi.games.training.retraining import Ints, Measure
+from spexapi.prompts.given import column_of, is_missing
 
 Labels = NDArray[np.generic]
 PROBABILITY = "probability"
@@ -132,15 +133,36 @@ def of_estimator(
 
 def table(X: object, y: object, what: str) -> tuple[Rows, Labels]:
     """Rows, as an array unless some of them can be taken as they are, and their labels. Raises InputError."""
-    rows = cast("Rows", X) if hasattr(X, "iloc") or hasattr(X, "tocsr") else np.asarray(X)
-    labels = np.asarray(y)
-    if labels.ndim != 1 or rows.shape[0] != len(labels):
+    rows = cast("Rows", X) if hasattr(X, "iloc") or hasattr(X, "tocsr") else np.asarray(_listed(X, what))
+    labels = _labels(y, what)
+    found = rows.shape[0] if rows.shape else 0
+    if labels.ndim != 1 or found != len(labels):
         raise InputError(
-            f"the {what} data has {rows.shape[0]} rows and labels of shape {labels.shape}: give one a row"
+            f"the {what} data has {found} rows and labels of shape {labels.shape}: give one a row"
         )
     if not len(labels):
         raise InputError(f"the {what} set is empty: give at least {2 if what == 'training' else 1} examples")
     return rows, labels
+
+
+def _listed(given: object, what: str) -> object:
+    """Itself if numpy reads it, an iterator as a list. Raises InputError for a dict and the like."""
+    if hasattr(given, "__array__") or isinstance(given, (list, tuple)):
+        return cast("object", given)
+    return column_of(given, f"the {what} data must be rows, and one label a row")
+
+
+def _labels(y: object, what: str) -> Labels:
+    """One a row. Raises InputError for a missing one, which numpy would write as "nan" among texts."""
+    given = _listed(y, what)
+    labels = np.asarray(given)
+    each = labels.tolist() if hasattr(given, "__array__") else cast("list[object]", given)
+    if (
+        labels.ndim == 1
+        and (gap := next((k for k, one in enumerate(each) if is_missing(one)), None)) is not None
+    ):
+        raise InputError(f"row {gap + 1} of the {what} data has no label")
+    return labels
 
 
 def groups_of(groups: Groups, X: Rows, y: Labels) -> Sequence[Hashable | None] | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spexapi.errors import InputError
 from spexapi.games.base import Player
 from spexapi.measurements import Floats
+from spexapi.prompts.given import cell_of
 from spexapi.prompts.segments import shorten
 
 # Different numbers of a label that are classes; more of them are regressed.
@@ -91,7 +92,7 @@ def read_table(path: str | Path, label: str, group: str | None = None, *, most: 
             raise InputError(f"there is no column {name!r} for the {what}: the columns are {', '.join(head)}")
     if group == label:
         raise InputError("the group column is the label column: say groups by label instead")
-    cells = {name: [line[k].strip() for line in lines] for k, name in enumerate(head)}
+    cells = {name: [cell_of(line[k]) for line in lines] for k, name in enumerate(head)}
     labels = cells.pop(label)
     groups = tuple(cell or None for cell in cells.pop(group)) if group is not None else None
     if (gap := next((k for k, cell in enumerate(labels) if not cell), None)) is not None:
