@@ -19,6 +19,8 @@ from spexapi.games.base import CanForecast, Game, traits_of
 from spexapi.measurements import Bools, Measurements, nothing
 from spexapi.sampling.forecast import Forecast
 
+_MOST_CLAIMS = 12  # masks
+_SHARE = 4  # of a small budget, one mask in so many
 _AT_ONCE = "proxyspex and spex ask for all their masks at once"
 Door = TypeVar("Door", bound=Callable[..., Any])
 
@@ -32,6 +34,7 @@ class PlanOptions(TypedDict, total=False):
     max_order: int | None
     seed: int
     held_out: int
+    claims: int | None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -45,6 +48,7 @@ class Plan:
     recipe          seed, settings, and the budget in masks
     index, max_order    how the interactions will be read
     audit_masks     (a, n) bool, fresh uniform masks that the fit will not see
+    claims          masks kept for asking the model what the story says of it; `wanted`: those the user named
     calls_per_mask  replies that the value of one mask takes
     changed         why the plan was made again, "" if it is the first
     forecast        tokens, time and price, with three of the prompts; None for a game without text
@@ -59,6 +63,8 @@ class Plan:
     max_order: int | None
     audit_masks: Bools
     calls_per_mask: int
+    claims: int = 0
+    wanted: int | None = None
     changed: str = ""
     forecast: Forecast | None = None
 
@@ -76,8 +82,8 @@ class Plan:
 
     @property
     def fitted_masks(self) -> int:
-        """Most masks that the engine may ask for."""
-        return self.recipe.budget - len(self.audit_masks)
+        """Most masks that the engine may ask for, before those that the claims leave unspent."""
+        return self.recipe.budget - len(self.audit_masks) - self.claims
 
     @property
     def masks(self) -> Bools:
@@ -86,8 +92,8 @@ class Plan:
 
     @property
     def calls(self) -> int:
-        """Requests that would score masks, the audit's included; generating an answer comes on top."""
-        return len(self.masks) * self.calls_per_mask
+        """Requests that would score masks, the audit and the claims included; writing comes on top."""
+        return (len(self.masks) + self.claims) * self.calls_per_mask
 
     @property
     def tokens(self) -> int | None:
@@ -129,6 +135,7 @@ def plan(
     max_order: int | None = None,
     seed: int = 0,
     held_out: int = 0,
+    claims: int | None = None,
 ) -> Plan:
     """The plan of a run without its price. Raises InputError for all that can be refused unasked."""
     found, n = find_engine(engine), len(game.players)
@@ -140,16 +147,48 @@ def plan(
     each = traits_of(game).calls_per_mask
     masks = _masks_for(budget, each, held_out)
     try:
-        design = found.plan(n, masks - held_out, np.random.default_rng(seed))
+        design, kept = _designed(found, n, masks - held_out, _claims(claims, masks), seed)
     except BudgetError as error:
         if each == 1:
             raise
         raise BudgetError(f"a mask takes {each} replies, so {budget} are {masks} masks: {error}") from error
-    recipe = Recipe(found.name, masks, seed, held_out, options=options_of(found), uniform=design.uniform)
+    recipe = Recipe(found.name, masks, seed, held_out, options_of(found), design.uniform)
+    recipe = replace(recipe, planned=design.budget, claims=kept)
     audit_masks = np.zeros((0, n), dtype=np.bool_)
     if not design.exact:
         audit_masks = uniform_masks(n, held_out + design.reserve, _audit_rng(seed), exclude=design.masks)
-    return Plan(game, found, int(budget), design, recipe, index, max_order, audit_masks, each)
+    return Plan(game, found, int(budget), design, recipe, index, max_order, audit_masks, each, kept, claims)
+
+
+def _claims(wanted: int | None, masks: int) -> int:
+    """Masks kept for the claims: up to 12 of 64 or more, a quarter of fewer, unless the user says."""
+    if wanted is None:
+        return min(_MOST_CLAIMS, masks // _SHARE)
+    if isinstance(wanted, bool) or not isinstance(wanted, (int, np.integer)) or not 0 <= wanted < masks:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise BudgetError(f"claims={wanted!r} of a budget of {masks} masks: give 0 to {masks - 1}, or None")
+    return int(wanted)
+
+
+def _designed(engine: Engine, n: int, masks: int, claims: int, seed: int) -> tuple[Design, int]:
+    """The engine's plan and how many masks are left for the claims: fewer if it could not do its work then.
+
+    A design of uniform draws is made for all masks, and the claims take the place of its last ones: what they
+    leave unspent goes on with it.
+    """
+    design = engine.plan(n, masks, np.random.default_rng(seed))
+    free = masks - len(design.masks) - design.reserve
+    if not claims or design.exact or free >= claims:
+        return design, 0 if design.exact else claims
+    for kept in (claims, claims // 2):
+        try:
+            smaller = engine.plan(n, masks - kept, np.random.default_rng(seed))
+        except BudgetError:
+            continue
+        if design.uniform and not design.whole:
+            return design, kept
+        if len(design.masks) - len(smaller.masks) <= kept:
+            return smaller, kept
+    return design, free
 
 
 def shows_options(door: Door) -> Door:
@@ -174,10 +213,15 @@ def priced(made: Plan) -> Plan:
     """The plan with the forecast of the game, if the game can make one."""
     if not isinstance(made.game, CanForecast):
         return made
-    expected = made.game.forecast(made.masks)
+    expected = made.game.forecast(np.concatenate([made.masks, _stand_ins(made)]))
     if expected.batches and _has_rounds(made):
         expected = replace(expected, batches=None)
     return replace(made, forecast=expected)
+
+
+def _stand_ins(made: Plan) -> Bools:
+    """(claims, n) bool: which masks the claims will ask for is not known before; half of the players stay."""
+    return uniform_masks(made.n_players, made.claims, _audit_rng(made.recipe.seed))
 
 
 def ready(made: Plan) -> Plan:
@@ -193,6 +237,7 @@ def ready(made: Plan) -> Plan:
         max_order=made.max_order,
         seed=recipe.seed,
         held_out=recipe.held_out,
+        claims=made.wanted,
     )
     changed = (
         f"planned again: a mask takes {each} replies and not {made.calls_per_mask}, so the budget of"

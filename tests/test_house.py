@@ -29,6 +29,7 @@ ROOMS = [
     "explanation",
     "measure",
     "plan",
+    "run",
     "explain",
     "verification",
     "narrative",

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from spexapi.explanation.claims.search import claims_of
 from spexapi.explanation.reading import Meaning, Reading
 from spexapi.fourier.spectrum import Spectrum
 from spexapi.measurements import exact_values, join
@@ -63,13 +64,15 @@ def test_additive_documents_are_not_called_together():
 def test_three_needed_documents_are_all_named():
     told = story(sample.documents(lambda kept: -0.1 if {0, 2, 3} <= kept else -5.0))
 
-    assert "documents 1, 3 and 4 together: no smaller part of them is enough." in told
+    missing = "with any one of them missing, the others are not enough."
+    assert f"documents 1, 3 and 4 together: {missing}" in told
 
 
 def test_one_document_with_a_spare_pair_is_not_called_needed():
-    told = story(sample.documents(lambda kept: -0.1 if 0 in kept or {1, 2} <= kept else -5.0))
+    told = tell(sample.documents(lambda kept: -0.1 if 0 in kept or {1, 2} <= kept else -5.0))
 
-    assert "document 1: it is enough alone, and the others would carry the answer without it." in told
+    assert "document 1: it is enough alone, but so are the others." in told.text
+    assert told.asides == ("Documents 2 and 3 are enough as well.",)
 
 
 def test_a_needed_document_whose_partner_can_be_replaced_is_told_with_it():
@@ -100,7 +103,7 @@ def test_a_long_answer_is_likely_by_the_token():
     offsets = ((0, 2), (2, 4), (4, 6), (6, 7))
     long = replace(explanation, target=replace(explanation.target, answer_offsets=offsets))
 
-    ends = "Everything kept: 14% a token, predicted; nothing kept: <0.1% a token, predicted"
+    ends = "Everything kept: 14% a token; nothing kept: <0.1% a token"
     assert ends in " ".join(plain(long).split())
 
 
@@ -115,8 +118,7 @@ def test_most_of_the_nats_is_not_most_of_the_probability():
 def test_two_of_more_ways_are_not_called_the_only_two():
     told = story(sample.documents(lambda kept: -0.1 if kept & {0, 1} or {2, 3, 4} <= kept else -5.0))
 
-    assert "either one is enough" not in told
-    assert "document 1: it is enough alone, and the others would carry the answer without it." in told
+    assert "document 1 or 2: either one is enough. Even without both the answer stays." in told
 
 
 def test_an_answer_that_hangs_on_nothing_is_told_so():
@@ -134,7 +136,7 @@ def test_documents_that_cancel_out_are_told_as_a_pull():
 def test_an_answer_the_documents_speak_against_is_told_so():
     told = story(sample.documents(lambda kept: -5.0 if 1 in kept else -0.5, generated=False))
 
-    assert told == "Taken together, the documents make less likely “cellar”, document 2 the most."
+    assert told == "Together the documents make “cellar” less likely, above all document 2."
 
 
 def test_an_unlikely_answer_is_not_called_likely():
@@ -147,14 +149,23 @@ def test_an_unlikely_answer_is_not_called_likely():
 
 @pytest.mark.parametrize(
     ("r2", "low", "start"),
-    [(0.94, 0.88, "The model said"), (0.8, 0.7, "Most likely: "), (0.5, 0.3, "A hint, no more: ")],
+    [(0.94, 0.88, "Probably the model said"), (0.8, 0.7, "Probably the"), (0.5, 0.3, "Perhaps the model")],
 )
-def test_the_story_is_as_sure_as_the_evidence(r2, low, start):
-    assert story(sample.documents(sample.and_of_two, found=sample.audit(r2, low))).startswith(start)
+def test_a_story_that_the_model_was_not_asked_about_is_as_sure_as_the_evidence(r2, low, start):
+    explanation = sample.unconfirmed(sample.documents(sample.and_of_two, found=sample.audit(r2, low)))
+
+    assert story(explanation).startswith(start)
+
+
+def test_what_the_model_confirmed_is_told_plainly_whatever_r2_is():
+    found = sample.audit(0.3, 0.1, 0.5)
+
+    assert story(sample.documents(sample.and_of_two, found=found)).startswith("The model said")
 
 
 def test_weak_evidence_tells_no_story():
-    explanation = sample.documents(sample.and_of_two, found=sample.audit(0.3, 0.1, 0.5))
+    weak = sample.documents(sample.and_of_two, found=sample.audit(0.3, 0.1, 0.5))
+    explanation = sample.unconfirmed(weak)
 
     assert "cannot tell why (30% explained)" in story(explanation)
     assert "together" not in story(explanation)
@@ -168,7 +179,7 @@ def test_a_snapshot_tells_no_story_yet():
 
 
 def test_the_story_takes_a_measured_value_before_a_predicted_one():
-    explanation = sample.documents(sample.and_of_two)
+    explanation = sample.unconfirmed(sample.documents(sample.and_of_two))
     seen = explanation.observations
     all_kept = np.ones((1, 10), dtype=bool)
     more = join([seen, exact_values(all_kept, np.array([-0.5]))])
@@ -242,7 +253,7 @@ def test_any_script_and_narrow_terminals_work(text):
 
 
 def test_a_run_cut_short_and_failures_are_said():
-    explanation = sample.documents(sample.and_of_two)
+    explanation = sample.unconfirmed(sample.documents(sample.and_of_two))
     cut = replace(explanation, stopped=True, audit=replace(explanation.audit, n_failed=3))
 
     assert "Stopped early: 64 of 64 selections" in plain(cut)
@@ -344,7 +355,7 @@ def test_no_number_contradicts_the_words_beside_it(n, index, seed):
         if len(players) not in (1, 2) or abs(shown) < reading.floor or abs(average) < 1e-9:
             continue
         number = -shown if index == "fourier" and len(players) == 1 else shown
-        words, _, own = said(reading, players, shown).partition(" on average, ")
+        words, _, own = said(reading, claims_of(reading), players, shown).partition(" on average, ")
         assert words
         assert bool(own) == (number * average < 0)
         if own:
@@ -366,6 +377,7 @@ def test_a_pair_that_larger_combinations_make_strong_is_told_both_ways():
 def test_the_signs_of_fourier_are_explained_where_they_look_odd():
     ex = sample.documents(sample.and_of_two).in_index("fourier")
     assert ex.interactions[0,] < 0
-    assert said(Reading.of(ex), (0,), ex.interactions[0,]) == "helps"
+    reading = Reading.of(ex)
+    assert said(reading, claims_of(reading), (0,), ex.interactions[0,]) == "helps"
     assert "for one part, or three, a negative number raises the value" in table(ex)
     assert "Fourier counts" not in table(ex.in_index("fbii"))

@@ -8,12 +8,16 @@ from itertools import product
 
 import numpy as np
 
+from spexapi.explanation.claims.belief import Belief
+from spexapi.explanation.claims.search import search
 from spexapi.explanation.explanation import Cost, Explanation
+from spexapi.explanation.reading import Reading
 from spexapi.explanation.recipe import Recipe
+from spexapi.explanation.values import Ablation
 from spexapi.fourier.indices import to_index
 from spexapi.fourier.spectrum import Spectrum
 from spexapi.games.base import Piece, Player, Target
-from spexapi.measurements import exact_values, nothing
+from spexapi.measurements import exact_values, join, nothing
 from spexapi.trust.audit import Audit
 
 Kept = frozenset[int]
@@ -95,7 +99,7 @@ def documents(
     for i in range(n):
         pieces.append(Piece(texts[i % len(texts)] + "\n\n", i))
     pieces.append(Piece(f"Question: {question}", None))
-    return Explanation(
+    explanation = Explanation(
         players=tuple(Player(texts[i % len(texts)], "document", texts[i % len(texts)]) for i in range(n)),
         index="fbii",
         max_order=3,
@@ -119,6 +123,7 @@ def documents(
         backend="embedded",
         cost=Cost(calls=64, tokens_in=4096, seconds=2.4),
     )
+    return confirmed(explanation, lambda kept: value(kept & frozenset(range(active))))
 
 
 def words(value: Callable[[Kept], float], text: str, *, answer: str = "yes") -> Explanation:
@@ -134,8 +139,8 @@ def words(value: Callable[[Kept], float], text: str, *, answer: str = "yes") -> 
 
 
 def function(spectrum: Spectrum, labels: list[str]) -> Explanation:
-    """A plain function of players without text; nothing measured."""
-    return Explanation(
+    """A plain function of players without text; nothing measured but what the story tells."""
+    explanation = Explanation(
         players=tuple(Player(label) for label in labels),
         index="fbii",
         max_order=3,
@@ -145,3 +150,35 @@ def function(spectrum: Spectrum, labels: list[str]) -> Explanation:
         audit=audit(),
         recipe=Recipe("proxyspex", 64),
     )
+
+    def value(kept: Kept) -> float:
+        signs = {i: -1.0 if i in kept else 1.0 for i in range(len(labels))}
+        return sum(c * float(np.prod([signs[i] for i in players])) for players, c in spectrum.coef.items())
+
+    return confirmed(explanation, value)
+
+
+def unconfirmed(explanation: Explanation) -> Explanation:
+    """Without what the model was asked for the story."""
+    rows = np.arange(len(explanation.observations) - explanation.recipe.asked)
+    recipe = replace(explanation.recipe, asked=0)
+    return replace(explanation, observations=explanation.observations.take(rows), recipe=recipe)
+
+
+def confirmed(explanation: Explanation, value: Callable[[Kept], float]) -> Explanation:
+    """With the model, whose values are planted, asked for what the story tells."""
+    steps = search(Belief(Reading.of(explanation)))
+    asked: list[Kept] = []
+    try:
+        wanted = next(steps)
+        while True:
+            asked += wanted
+            wanted = steps.send([Ablation(kept, value(kept), True) for kept in wanted])
+    except StopIteration:
+        pass
+    masks = np.zeros((len(asked), explanation.n_players), dtype=np.bool_)
+    for row, kept in enumerate(asked):
+        masks[row, list(kept)] = True
+    measured = exact_values(masks, np.array([value(kept) for kept in asked], dtype=np.float64))
+    recipe = replace(explanation.recipe, asked=len(asked))
+    return replace(explanation, observations=join([explanation.observations, measured]), recipe=recipe)

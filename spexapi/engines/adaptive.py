@@ -81,9 +81,8 @@ class Adaptive:
         )
         masks = np.concatenate([anchors, drawn])
         settings = {"seed": seed}
-        return Design(
-            n_players, budget, masks, exact=every <= budget, reserve=reserve, settings=settings, notes=(note,)
-        )
+        made = Design(n_players, budget, masks, reserve=reserve, settings=settings, notes=(note,))
+        return replace(made, exact=every <= budget, takes_more=True)
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
         """The masks up to the next interim analysis; none if this one ends the run. Costs a fit or two."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -23,6 +23,8 @@ class Design:
     masks      (k, n) bool, k <= budget: what a one-shot engine proposes; adaptive engines start from it
     exact      True if the masks are all 2^n, so that the spectrum is not an estimate
     uniform    True if the masks are uniform draws (all kept and none kept apart), on which R² is defined
+    whole      True if the fit needs all of `masks`: a code, or one mask for each player
+    takes_more True if a fit gains from measurements that are no uniform draws, such as those of the claims
     reserve    fresh uniform masks that the run sets aside from the budget for the audit; the engine never
                sees them. None are set aside if an exact design is measured to its end
     settings   engine-specific values (seeds, codes); numbers, strings and arrays only
@@ -35,6 +37,8 @@ class Design:
     exact: bool = False
     uniform: bool = True
     reserve: int = 0
+    whole: bool = False
+    takes_more: bool = False
     settings: Mapping[str, object] = field(default_factory=dict[str, object])
     notes: tuple[str, ...] = ()
 
@@ -66,6 +70,11 @@ class Fit:
     notes: tuple[str, ...] = ()
     fold: NDArray[np.intp] | None = None
     fold_spectra: tuple[Spectrum, ...] = ()
+
+    def of_first(self, count: int) -> Fit:
+        """The same fit, with what is told of single observations for the first `count` alone."""
+        guesses = None if self.out_of_fold is None else self.out_of_fold[:count]
+        return replace(self, out_of_fold=guesses, fold=None if self.fold is None else self.fold[:count])
 
 
 @runtime_checkable

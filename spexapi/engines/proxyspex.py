@@ -63,7 +63,8 @@ class ProxySPEX:
         anchors = np.array([[True] * n_players, [False] * n_players])
         drawn = uniform_masks(n_players, budget - 2, rng, exclude=anchors)
         seed = int(rng.integers(2**31))
-        return Design(n_players, budget, np.concatenate([anchors, drawn]), settings={"seed": seed})
+        masks = np.concatenate([anchors, drawn])
+        return Design(n_players, budget, masks, takes_more=True, settings={"seed": seed})
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
         """The planned masks that were not measured yet, in order."""

@@ -86,8 +86,7 @@ class SPEX:
         matrices = rng.integers(0, 2, size=(groups, bits, n_players), dtype=np.bool_)
         shift = rng.integers(0, 2, size=n_players, dtype=np.bool_)
         seed = int(rng.integers(2**31))
-        hashed = Hashing(matrices, shift, bch(n_players, order)).masks()
-        hashed = hashed[unique_rows(hashed)[0]]
+        hashed = _distinct(Hashing(matrices, shift, bch(n_players, order)).masks())
         anchors = _not_among(np.array([[True] * n_players, [False] * n_players]), hashed)
         known = np.concatenate([hashed, anchors])
         free = uniform_masks(n_players, max(0, budget - len(known)), rng, exclude=known)
@@ -99,7 +98,8 @@ class SPEX:
         if order < min(self.order, n_players):
             note += f"; sets of {min(self.order, n_players)} would need a larger budget"
         settings = {"order": order, "matrices": matrices, "shift": shift, "seed": seed}
-        return Design(n_players, budget, np.concatenate([apart, hashed]), settings=settings, notes=(note,))
+        masks = np.concatenate([apart, hashed])
+        return Design(n_players, budget, masks, whole=True, settings=settings, notes=(note,))
 
     def smallest_budget(self, n_players: int) -> int:
         """What `plan` needs: with 3 groups the published 24 (P + 1), with P parity bits for sets of 2."""
@@ -171,6 +171,11 @@ def _smallest(n: int, order: int, groups: int) -> int:
     asked = _asked(n, order, _FEWEST_BITS, groups)
     published = groups * (bch(n, order).n_checks + 1) * 2**_FEWEST_BITS
     return max(published, asked + max(_RESERVE, -(-asked // (_SHARE_OF_THE_SMALLEST - 1))))
+
+
+def _distinct(masks: Bools) -> Bools:
+    """Each mask once, in the order of its first row."""
+    return masks[unique_rows(masks)[0]]
 
 
 def _not_among(masks: Bools, others: Bools) -> Bools:

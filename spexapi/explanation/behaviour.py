@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
-
-from spexapi.measurements import Measurements
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +49,3 @@ def behaviour_of(
         return Behaviour(None, upto)
     known = choices[left] if left == unsure and left < len(choices) else ""
     return Behaviour(False, upto, known)
-
-
-def behaviour_in(
-    seen: Measurements,
-    kept: Iterable[int],
-    offsets: Sequence[tuple[int, int]],
-    span: tuple[int, int] | None = None,
-) -> Behaviour | None:
-    """What the model did when exactly the players `kept` were there; None if that was not measured."""
-    if seen.ranks is None or len(offsets) not in (0, seen.ranks.shape[1]) or (span and not offsets):
-        return None
-    mask = np.zeros(seen.n_players, dtype=np.bool_)
-    mask[list(kept)] = True
-    rows = np.flatnonzero((seen.masks == mask).all(axis=1) & seen.ok)
-    if not len(rows):
-        return None
-    row = int(rows[0])
-    choices = () if seen.choices is None else seen.choices[row]
-    return behaviour_of(seen.ranks[row].tolist(), choices, offsets, span)

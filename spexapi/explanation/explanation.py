@@ -12,7 +12,7 @@ import numpy as np
 from spexapi.engines.base import Design, Engine
 from spexapi.engines.registry import find_engine
 from spexapi.errors import InputError
-from spexapi.explanation.behaviour import Behaviour, behaviour_in
+from spexapi.explanation.behaviour import Behaviour
 from spexapi.explanation.equality import same
 from spexapi.explanation.fitted import fitted
 from spexapi.explanation.interaction import interaction_of
@@ -50,6 +50,7 @@ class Explanation:
     verification  the strongest interactions measured directly, if that was asked for
     pruned        what keeping only the best k players does, if that was asked for
     estimates     what the intervals rest on, for in_index(); None if there are none
+    written       what the model wrote itself with few players kept: (those kept, its text) pairs
     """
 
     players: tuple[Player, ...]
@@ -73,6 +74,7 @@ class Explanation:
     verification: Verification | None = None
     pruned: tuple[Pruned, ...] = ()
     estimates: Estimates | None = None
+    written: tuple[tuple[Interaction, str], ...] = ()
 
     @property
     def engine(self) -> str:
@@ -110,7 +112,7 @@ class Explanation:
 
     def value_of(self, *, kept: bool) -> float:
         """The value with every player kept, or none: the mean of its measurements, else the prediction."""
-        known = MaskValues(self.observations, self.spectrum)
+        known = MaskValues(self.observations, self.spectrum, self.target)
         return known.at(range(self.n_players) if kept else ()).value
 
     def behaviour(self, kept: Iterable[int]) -> Behaviour | None:
@@ -118,8 +120,7 @@ class Explanation:
 
         None if that mask was not measured, or the backend does not say which tokens are its first choice.
         """
-        target = self.target
-        return behaviour_in(self.observations, kept, target.answer_offsets, target.span)
+        return MaskValues(self.observations, self.spectrum, self.target).at(kept).behaviour
 
     def __getitem__(self, players: int | Iterable[int]) -> float:
         """The value of an interaction, its players in any order; 0 if it is not among `interactions`."""
@@ -176,7 +177,8 @@ class Explanation:
     def _again(self, observations: Measurements, target: Target) -> Explanation:
         engine = self.fitted_by or rebuilt(self.recipe)
         rng = np.random.default_rng(self.recipe.seed)
-        design = engine.plan(self.n_players, self.recipe.budget - self.recipe.held_out, rng)
+        planned = self.recipe.planned or self.recipe.budget - self.recipe.held_out
+        design = engine.plan(self.n_players, planned, rng)
         design = replace(design, uniform=self.recipe.uniform)
         found = fitted(engine, design, observations, self.recipe, self.index, self.max_order)
         done = replace(self, observations=observations, target=target, fitted_by=engine, **found.fields())

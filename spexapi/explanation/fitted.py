@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
-from spexapi.engines.base import Design, Engine
+from spexapi.engines.base import Design, Engine, Fit
 from spexapi.explanation.recipe import Recipe
 from spexapi.fourier.indices import to_index
 from spexapi.fourier.spectrum import Interaction, Spectrum
-from spexapi.measurements import Measurements
+from spexapi.measurements import Bools, Measurements, join
 from spexapi.trust.assess import judge, unaudited
 from spexapi.trust.audit import Audit
 from spexapi.trust.estimates import Estimates
@@ -36,6 +37,27 @@ class Fitted:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
+@dataclass(frozen=True, slots=True)
+class _KnowsMore:
+    """An engine whose fits always use further measurements; no uniform draws, they are in no fold."""
+
+    engine: Engine
+    more: Measurements
+
+    @property
+    def name(self) -> str:
+        return self.engine.name
+
+    def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
+        return self.engine.plan(n_players, budget, rng)
+
+    def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
+        return self.engine.propose(design, seen, remaining)
+
+    def fit(self, design: Design, seen: Measurements) -> Fit:
+        return self.engine.fit(design, join([seen, self.more])).of_first(len(seen))
+
+
 def fitted(
     engine: Engine,
     design: Design,
@@ -48,11 +70,16 @@ def fitted(
 ) -> Fitted:
     """Fit, audit and interactions of observations.
 
-    observations  the `recipe.fitted` rows the engine asked for, then the fresh masks of the audit
+    observations  the `recipe.fitted` rows the engine asked for, then the fresh masks of the audit, then the
+                  `recipe.asked` rows that were measured for the claims
     audited       False leaves R² and intervals out, which cost several fits: for snapshots of a run
     """
     rows = np.arange(len(observations))
-    seen, held_out = observations.take(rows[: recipe.fitted]), observations.take(rows[recipe.fitted :])
+    first_asked = len(rows) - recipe.asked
+    seen, asked = observations.take(rows[: recipe.fitted]), observations.take(rows[first_asked:])
+    held_out = observations.take(rows[recipe.fitted : first_asked])
+    if design.takes_more and len(asked):
+        engine = _KnowsMore(engine, asked)
     found = without_fixed(engine.fit(design, seen), seen)
     trust = judge(engine, design, seen, found, held_out, recipe.seed) if audited else unaudited(seen, found)
     fit = trust.fit
@@ -62,7 +89,7 @@ def fitted(
     return Fitted(
         spectrum=fit.spectrum,
         interactions=to_index(fit.spectrum, index, max_order),
-        audit=trust.audit,
+        audit=replace(trust.audit, n_failed=trust.audit.n_failed + asked.n_failed),
         intervals=ranges,
         notes=(*design.notes, *fit.notes, *trust.notes),
         estimates=trust.estimates,

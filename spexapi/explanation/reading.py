@@ -14,8 +14,10 @@ import numpy as np
 
 from spexapi.explanation.values import Ablation, MaskValues
 from spexapi.fourier.ranking import ROUNDING, exceeds, reaches
+from spexapi.games.base import Target
 
 if TYPE_CHECKING:
+    from spexapi.explanation.behaviour import Behaviour
     from spexapi.explanation.explanation import Explanation
     from spexapi.fourier.spectrum import Interaction
 
@@ -40,6 +42,7 @@ class Meaning(StrEnum):
     HURT_OVERLAP = auto()
     MORE = auto()  # than the sum of their parts
     LESS = auto()
+    UNCLEAR = auto()  # its interval holds 0
 
 
 _LESS = {
@@ -76,7 +79,8 @@ class Reading:
 
     @cached_property
     def _values(self) -> MaskValues:
-        return MaskValues(self.explanation.observations, self.explanation.spectrum)
+        explanation = self.explanation
+        return MaskValues(explanation.observations, explanation.spectrum, explanation.target)
 
     @property
     def n(self) -> int:
@@ -97,6 +101,11 @@ class Reading:
         return self.value(self.everyone - frozenset(gone))
 
     @cached_property
+    def measured(self) -> list[Ablation]:
+        """Every mask that was measured."""
+        return self._values.measured()
+
+    @cached_property
     def full(self) -> Ablation:
         """Everything kept."""
         return self.ablate(self.everyone)
@@ -105,6 +114,26 @@ class Reading:
     def none(self) -> Ablation:
         """Nothing kept."""
         return self.ablate(())
+
+    def says(self, kept: Iterable[int]) -> str:
+        """What the model writes in place of the answer with these kept: all of it, or the first words that
+        differ; "" if it still writes the answer, or that is not known."""
+        chosen = frozenset(kept)
+        written = dict(self.explanation.written).get(tuple(sorted(chosen)), "")
+        found = self.ablate(chosen).behaviour
+        if found is not None and found.stays:
+            return ""
+        if written or found is None:
+            return "" if written.strip() == self.explanation.target.answer.strip() else written
+        return _continued(self.explanation.target, found)
+
+    @property
+    def typical_chance(self) -> float | None:
+        """The probability of everything kept, of a token if the answer has several; None if it is none."""
+        target, tokens = self.explanation.target, len(self.full.tokens)
+        if target.score == "logprob" and tokens > 1:
+            return math.exp(min(self.full.value / tokens, 0.0))
+        return self.probability(self.full.value)
 
     @cached_property
     def shares(self) -> tuple[float, ...]:
@@ -173,11 +202,20 @@ class Reading:
         fourier_odd = self.explanation.index == "fourier" and len(players) % 2 == 1
         return (-value if fourier_odd else value) > 0
 
-    def agrees(self, players: Interaction, value: float) -> bool:
+    def agrees(self, meaning: Meaning, players: Interaction, value: float) -> bool:
         """Whether the sign of a value in the explanation's index is the one that the meaning speaks of."""
         if exceeds(0.005, abs(value)):
             return True
-        return self.raises(players, value) == (_sign(self.meaning(players), len(players)) > 0)
+        return self.raises(players, value) == (_sign(meaning, len(players)) > 0)
+
+
+def _continued(target: Target, found: Behaviour) -> str:
+    """The answer as far as the model writes it, and then its own next word."""
+    if not found.instead or found.upto is None:
+        return found.instead.strip()
+    begin = target.span[0] if target.span else 0
+    before = target.answer[: begin + found.upto]
+    return (before + found.instead).strip() + " …"
 
 
 def _meaning_of(cube: Mapping[frozenset[int], float], group: frozenset[int]) -> Meaning:

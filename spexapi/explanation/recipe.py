@@ -17,6 +17,9 @@ class Recipe:
     budget    in masks: if a mask takes several replies, what the user gave divided by them
     held_out  fresh uniform masks the audit asked for, part of the budget
     fitted    rows of the observations that the engine asked for; the audit's own rows follow them
+    planned   masks that the engine's design was made for; 0: all but those held out
+    claims    masks of the budget that were kept for asking the model what the story says
+    asked     rows of the observations that were measured for that, the last ones
     options   settings of the engine, as its dataclass has them
     uniform   the fitted masks are uniform draws, whichever engine fits them
     """
@@ -25,9 +28,12 @@ class Recipe:
     budget: int
     seed: int = 0
     held_out: int = 0
-    fitted: int = 0
     options: Mapping[str, object] = field(default_factory=dict[str, object])
     uniform: bool = True
+    fitted: int = 0
+    planned: int = 0
+    claims: int = 0
+    asked: int = 0
 
 
 def options_of(engine: Engine) -> dict[str, object]:

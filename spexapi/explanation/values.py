@@ -1,4 +1,4 @@
-"""The value of any mask: measured if it was, else predicted. The one place that decides it."""
+"""What is known of any mask: measured if it was, else predicted. The one place that decides it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spexapi.explanation.behaviour import Behaviour, behaviour_of
 from spexapi.explanation.failures import failures_of
 from spexapi.fourier.repeats import each_mask_once
 from spexapi.fourier.spectrum import Spectrum
+from spexapi.games.base import Target
 from spexapi.measurements import Bools, Measurements
 
 
@@ -26,22 +28,27 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """The value with exactly `kept` kept. measured: the model was asked; else the spectrum predicts it.
+    """What the model does with exactly `kept` kept.
 
-    gap  if there is no value: `value` is then what the spectrum says, which is of other masks
+    measured   the model was asked; else the spectrum predicts the value
+    gap        if there is no value: `value` is then what the spectrum says, which is of other masks
+    tokens     log-probability of each token of the answer (of its span), nats; () if they are not known
+    behaviour  what the model writes in place of the answer; None if that is not known
     """
 
     kept: frozenset[int]
     value: float
     measured: bool
     gap: Gap | None = None
+    tokens: tuple[float, ...] = ()
+    behaviour: Behaviour | None = None
 
 
 class MaskValues:
     """The values of masks: what was measured, by its variance if more than once; else the prediction."""
 
-    def __init__(self, seen: Measurements, spectrum: Spectrum) -> None:
-        self._spectrum = spectrum
+    def __init__(self, seen: Measurements, spectrum: Spectrum, target: Target | None = None) -> None:
+        self._spectrum, self._target, self._seen = spectrum, target or Target(), seen
         once, _ = each_mask_once(seen)
         keys = [row.tobytes() for row in np.packbits(once.masks, axis=1)]
         self._known: dict[bytes, float] = dict(zip(keys, once.values.tolist(), strict=True))
@@ -52,6 +59,9 @@ class MaskValues:
             if not ok
         }
         self._failures = failures_of(seen) if self._gaps else None
+        rows = np.flatnonzero(seen.ok).tolist()
+        packed = np.packbits(seen.masks, axis=1)
+        self._row: dict[bytes, int] = {packed[row].tobytes(): row for row in reversed(rows)}
 
     def at(self, kept: Iterable[int]) -> Ablation:
         """The value with these players kept and the others removed."""
@@ -60,8 +70,36 @@ class MaskValues:
         mask[0, list(chosen)] = True
         key = np.packbits(mask, axis=1)[0].tobytes()
         if (known := self._known.get(key)) is not None:
-            return Ablation(chosen, known, True)
+            return Ablation(chosen, known, True, None, *self._details(self._row[key]))
         return Ablation(chosen, float(self._spectrum.predict(mask)[0]), False, self._gap(key, mask))
+
+    def measured(self) -> list[Ablation]:
+        """Every mask that was measured, in the order of its first value."""
+        masks = self._seen.masks
+        rows = sorted(self._row[key] for key in self._known)
+        return [self.at(np.flatnonzero(masks[row]).tolist()) for row in rows]
+
+    def _details(self, row: int) -> tuple[tuple[float, ...], Behaviour | None]:
+        """Tokens and behaviour of the first measurement of a mask."""
+        seen, offsets, span = self._seen, self._target.answer_offsets, self._target.span
+        if self._target.score == "choice":
+            return (), self._chosen(row)
+        places = _places(offsets, span)
+        tokens: tuple[float, ...] = ()
+        if seen.token_values is not None and (places is not None or not span):
+            chosen = seen.token_values[row] if places is None else seen.token_values[row][places]
+            tokens = tuple(chosen.tolist()) if np.isfinite(chosen).all() else ()
+        if seen.ranks is None or len(offsets) not in (0, seen.ranks.shape[1]) or (span and not offsets):
+            return tokens, None
+        choices = () if seen.choices is None else seen.choices[row]
+        return tokens, behaviour_of(seen.ranks[row].tolist(), choices, offsets, span)
+
+    def _chosen(self, row: int) -> Behaviour | None:
+        """Of the options the model chooses the likeliest: the answer for sure if it is likelier than not."""
+        value = float(self._seen.values[row])
+        if value > 0:
+            return Behaviour(True, None)
+        return Behaviour(False, None) if value < 0 and len(self._target.options) == 2 else None
 
     def _gap(self, key: bytes, mask: Bools) -> Gap | None:
         """Why that mask has no value, if it has none."""
@@ -71,3 +109,10 @@ class MaskValues:
         if found is None or not any(cause.holds(mask)[0] for cause in found.causes):
             return None
         return Gap(found.infinite, False)
+
+
+def _places(offsets: tuple[tuple[int, int], ...], span: tuple[int, int] | None) -> list[int] | None:
+    """The tokens that lie in the span; None for all."""
+    if span is None or not offsets:
+        return None
+    return [t for t, (start, stop) in enumerate(offsets) if start < span[1] and span[0] < stop]

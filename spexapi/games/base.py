@@ -54,6 +54,8 @@ class Target:
     span            characters of the answer that are explained, None for all of it
     pieces          the whole prompt in reading order; empty if the game has no text
     masking         "drop", "placeholder", "attention"; "" if it does not apply
+    options         the answers to choose from, `answer` among them; empty if it is no choice
+    unknown         words that the model does not know, if it can tell
     """
 
     kind: str = "function"
@@ -66,6 +68,8 @@ class Target:
     span: tuple[int, int] | None = None
     pieces: tuple[Piece, ...] = ()
     masking: str = ""
+    options: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 Spent = Usage  # the older name, for games of plug-ins

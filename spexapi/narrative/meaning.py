@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from spexapi.explanation.claims.claims import Claims
+from spexapi.explanation.claims.claims import meaning_of as told
+from spexapi.explanation.claims.search import claims_of
 from spexapi.explanation.reading import Meaning, Reading
 from spexapi.fourier.ranking import exceeds
 
@@ -28,6 +31,7 @@ IN_FULL = {
     Meaning.HURT_OVERLAP: "hurt less together than one by one",
     Meaning.MORE: "more than the sum of their parts",
     Meaning.LESS: "less than the sum of their parts",
+    Meaning.UNCLEAR: "not told apart from nothing",
 }
 _IN_SHORT = {
     Meaning.EITHER: "either will do",
@@ -38,7 +42,8 @@ _IN_SHORT = {
 
 def meaning_of(explanation: Explanation, players: Interaction) -> str:
     """What these players do to the value, as a table says it."""
-    return in_full(Reading.of(explanation).meaning(players))
+    reading = Reading.of(explanation)
+    return in_full(told(reading, claims_of(reading), players))
 
 
 def in_full(meaning: Meaning) -> str:
@@ -53,28 +58,29 @@ def in_short(meaning: Meaning, size: int) -> str:
     return _IN_SHORT.get(meaning, IN_FULL[meaning])
 
 
-def said(reading: Reading, players: Interaction, value: float) -> str:
+def said(reading: Reading, claims: Claims, players: Interaction, value: float) -> str:
     """The words next to a value in the explanation's index."""
-    other = aside(reading, players, value)
+    meaning = told(reading, claims, players)
+    other = aside(reading, meaning, players, value)
     if other and exceeds(reading.floor, abs(value)):
         return "next to nothing"
-    return in_short(reading.meaning(players), len(players)) + other
+    return in_short(meaning, len(players)) + other
 
 
-def aside(reading: Reading, players: Interaction, value: float) -> str:
+def aside(reading: Reading, meaning: Meaning, players: Interaction, value: float) -> str:
     """What follows the words if the value next to them has the other sign; "" if it agrees.
 
     The words are about the group, a coin deciding on the others. An index may weigh the others, smaller parts
     and larger combinations differently, and then its sign can be another.
     """
-    if reading.agrees(players, value):
+    if meaning is Meaning.UNCLEAR or reading.agrees(meaning, players, value):
         return ""
     up = reading.raises(players, value)
     if len(players) == 1:
         own = "helps" if up else "hurts"
     else:
         own = "more" if up else "less"
-        sum_of_parts = reading.meaning(players) in (Meaning.MORE, Meaning.LESS)
+        sum_of_parts = meaning in (Meaning.MORE, Meaning.LESS)
         own += "" if sum_of_parts else " than the sum of their parts"
     return f" on average, {own} in {reading.explanation.index.upper()}"
 

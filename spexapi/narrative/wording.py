@@ -133,10 +133,10 @@ def valued(reading: Reading, value: float) -> str:
 
 
 def ablated(reading: Reading, found: Ablation) -> str:
-    """The value of a mask for people; a prediction is called one."""
+    """The value of a mask for people; ≈ if it is a prediction."""
     if found.gap is not None:
         return missing(found.gap)
-    return valued(reading, found.value) + ("" if found.measured else ", predicted")
+    return ("" if found.measured else "≈ ") + valued(reading, found.value)
 
 
 def missing(gap: Gap) -> str:

@@ -49,8 +49,8 @@ def combos(shown: Presentation, most: int = MOST) -> list[dict[str, Any]]:
             "players": list(s),
             "names": names(shown.explanation.players, s),
             "value": _short(value),
-            "words": said(reading, s, value),
-            "tone": style_of(reading.meaning(s)),
+            "words": said(reading, shown.claims, s, value),
+            "tone": style_of(shown.meaning(s)),
         }
         for s, value in shown.ranked[:most]
     ]

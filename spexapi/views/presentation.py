@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from spexapi.explanation.claims.claims import Claims, meaning_of
+from spexapi.explanation.claims.search import claims_of
 from spexapi.explanation.reading import Meaning, Reading
 from spexapi.fourier.ranking import reaches, strongest_first
 from spexapi.narrative.failures import deciding
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from spexapi.fourier.spectrum import Interaction
 
 LETTERS = "ABCDEF"
-WORTH = 0.15  # of the strongest effect: a picture of everything shows nothing
+WORTH = 0.25  # of the strongest effect: a picture of everything shows nothing
 MOST_ROWS = 30
 FULL_ROWS = 12  # up to here players without effect are drawn as well, so that nothing seems to be missing
 
@@ -106,6 +108,14 @@ class Presentation:
         return "decides" if player in self.deciding else signed(self.reading.shares[player])
 
     @cached_property
+    def claims(self) -> Claims:
+        return self.story.claims or claims_of(self.reading)
+
+    def meaning(self, players: Interaction) -> Meaning:
+        """What these players do together, as the headline has it if it speaks of them."""
+        return meaning_of(self.reading, self.claims, players)
+
+    @cached_property
     def scale(self) -> float:
         """The share of full colour: small differences must not look dramatic."""
         largest = max((abs(share) for share in self.reading.shares), default=0.0)
@@ -124,7 +134,7 @@ class Presentation:
         least = max(self.reading.floor, WORTH * strongest)
         worth = [(s, v) for s, v in self.ranked if reaches(abs(v), least)]
         return [
-            Combination(letter, s, v, self.reading.meaning(s), aside(self.reading, s, v))
+            Combination(letter, s, v, self.meaning(s), aside(self.reading, self.meaning(s), s, v))
             for letter, (s, v) in zip(LETTERS, worth, strict=False)
         ]
 
@@ -153,8 +163,9 @@ class Presentation:
 
     @cached_property
     def drawn(self) -> list[Combination]:
-        """Those whose players all have a row."""
-        return [c for c in self.combinations if all(i in self.places for i in c.players)]
+        """Those that mean something and whose players all have a row."""
+        meant = (c for c in self.combinations if c.meaning is not Meaning.UNCLEAR)
+        return [c for c in meant if all(i in self.places for i in c.players)]
 
     def _row(self, i: int) -> Row:
         player, share = self.explanation.players[i], self.reading.shares[i]

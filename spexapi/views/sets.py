@@ -41,5 +41,5 @@ def sets_of(shown: Presentation) -> tuple[list[Column], list[int]]:
 
 
 def _column(shown: Presentation, s: Interaction, v: float, largest: float) -> Column:
-    words = f"{names(shown.explanation.players, s)}: {said(shown.reading, s, v)} ({signed(v)})"
-    return Column(s, v, v / largest, style_of(shown.reading.meaning(s)), words)
+    words = f"{names(shown.explanation.players, s)}: {said(shown.reading, shown.claims, s, v)} ({signed(v)})"
+    return Column(s, v, v / largest, style_of(shown.meaning(s)), words)

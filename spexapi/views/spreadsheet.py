@@ -6,6 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
+from spexapi.explanation.claims.search import claims_of
 from spexapi.explanation.reading import Reading
 from spexapi.narrative.meaning import said
 
@@ -22,11 +23,12 @@ def to_csv(explanation: Explanation) -> str:
     write = csv.writer(out, lineterminator="\n")
     write.writerow(COLUMNS)
     reading = Reading.of(explanation)
+    claims = claims_of(reading)
     for s, value in explanation.top(len(explanation.interactions)):
         low, high = explanation.intervals.get(s, ("", ""))
         numbers = " ".join(map(str, s))
         cells = (_cell(numbers), _cell(explanation.label(s)), len(s), value, low, high)
-        write.writerow([*cells, said(reading, s, value)])
+        write.writerow([*cells, said(reading, claims, s, value)])
     return out.getvalue()
 
 

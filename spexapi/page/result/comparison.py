@@ -65,7 +65,7 @@ def _combinations(a: Explanation, b: Explanation) -> str:
 def _said(shown: Presentation, players: tuple[int, ...]) -> str:
     if players not in {c.players for c in shown.combinations}:
         return "next to nothing"
-    return said(shown.reading, players, shown.explanation[players])
+    return said(shown.reading, shown.claims, players, shown.explanation[players])
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

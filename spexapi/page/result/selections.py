@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from spexapi.errors import InputError
-from spexapi.explanation.evidence import Evidence
+from spexapi.explanation.claims.rule import Rule
 from spexapi.explanation.explanation import Explanation
 from spexapi.explanation.reading import Reading
 from spexapi.fourier.optimize import Optimum, necessary_set, sufficient_set
@@ -69,18 +69,18 @@ def chosen(ex: Explanation, kept: object) -> Optimum:
 
 def smallest(ex: Explanation) -> Optimum:
     """The fewest players that keep the answer, as predicted. Raises InputError."""
-    evidence = Evidence.of(Reading.of(ex))
-    if evidence.near <= 0:
+    rule = Rule.of(Reading.of(ex))
+    if rule.near <= 0:
         raise InputError("Nothing has to be kept: the answer is as likely with none of them.")
-    return sufficient_set(ex.spectrum, evidence.near, time_limit=SOLVER_SECONDS)
+    return sufficient_set(ex.spectrum, rule.near, time_limit=SOLVER_SECONDS)
 
 
 def fewest(ex: Explanation) -> Optimum:
     """The fewest players without which the answer is lost, as predicted. Raises InputError."""
-    evidence = Evidence.of(Reading.of(ex))
-    if evidence.far <= 0:
+    rule = Rule.of(Reading.of(ex))
+    if rule.far <= 0:
         raise InputError("No removal changes the answer: it is as likely with none of them.")
-    return necessary_set(ex.spectrum, evidence.far, time_limit=SOLVER_SECONDS)
+    return necessary_set(ex.spectrum, rule.far, time_limit=SOLVER_SECONDS)
 
 
 async def verified(result: SessionResult, site: Site, key: str) -> Explanation:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spexapi.explanation.claims.claims import Claims
+from spexapi.explanation.claims.search import claims_of
 from spexapi.explanation.reading import Reading
 from spexapi.narrative.meaning import convention, said
 from spexapi.narrative.wording import are, counted, names, ranged, signed
@@ -19,8 +21,9 @@ MOST = 200
 def table(explanation: Explanation, most: int = MOST) -> str:
     """An HTML table; a row can be pointed at like a combination."""
     reading = Reading.of(explanation)
+    claims = claims_of(reading)
     ranked = explanation.top(len(explanation.interactions))
-    rows = "".join(_row(reading, s, v) for s, v in ranked[:most])
+    rows = "".join(_row(reading, claims, s, v) for s, v in ranked[:most])
     head = "".join(
         tag("th", safe(t), scope="col") for t in ("Parts", "What they do", explanation.index.upper())
     )
@@ -34,12 +37,12 @@ def table(explanation: Explanation, most: int = MOST) -> str:
     return tag("div", tag("table", body, class_="numbers"), class_="scroll", tabindex=0) + note
 
 
-def _row(reading: Reading, s: Interaction, value: float) -> str:
+def _row(reading: Reading, claims: Claims, s: Interaction, value: float) -> str:
     ex = reading.explanation
     number = signed(value) + ranged(ex.intervals.get(s))
     cells = (
         tag("td", tag("bdi", safe(names(ex.players, s))))
-        + tag("td", safe(said(reading, s, value)))
+        + tag("td", safe(said(reading, claims, s, value)))
         + tag("td", safe(number), class_="num")
     )
     return tag("tr", cells, data_players=" ".join(map(str, s)))

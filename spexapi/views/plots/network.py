@@ -48,7 +48,7 @@ def network(shown: Presentation, *, dark: bool = False) -> Figure:
     _dots(figure, shown, at, colours)
     figure.update_xaxes(visible=False, range=[-1.9, 1.9])
     figure.update_yaxes(visible=False, range=[-1.2, 1.2], scaleanchor="x")
-    styles = {style_of(shown.reading.meaning(s)) for s, _ in ranked}
+    styles = {style_of(shown.meaning(s)) for s, _ in ranked}
     how = _HOW if ranked else "No combination matters: each part acts on its own."
     if len(shown.ranked) > MOST:
         how += f" The {MOST} strongest of {len(shown.ranked):,} are drawn."
@@ -62,7 +62,7 @@ def _lines(figure: Figure, shown: Presentation, ranked: Ranked, at: Points, colo
     found: dict[tuple[str, float], list[Interaction]] = {}
     for s, v in ranked:
         width = WIDTHS[step_of(abs(v) / largest, len(WIDTHS))]
-        found.setdefault((style_of(shown.reading.meaning(s)), width), []).append(s)
+        found.setdefault((style_of(shown.meaning(s)), width), []).append(s)
     named: set[str] = set()
     for style, width in sorted(found, key=lambda key: (list(STYLES).index(key[0]), -key[1])):
         x, y = _polygons(found[style, width], at)
@@ -93,7 +93,8 @@ def _middles(figure: Figure, shown: Presentation, ranked: Ranked, at: Points) ->
         y=[sum(at[i][1] for i in s) / len(s) for s, _ in ranked],
         mode="markers", marker={"size": 9, "opacity": 0.0}, hoverinfo="text", showlegend=False,
         hovertext=[
-            plain_text(f"{names(players, s)}: {said(shown.reading, s, v)} ({signed(v)})") for s, v in ranked
+            plain_text(f"{names(players, s)}: {said(shown.reading, shown.claims, s, v)} ({signed(v)})")
+            for s, v in ranked
         ],
     )  # fmt: skip
 

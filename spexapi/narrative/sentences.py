@@ -1,0 +1,203 @@
+"""The headline: one claim as one sentence."""
+
+from __future__ import annotations
+
+from spexapi.explanation.claims.claims import Claims, Kind
+from spexapi.explanation.reading import Reading
+from spexapi.explanation.values import Ablation
+from spexapi.fourier.ranking import EQUAL, exceeds, first_largest, reaches, settled
+from spexapi.narrative.wording import explained, kind_plural, name, names, percent, quoted, valued
+
+Words = tuple[tuple[str, bool], ...]  # pieces of a sentence, True if it is stressed
+
+_WIDTH = 48  # characters of the answer in a headline
+_DOUBT = 0.5  # a less likely token is one that the model would as soon not write
+
+
+class Sentences:
+    """The claims of one explanation as sentences."""
+
+    def __init__(self, reading: Reading, claims: Claims) -> None:
+        self.reading, self.claims, self.rule = reading, claims, claims.rule
+        self.explanation, self.players = reading.explanation, reading.explanation.players
+        self.answer = explained(reading.explanation)
+
+    def headline(self) -> Words:
+        kind, core = self.claims.kind, self.claims.core
+        if kind is Kind.EITHER:
+            return self.either()
+        if kind is Kind.SPREAD:
+            return self.spread()
+        if kind is Kind.NOTHING:
+            return self.nothing()
+        if kind is Kind.PULL:
+            return self.pull()
+        if kind is Kind.LOWER:
+            return self.lower()
+        return self.one(core[0]) if len(core) == 1 else self.several()
+
+    def one(self, i: int) -> Words:
+        claims, words = self.claims, self.because((name(self.players, i), True))
+        if not claims.confirmed:
+            return (*words, (".", False))
+        if claims.survives:
+            rest = "but so are the others" if self.reading.n > 2 else "but so is the other"
+            return (*words, (f": it is enough alone, {rest}.", False))
+        if claims.is_lost:
+            gone = "the answer goes" if self.answer else "the value is lost"
+            return (*words, (f": it is enough alone, and without it {gone}.", False))
+        if claims.without is None:
+            return (*words, (": it is enough alone.", False))
+        fallen = f"without it {valued(self.reading, claims.without.value)} are left"
+        return (*words, (f": it is enough alone; {fallen}.", False))
+
+    def either(self) -> Words:
+        claims, two = self.claims, len(self.claims.core) == 2
+        some, rest = ("either one", "both") if two else ("any one", "all of them")
+        words = self.because(
+            (f"{names(self.players, claims.core, 'or')}: ", False), (f"{some} is enough", True)
+        )
+        what = "the answer" if self.answer else "the value"
+        if claims.is_lost:
+            return (*words, (f". It takes the loss of {rest} to lose {what}.", False))
+        if claims.survives:
+            return (*words, (f". Even without {rest} {what} stays.", False))
+        return (*words, (".", False))
+
+    def several(self) -> Words:
+        claims, called = self.claims, names(self.players, self.claims.core)
+        if not claims.confirmed:
+            return (*self.because((called, False)), (" together.", True))
+        rest = self.parts()
+        alone = [a for a in claims.alone if a is not None]
+        if len(alone) == len(claims.core) and (brings := self.summed(alone)) is not None:
+            most = claims.core[first_largest(brings)]
+            if reaches(max(brings), 0.6):
+                share = f": it alone brings {settled(max(brings)):.0%} of the difference."
+                named = (name(self.players, most), False)
+                return (*self.because(named), (" above all", True), (share, False))
+            each = (": ", False), ("each adds its part", True)
+            return (*self.because((called, False)), *each, (f"; {rest}." if rest else ".", False))
+        words = (*self.because((called, False)), (" together", True))
+        return (*words, (f": {rest}." if rest else ".", False))
+
+    def parts(self) -> str:
+        """What is known of smaller parts of the core."""
+        parts, core = self.claims.parts, self.claims.core
+        known = [a for a in parts if a is not None]
+        if len(known) < len(core):
+            return ""
+        if len(core) == 2:
+            alone = {i: a.value for i, a in zip(reversed(core), known, strict=True)}
+            most = sorted(core)[first_largest([alone[i] for i in sorted(core)], EQUAL * self.rule.scale)]
+            if all(self.rule.lost(a) for a in known):
+                return "neither is enough alone"
+            return f"{name(self.players, most)} alone goes part of the way"
+        return "with any one of them missing, the others are not enough"
+
+    def summed(self, alone: list[Ablation]) -> list[float] | None:
+        """The share of the difference that each brings alone, if these add up to all of it; else None."""
+        none, total = self.rule.none.value, self.rule.total
+        gains = [a.value - none for a in alone]
+        if not exceeds(min(gains), 0.0, self.rule.scale) or not reaches(
+            0.1 * total, abs(sum(gains) - total), self.rule.scale
+        ):
+            return None
+        return [self.share_of(a.value) for a in alone]
+
+    def share_of(self, value: float) -> float:
+        """How far a value is from nothing kept to everything kept; in probability if it is one."""
+        none, here, full = self.rule.none.value, value, self.rule.full.value
+        chances = [self.reading.probability(v) for v in (none, here, full)]
+        # both ends may be certain
+        if chances[0] is not None and exceeds(abs((chances[2] or 0.0) - chances[0]), 0.0, 1.0):
+            none, here, full = (p or 0.0 for p in chances)
+        return (here - none) / (full - none)
+
+    def spread(self) -> Words:
+        claims, what = self.claims, kind_plural(self.explanation)
+        many = f"{len(claims.core)} {what}" if claims.core else f"many {what}"
+        words = self.because((f"{many} at once", True))
+        if claims.confirmed:
+            words = (
+                *words,
+                (": with these alone it stays, and no smaller group that was tried is enough.", False),
+            )
+        else:
+            words = (*words, (": no small group that was tried is enough.", False))
+        if claims.missed:
+            words = (*words, (f" The loss of {name(self.players, claims.missed[0])} costs most.", False))
+        return words
+
+    def nothing(self) -> Words:
+        what = kind_plural(self.explanation)
+        subject = quoted(self.answer, _WIDTH) if self.answer else "The value"
+        if not self.answer:
+            rest = "it is as high with none of them"
+        elif self.rule.knows_behaviour and self.rule.stays(self.rule.none):
+            rest = "the model says it with none of them"
+        else:
+            rest = "it is as likely with none of them"
+        return ((f"{subject} ", False), ("does not depend", True), (f" on any of the {what}: {rest}.", False))
+
+    def pull(self) -> Words:
+        what, good, bad = kind_plural(self.explanation), self.claims.core, self.claims.against
+        return (
+            (f"The {what} pull against each other: ", False),
+            (names(self.players, good), True),
+            (" for, ", False),
+            (names(self.players, bad), True),
+            (" against.", False),
+        )
+
+    def lower(self) -> Words:
+        what, worst = kind_plural(self.explanation), self.claims.core
+        above_all = f", above all {names(self.players, worst)}" if worst else ""
+        if self.answer:
+            less = (" less likely" + above_all + ".", False)
+            return (
+                (f"Together the {what} make {quoted(self.answer, _WIDTH)}", False),
+                (less[0].removesuffix(above_all + "."), True),
+                (above_all + ".", False),
+            )
+        return ((f"Together the {what} ", False), ("lower", True), (f" the value{above_all}.", False))
+
+    # -- how the sentence begins
+
+    def because(self, *what: tuple[str, bool]) -> Words:
+        """The start of the headline, as sure as the model itself is of its answer."""
+        target, answer = self.explanation.target, quoted(self.answer, _WIDTH)
+        if not self.answer:
+            return (("The value comes from ", False), *what)
+        if doubt := self.doubt():
+            return ((f"{doubt}; what speaks for it is ", False), *what)
+        if target.score == "choice":
+            others = [option for option in target.options if option != target.answer]
+            rather = f" rather than {quoted(others[0], _WIDTH)}" if len(others) == 1 else ""
+            return ((f"The model chooses {answer}{rather} because of ", False), *what)
+        if target.generated:
+            return ((f"The model said {answer} because of ", False), *what)
+        return ((f"The model finds {answer} likely because of ", False), *what)
+
+    def doubt(self) -> str:
+        """What is said first if the model itself does not stand behind the answer; "" if it does."""
+        full, answer = self.rule.full, quoted(self.answer, _WIDTH)
+        chance = self.reading.probability(full.value)
+        how = "" if chance is None else f" ({valued(self.reading, full.value)})"
+        behaviour = full.behaviour
+        if behaviour is not None and behaviour.stays is False and self.explanation.target.score != "choice":
+            says = self.reading.says(self.reading.everyone)
+            instead = f" but {quoted(says, _WIDTH)}" if says else ""
+            return f"The model would not say {answer}{how}{instead}"
+        typical = self.reading.typical_chance
+        if typical is None or reaches(typical, _DOUBT):
+            return ""
+        if self.explanation.target.score == "choice":
+            return f"The model would not choose {answer}{how}"
+        if self.explanation.target.generated:
+            return f"The model said {answer} but does not stand behind it{how}"
+        return (
+            f"The model finds {answer} only {percent(chance or 0.0)} likely"
+            if not how.endswith("token)")
+            else (f"The model does not stand behind {answer}{how}")
+        )
