@@ -12,11 +12,12 @@ import numpy as np
 
 from spexapi.errors import BackendError, CapReached, InputError, RunningLoopError, SpexError
 from spexapi.explanation.claims.belief import Belief
+from spexapi.explanation.claims.claims import Claims
 from spexapi.explanation.claims.search import search
 from spexapi.explanation.explanation import Explanation
 from spexapi.explanation.reading import Reading
 from spexapi.explanation.values import Ablation, MaskValues
-from spexapi.games.base import Game
+from spexapi.games.base import CanWrite, Game
 from spexapi.measurements import nothing, split
 from spexapi.plan import Plan, PlanOptions, plan, shows_options
 from spexapi.run import Progress, Run, Stop
@@ -48,6 +49,8 @@ def explain(
     claims       masks of the budget kept for asking the model what the story says of it; None: up to 12, at
                  most a quarter. What is left of them the engine gets. 0: nothing is asked, and the story is
                  told as a prediction
+    writes       most answers that the model writes itself with few players kept, to show what it says then;
+                 not of the budget, counted in the forecast; 0: none
     held_out     fresh uniform masks for the audit, besides those that the engine's design reserves
                  (adaptive: max(16, 10%) of the budget); without any, R² is out of fold on the masks paid for
     on_progress  called with (masks measured, masks planned); an engine that has seen enough ends below the
@@ -185,11 +188,30 @@ async def _confirm(run: Run) -> None:
         return
     reading = Reading.of(await asyncio.to_thread(run.read, stopped=True, audited=False))
     steps = search(Belief(reading))
-    with contextlib.suppress(StopIteration):
+    try:
         wanted = next(steps)
         while True:
             wanted = steps.send(await _answers(run, reading, wanted))
+    except StopIteration as end:
+        claims: Claims = end.value
     run.claims_are_done()
+    await _write(run, claims)
+
+
+async def _write(run: Run, claims: Claims) -> None:
+    """Lets the model write what it says with few players kept; what goes wrong is noted."""
+    if not isinstance(run.game, CanWrite):
+        return
+    for kept in claims.telling[: run.plan.writes]:
+        if run.should_stop():
+            return
+        mask = np.zeros(run.plan.n_players, dtype=np.bool_)
+        mask[list(kept)] = True
+        try:
+            run.written.append((tuple(sorted(kept)), await run.game.write(mask)))
+        except SpexError as error:
+            run.troubles.append(f"the model wrote no answers for the story: {error}")
+            return
 
 
 async def _answers(run: Run, reading: Reading, wanted: list[frozenset[int]]) -> list[Ablation | None] | None:

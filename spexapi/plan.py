@@ -15,7 +15,7 @@ from spexapi.errors import BudgetError, InputError
 from spexapi.explanation.recipe import Recipe, options_of
 from spexapi.fourier.indices import check_index
 from spexapi.fourier.masks import uniform_masks
-from spexapi.games.base import CanForecast, Game, traits_of
+from spexapi.games.base import CanForecast, CanWrite, Game, traits_of
 from spexapi.measurements import Bools, Measurements, nothing
 from spexapi.sampling.forecast import Forecast
 
@@ -35,6 +35,7 @@ class PlanOptions(TypedDict, total=False):
     seed: int
     held_out: int
     claims: int | None
+    writes: int
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -50,6 +51,7 @@ class Plan:
     audit_masks     (a, n) bool, fresh uniform masks that the fit will not see
     claims          masks kept for asking the model what the story says of it; `wanted`: those the user named
     calls_per_mask  replies that the value of one mask takes
+    writes          answers at most that the model writes itself for the story; the budget does not pay them
     changed         why the plan was made again, "" if it is the first
     forecast        tokens, time and price, with three of the prompts; None for a game without text
     """
@@ -65,6 +67,7 @@ class Plan:
     calls_per_mask: int
     claims: int = 0
     wanted: int | None = None
+    writes: int = 0
     changed: str = ""
     forecast: Forecast | None = None
 
@@ -136,6 +139,7 @@ def plan(
     seed: int = 0,
     held_out: int = 0,
     claims: int | None = None,
+    writes: int = 6,
 ) -> Plan:
     """The plan of a run without its price. Raises InputError for all that can be refused unasked."""
     found, n = find_engine(engine), len(game.players)
@@ -146,18 +150,13 @@ def plan(
     index, max_order = check_index(index, max_order, n)
     each = traits_of(game).calls_per_mask
     masks = _masks_for(budget, each, held_out)
-    try:
-        design, kept = _designed(found, n, masks - held_out, _claims(claims, masks), seed)
-    except BudgetError as error:
-        if each == 1:
-            raise
-        raise BudgetError(f"a mask takes {each} replies, so {budget} are {masks} masks: {error}") from error
+    design, kept = _affordable(found, n, masks - held_out, _claims(claims, masks), seed, each)
     recipe = Recipe(found.name, masks, seed, held_out, options_of(found), design.uniform)
     recipe = replace(recipe, planned=design.budget, claims=kept)
-    audit_masks = np.zeros((0, n), dtype=np.bool_)
-    if not design.exact:
-        audit_masks = uniform_masks(n, held_out + design.reserve, _audit_rng(seed), exclude=design.masks)
-    return Plan(game, found, int(budget), design, recipe, index, max_order, audit_masks, each, kept, claims)
+    audits = 0 if design.exact else held_out + design.reserve
+    audit_masks = uniform_masks(n, audits, _audit_rng(seed), exclude=design.masks)
+    made = Plan(game, found, int(budget), design, recipe, index, max_order, audit_masks, each, kept)
+    return replace(made, wanted=claims, writes=_writes(game, writes))
 
 
 def _claims(wanted: int | None, masks: int) -> int:
@@ -167,6 +166,23 @@ def _claims(wanted: int | None, masks: int) -> int:
     if isinstance(wanted, bool) or not isinstance(wanted, (int, np.integer)) or not 0 <= wanted < masks:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise BudgetError(f"claims={wanted!r} of a budget of {masks} masks: give 0 to {masks - 1}, or None")
     return int(wanted)
+
+
+def _writes(game: Game, wanted: int) -> int:
+    """Answers to write for the story; none if the game cannot, or if an answer may take a day."""
+    if wanted < 0:
+        raise BudgetError(f"writes={wanted}: give how many answers the model may write, 0 for none")
+    return int(wanted) if isinstance(game, CanWrite) and not traits_of(game).batched else 0
+
+
+def _affordable(engine: Engine, n: int, masks: int, claims: int, seed: int, each: int) -> tuple[Design, int]:
+    """_designed(), whose error also tells of the replies that a mask takes."""
+    try:
+        return _designed(engine, n, masks, claims, seed)
+    except BudgetError as error:
+        if each == 1:
+            raise
+        raise BudgetError(f"a mask takes {each} replies, so this pays for {masks} masks: {error}") from error
 
 
 def _designed(engine: Engine, n: int, masks: int, claims: int, seed: int) -> tuple[Design, int]:
@@ -213,7 +229,9 @@ def priced(made: Plan) -> Plan:
     """The plan with the forecast of the game, if the game can make one."""
     if not isinstance(made.game, CanForecast):
         return made
-    expected = made.game.forecast(np.concatenate([made.masks, _stand_ins(made)]))
+    masks = np.concatenate([made.masks, _stand_ins(made)])
+    writes = {"writes": made.writes} if made.writes else {}
+    expected = made.game.forecast(masks, **writes)
     if expected.batches and _has_rounds(made):
         expected = replace(expected, batches=None)
     return replace(made, forecast=expected)
@@ -238,6 +256,7 @@ def ready(made: Plan) -> Plan:
         seed=recipe.seed,
         held_out=recipe.held_out,
         claims=made.wanted,
+        writes=made.writes,
     )
     changed = (
         f"planned again: a mask takes {each} replies and not {made.calls_per_mask}, so the budget of"

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
 from spexapi.explanation.explanation import Explanation, read
+from spexapi.fourier.spectrum import Interaction
 from spexapi.games.base import Target, traits_of
 from spexapi.measure import sample
 from spexapi.measurements import Bools, Measurements, join, nothing
@@ -46,6 +47,8 @@ class Run:
 
     seen, held_out   what the engine asked for, and the audit
     asked            what the claims asked for
+    written          what the model wrote itself: (the players kept, its text)
+    troubles         sentences on what went wrong on the way
     unspent          masks kept for the claims that they did not take; None until they are made
     planned, at_most masks to measure as is known now, and as it was known at first
     stopped_by       the cap or the error that ended it
@@ -56,6 +59,8 @@ class Run:
         self.should_stop = should_stop or (lambda: False)
         self.seen, self.held_out, self.asked = (_Rows(made.n_players) for _ in range(3))
         self.unspent: int | None = None
+        self.written: list[tuple[Interaction, str]] = []
+        self.troubles: list[str] = []
         self.planned = self.at_most = 0
         self.stopped_by = ""
         self._target = Target()
@@ -141,8 +146,13 @@ class Run:
             stopped_by=self.stopped_by,
             audited=audited,
         )
-        said = [made.changed, *traits_of(self.game).notes, self.stopped_by and f"stopped: {self.stopped_by}"]
-        return replace(ex, notes=(*ex.notes, *filter(None, said)))
+        said = [
+            made.changed,
+            *self.troubles,
+            *traits_of(self.game).notes,
+            self.stopped_by and f"stopped: {self.stopped_by}",
+        ]
+        return replace(ex, written=tuple(self.written), notes=(*ex.notes, *filter(None, said)))
 
     def _cost(self) -> Usage:
         used, each = self.game.spent - self._before, self.plan.calls_per_mask

@@ -70,6 +70,16 @@ class RunOptions:
     held_out: Annotated[
         int, typer.Option(help="Fresh masks of the budget set aside to measure R²; 0: cross-validation.")
     ] = 0
+    claims: Annotated[
+        int | None,
+        typer.Option(
+            help="Masks of the budget kept to ask the model what the story says; if not given, up to 12."
+        ),
+    ] = None
+    writes: Annotated[
+        int,
+        typer.Option(help="Most answers that the model writes for the story, to show what it says; 0: none."),
+    ] = 6
     verify: Annotated[
         int,
         typer.Option(

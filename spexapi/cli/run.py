@@ -120,6 +120,8 @@ def _planned(game: Game, ask: RunOptions, budget: int) -> Plan:
         max_order=ask.max_order,
         seed=ask.seed,
         held_out=ask.held_out,
+        claims=ask.claims,
+        writes=ask.writes,
     )
 
 

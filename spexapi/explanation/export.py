@@ -55,6 +55,7 @@ def dump(ex: Explanation, path: str | Path | None = None) -> str:
         "stopped_by": ex.stopped_by,
         "estimates": _estimates(ex.estimates),
         "verification": _verification(ex.verification),
+        "written": [{"kept": list(kept), "text": text} for kept, text in ex.written],
         "pruned": [_pruned(each) for each in ex.pruned],
     }
     return written(json.dumps(data, ensure_ascii=False, allow_nan=False), path)
@@ -100,6 +101,7 @@ def load(path: str | Path) -> Explanation:
         stopped_by=_stopped_by(data),
         estimates=_estimates_of(data.get("estimates"), n),
         verification=_verified(data.get("verification")),
+        written=tuple((tuple(each["kept"]), each["text"]) for each in data.get("written", ())),
         pruned=tuple(_pruned_of(each, n) for each in data.get("pruned", ())),
     )
 

@@ -126,16 +126,19 @@ class ModelGame:
         return found[0] if len(found) == 1 else averaged(masks, found)
 
     async def write(self, mask: Bools) -> str:
-        """The model's own answer to the first prompt with only mask (n,) kept; not of the budget."""
+        """The model's own answer to the first prompt with only mask (n,) kept; not of the budget.
+
+        It may be somewhat longer than the answer that is explained.
+        """
         if not self._answers:
             raise InputError("write() needs prepare() first: it opens the model")
         request = self._asked[0].prompt.request(mask, self._chosen)
         if request.hidden:
             raise InputError("no answer can be written with text hidden from attention: use masking='drop'")
-        most = self._chosen.max_new_tokens
+        most = self._most_written(self._answers[0][0])
         if not request.removed:
             return (await self._senders.main.generate(request.messages, most)).text
-        reply = await self._senders.main.send(replace(request, write=most))
+        reply = await self._senders.main.write(replace(request, write=most))
         if reply.error:
             raise BackendError(f"{self.backend_name} wrote no answer: {reply.error}")
         return reply.text.strip()
@@ -154,8 +157,8 @@ class ModelGame:
         counts = [each.prompt.count_tokens(masks, each.chosen, count) for each in self._asked]
         return None if None in counts else sum(filter(None, counts))
 
-    def forecast(self, masks: Bools) -> Forecast:
-        """What measuring these masks would take, and three of the prompts; no call is made."""
+    def forecast(self, masks: Bools, writes: int = 0) -> Forecast:
+        """What measuring these masks and writing a few answers would take, and three of the prompts."""
         can, k = self.backend.capabilities, self._chosen.calls_per_mask
         tokens = self.estimate_tokens(masks)
         answers = "".join(a for each in self._asked for a in (each.chosen.answer or "", *each.chosen.options))
@@ -164,7 +167,14 @@ class ModelGame:
         written = self._chosen.max_new_tokens if reads else int(can.concurrency > 1 or can.batched)
         total = None if tokens is None else (tokens + scored) * k
         calls = len(masks) * self.calls_per_mask
-        return forecast(calls, total, written, can, self._policy.limits, self._shown(masks))
+        expected = forecast(calls, total, written, can, self._policy.limits, self._shown(masks))
+        most = self._most_written(self._chosen.answer or "")
+        return expected.with_writes(writes if can.write else 0, most, can.price)
+
+    def _most_written(self, answer: str) -> int:
+        """Tokens of an answer that the model writes for the story."""
+        tokens, most = self.backend.count_tokens(answer) if answer else None, self._chosen.max_new_tokens
+        return most if tokens is None else min(most, 2 * tokens + 8)
 
     @property
     def _chosen(self) -> Settings:

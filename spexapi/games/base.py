@@ -157,8 +157,11 @@ class CanHalt(Protocol):
 class CanForecast(Protocol):
     """A game that knows what masks would take before any is measured."""
 
-    def forecast(self, masks: Bools) -> Forecast:
-        """Calls, tokens, time and price of measuring these masks; no call is made."""
+    def forecast(self, masks: Bools, writes: int = 0) -> Forecast:
+        """Calls, tokens, time and price of measuring these masks; no call is made.
+
+        writes  answers that are written besides; only a game that CanWrite is asked about more than 0
+        """
         ...
 
 

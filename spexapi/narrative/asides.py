@@ -71,11 +71,13 @@ def _instead(reading: Reading, claims: Claims) -> list[str]:
     players, found = reading.explanation.players, list[str]()
     if claims.kind is not Kind.CORE:
         return []
+    cases: dict[str, list[str]] = {}
     if claims.without is not None and claims.is_lost and (says := reading.says(claims.without.kept)):
-        found.append(f"Without {names(players, claims.core)} it says {quoted(says, 80)}.")
+        cases.setdefault(says, []).append(f"without {names(players, claims.core)}")
     for i in claims.core if len(claims.core) > 1 else ():
         if says := reading.says((i,)):
-            found.append(f"With {names(players, (i,))} alone it says {quoted(says, 80)}.")
+            cases.setdefault(says, []).append(f"with {names(players, (i,))} alone")
+    found += [f"{_capital(listed(when, 'or'))} it says {quoted(says, 80)}." for says, when in cases.items()]
     return found[:_MOST_SAID]
 
 

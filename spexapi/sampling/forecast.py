@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from spexapi.backends.base import Capabilities, Limits, Message
+from spexapi.backends.base import Capabilities, Limits, Message, Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Forecast:
     price       US dollars, None if no price is known; source: where its figures are from
     prompts     three as they would be sent: everything kept, then the first masks that remove something
     paid        False for a model in this process
+    writes      answers at most that the model writes for the story
     batches     sent one after the other, up to a day each; 0 if calls are answered at once, None if there is
                 one for each round of the engine, which waits for it
     """
@@ -30,11 +31,24 @@ class Forecast:
     prompts: tuple[tuple[Message, ...], ...]
     paid: bool
     batches: int | None = 0
+    writes: int = 0
+
+    def with_writes(self, count: int, most: int, price: Price | None) -> Forecast:
+        """With up to `count` answers of up to `most` tokens that the model writes for the story."""
+        if not count or self.tokens_in is None or self.tokens_out is None:
+            return replace(self, writes=count)
+        read, written = count * self.tokens_in // max(self.calls, 1), count * most
+        more = 0.0 if price is None else (read * price.tokens_in + written * price.tokens_out) / 1e6
+        whole = None if self.price is None else self.price + more
+        tokens = (self.tokens_in + read, self.tokens_out + written)
+        return replace(self, tokens_in=tokens[0], tokens_out=tokens[1], price=whole, writes=count)
 
     @property
     def line(self) -> str:
         """In words, on one line."""
         parts = [f"{self.calls:,} calls"]
+        if self.writes:
+            parts.append(f"up to {self.writes} answers written for the story")
         if self.tokens_in is not None:
             written = f" and {self.tokens_out:,} written" if self.tokens_out else ""
             parts.append(f"about {self.tokens_in:,} tokens read{written}")

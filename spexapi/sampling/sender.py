@@ -99,6 +99,11 @@ class Sender:
             raise BackendError(f"{self.backend.name} wrote no answer: {reply.error}")
         return Generated(reply.text, reply.tokens_in, reply.tokens_out)
 
+    async def write(self, request: Request) -> Reply:
+        """What the model writes, counted like an answer to explain: the budget does not pay for it."""
+        [reply] = await self._ask([request], self.backend.score, setup=True)
+        return reply
+
     def halt(self, why: str = "the run was stopped") -> None:
         """Sends nothing more; a caller whose call was not sent gets CapReached."""
         self._dispatcher.halted = self._dispatcher.halted or why

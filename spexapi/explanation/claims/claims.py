@@ -72,6 +72,16 @@ class Claims:
         return None if self.without is None else self.rule.lost(self.without)
 
     @property
+    def telling(self) -> list[frozenset[int]]:
+        """The sets kept of which it tells most what the model writes instead, the most telling first.
+
+        Those that were measured, of whose answer it is not known that it stays.
+        """
+        first = [self.rule.full, self.without, *self.alone, self.rule.none, *self.parts, self.freed]
+        there = dict.fromkeys(a.kept for a in first if a is not None and a.measured and _may_differ(a))
+        return list(there)
+
+    @property
     def is_close(self) -> bool:
         """Whether a little more or less would name other players."""
         return any(a is not None and self.rule.is_close(a) for a in (self.kept, *self.parts))
@@ -85,6 +95,10 @@ class Claims:
         known = [a for a in self.parts if a is not None]
         needed = len(known) == len(self.core) and all(self.rule.lost(a) for a in known)
         return Meaning.TOGETHER if self.kind is Kind.CORE and players == self.core and needed else None
+
+
+def _may_differ(found: Ablation) -> bool:
+    return found.behaviour is None or found.behaviour.stays is not True
 
 
 def meaning_of(reading: Reading, claims: Claims, players: Interaction) -> Meaning:

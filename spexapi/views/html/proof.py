@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from spexapi.explanation.reading import Reading
 from spexapi.narrative.story import Step
-from spexapi.narrative.wording import explained, kind_plural, missing, quoted, signed, valued
+from spexapi.narrative.wording import explained, kind_plural, missing, one_line, quoted, signed, valued
 from spexapi.views.html.bar import bar
 from spexapi.views.presentation import Presentation
 from spexapi.views.safe import safe, tag
@@ -43,7 +43,7 @@ def _where_from(measured: Sequence[bool]) -> str:
 
 def _step(reading: Reading, step: Step, low: float, high: float) -> str:
     if step.ablation.gap is not None:
-        return _line(step.label, 0.0, missing(step.ablation.gap), "")
+        return _line(step, 0.0, missing(step.ablation.gap), "")
     value = step.ablation.value
     share = reading.probability(value)
     if share is None:
@@ -51,10 +51,13 @@ def _step(reading: Reading, step: Step, low: float, high: float) -> str:
     about = "" if step.ablation.measured else "≈ "
     title = f"{signed(value)} {reading.explanation.target.unit}".strip()
     said = about + valued(reading, value).removesuffix(" a token")
-    return _line(step.label, max(share, 0.004), said, title)
+    return _line(step, max(share, 0.004), said, title)
 
 
-def _line(label: str, share: float, said: str, title: str) -> str:
+def _line(step: Step, share: float, said: str, title: str) -> str:
     number = tag("span", safe(said), class_="num", title=title or None)
-    told = tag("dt", tag("bdi", safe(label))) + tag("dd", bar(share) + number)
+    label = tag("bdi", safe(step.label))
+    if step.says:
+        label += tag("q", safe(one_line(step.says, 60)), class_="instead", dir="auto")
+    told = tag("dt", label) + tag("dd", bar(share) + number)
     return tag("div", told, class_="step")
