@@ -11,7 +11,6 @@ from spexapi.narrative.wording import explained, kind_plural, name, names, perce
 Words = tuple[tuple[str, bool], ...]  # pieces of a sentence, True if it is stressed
 
 _WIDTH = 48  # characters of the answer in a headline
-_DOUBT = 0.5  # a less likely token is one that the model would as soon not write
 
 
 class Sentences:
@@ -189,8 +188,7 @@ class Sentences:
             says = self.reading.says(self.reading.everyone)
             instead = f" but {quoted(says, _WIDTH)}" if says else ""
             return f"The model would not say {answer}{how}{instead}"
-        typical = self.reading.typical_chance
-        if typical is None or reaches(typical, _DOUBT):
+        if self.rule.is_sure:
             return ""
         if self.explanation.target.score == "choice":
             return f"The model would not choose {answer}{how}"

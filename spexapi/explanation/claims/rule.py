@@ -15,6 +15,8 @@ from spexapi.games.base import Target
 if TYPE_CHECKING:
     from spexapi.explanation.reading import Reading
 
+# Probability of a token, on average: a model that finds its answer less likely does not stand behind it.
+SURE = 0.5
 # Nats: a token may be half as likely and the answer is still the same; at a quarter it is lost.
 _HALVED, _QUARTERED = math.log(2), math.log(4)
 # Of the difference between everything and nothing kept.
@@ -29,27 +31,32 @@ _FEWEST = 3
 class Rule:
     """When the answer stays with some players kept, and when it is lost.
 
-    With everything kept the model writes the answer, and it is known what it writes with the players at hand:
-    the answer stays if it still writes all of it, and is lost if not. Else by likelihood, everything kept as
-    the measure, and without a cliff: the worst token may be half as likely, and the whole answer of t tokens
-    by sqrt(t) times as much in nats, or by a fifth of the difference between everything and nothing kept if
-    that is less. Lost is a quarter, twice as much, or half of the difference.
+    By what the model writes, if it writes the answer with everything kept and stands behind it (at least half
+    a token's probability): the answer stays if the model still writes all of it, and is lost if not. What a
+    model barely prefers turns with every word. So else by likelihood, everything kept as the measure, and
+    without a cliff: the worst token may be half as likely, and the whole answer of t tokens by sqrt(t) times
+    as much in nats, or by a fifth of the difference between everything and nothing kept if that is less. Lost
+    is a quarter, twice as much, or half of the difference.
 
     full, none   everything and nothing kept
     tokens_wide  what a nat of one token is in the value: sqrt(t) for the sum over t tokens, sqrt(1 / t) for
                  their mean, 1 for log-odds; 0 if the value is not in nats
+    is_sure      the model stands behind the answer with everything kept
     bar          predicted values from here up are believed to stay
     """
 
     full: Ablation
     none: Ablation
     tokens_wide: float
+    is_sure: bool
     bar: float
 
     @classmethod
     def of(cls, reading: Reading) -> Rule:
         full, none = reading.full, reading.none
-        rule = cls(full, none, _tokens_wide(reading.explanation.target, len(full.tokens)), 0.0)
+        wide = _tokens_wide(reading.explanation.target, len(full.tokens))
+        chance = reading.typical_chance
+        rule = cls(full, none, wide, chance is None or reaches(chance, SURE), 0.0)
         bar = full.value - rule._allowed(_HALVED, _NEAR)
         return replace(rule, bar=_learnt(reading, bar) if rule.knows_behaviour else bar)
 
@@ -74,8 +81,8 @@ class Rule:
 
     @property
     def knows_behaviour(self) -> bool:
-        """Whether the model writes the answer with everything kept, as far as is known."""
-        return _writes(self.full) is True
+        """Whether the model writes the answer with everything kept and stands behind it."""
+        return _writes(self.full) is True and self.is_sure
 
     def stays(self, found: Ablation) -> bool:
         """Is it still the answer?"""
