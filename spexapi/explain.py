@@ -137,8 +137,9 @@ async def _explained(
                 async for _ in parts:
                     if snapshots and run.is_sharper():
                         yield await asyncio.to_thread(run.read, stopped=True, audited=audited)
-            if run.plan.claims:
+            if run.plan.claims or run.plan.writes:
                 await _confirm(run)
+            if run.plan.claims:
                 async with contextlib.aclosing(_measured(run)) as rest:  # what the claims left unspent
                     async for _ in rest:
                         pass

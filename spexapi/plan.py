@@ -150,7 +150,7 @@ def plan(
     index, max_order = check_index(index, max_order, n)
     each = traits_of(game).calls_per_mask
     masks = _masks_for(budget, each, held_out)
-    design, kept = _affordable(found, n, masks - held_out, _claims(claims, masks), seed, each)
+    design, kept = _affordable(found, n, masks - held_out, _claims(game, claims, masks), seed, each)
     recipe = Recipe(found.name, masks, seed, held_out, options_of(found), design.uniform)
     recipe = replace(recipe, planned=design.budget, claims=kept)
     audits = 0 if design.exact else held_out + design.reserve
@@ -159,8 +159,13 @@ def plan(
     return replace(made, wanted=claims, writes=_writes(game, writes))
 
 
-def _claims(wanted: int | None, masks: int) -> int:
-    """Masks kept for the claims: up to 12 of 64 or more, a quarter of fewer, unless the user says."""
+def _claims(game: Game, wanted: int | None, masks: int) -> int:
+    """Masks kept for the claims: up to 12 of 64 or more, a quarter of fewer, unless the user says.
+
+    None if each answer may take a day: claims are asked one after the other.
+    """
+    if wanted is None and traits_of(game).batched:
+        return 0
     if wanted is None:
         return min(_MOST_CLAIMS, masks // _SHARE)
     if isinstance(wanted, bool) or not isinstance(wanted, (int, np.integer)) or not 0 <= wanted < masks:  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -232,7 +237,7 @@ def priced(made: Plan) -> Plan:
     masks = np.concatenate([made.masks, _stand_ins(made)])
     writes = {"writes": made.writes} if made.writes else {}
     expected = made.game.forecast(masks, **writes)
-    if expected.batches and _has_rounds(made):
+    if expected.batches and (made.claims or _has_rounds(made)):
         expected = replace(expected, batches=None)
     return replace(made, forecast=expected)
 

@@ -95,9 +95,8 @@ class Run:
 
     def measuring(self, masks: Bools) -> contextlib.aclosing[AsyncGenerator[Measurements]]:
         """The parts of the measurements of these masks, as they arrive; those known are not asked again."""
-        return contextlib.aclosing(
-            sample(self.game, masks, known=self.seen.all(), should_stop=self.should_stop)
-        )
+        known = join([self.seen.all(), self.held_out.all(), self.asked.all()])
+        return contextlib.aclosing(sample(self.game, masks, known=known, should_stop=self.should_stop))
 
     def add(self, own: Measurements, audits: Measurements) -> None:
         self.seen.add(own)

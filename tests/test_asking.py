@@ -80,7 +80,7 @@ def test_replies_that_failed_are_left_out_and_a_mask_without_any_is_nan():
 
 def test_the_budget_counts_replies_and_the_engine_plans_in_masks():
     game = PromptGame(Talker(), "the key is in here", "yes", score=share(10))
-    ex = explain(game, engine="lime", budget=205)
+    ex = explain(game, engine="lime", budget=205, claims=0)
     assert len(ex.observations) == ex.recipe.budget == 20
     assert ex.cost.calls + ex.cost.cached_calls == 200
     assert ex.cost.calls <= 200

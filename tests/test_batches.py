@@ -82,7 +82,7 @@ def test_the_masks_of_the_audit_wait_for_no_batch_of_their_own(openai_server: Se
     def game(**more):
         return spexapi.PromptGame(opened(openai_server, **more), " ".join(words), "the cellar")
 
-    asked = {"engine": engine, "budget": 60, "held_out": 24}
+    asked = {"engine": engine, "budget": 60, "held_out": 24, "claims": 0}
     direct = spexapi.explain(game(), **asked)
     found = spexapi.explain(game(batch=True), **asked)
 

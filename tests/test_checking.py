@@ -87,7 +87,7 @@ def _saved(ex, folder):
 
 
 def test_nothing_left_or_an_error_on_the_way_leaves_the_explanation_and_says_why():
-    game, value, ex = explained(10, 100)
+    game, value, ex = explained(10, 100, claims=0)
     none, why = measured(game, ex, 3, 100)
 
     assert none.verification is None

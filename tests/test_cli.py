@@ -213,7 +213,7 @@ def test_verify_measures_the_strongest_within_the_budget(documents, tmp_path):
 
 
 def test_a_tight_budget_holds_beside_verify_and_confirms_no_more_than_it_can(documents, tmp_path):
-    done = rag(documents, "--budget", "14", "--verify", "2", "--json", tmp_path / "e.json")
+    done = rag(documents, "--budget", "14", "--verify", "2", "--claims", "0", "--json", tmp_path / "e.json")
     assert done.returncode == 0, done.stderr
     data = json.loads((tmp_path / "e.json").read_text())
     assert data["cost"]["calls"] <= 14

@@ -64,7 +64,7 @@ def test_the_budget_is_never_exceeded_and_no_mask_is_bought_twice(engine, budget
 def test_held_out_masks_are_fresh_and_give_r2():
     value = Counting()
     game = spexapi.FunctionGame(value, players=12)
-    ex = spexapi.explain(game, engine=QUICK, budget=200, held_out=40, seed=1)
+    ex = spexapi.explain(game, engine=QUICK, budget=200, held_out=40, seed=1, claims=0)
     assert ex.audit.method == "held-out"
     assert ex.audit.n_held_out == 40
     assert len(set(value.asked)) == len(value.asked) == 200
@@ -166,6 +166,7 @@ def test_progress_counts_up_to_the_plan():
         engine=QUICK,
         budget=200,
         held_out=20,
+        claims=0,
         on_progress=lambda done, planned: seen.append((done, planned)),
     )
     assert seen[0] == (0, 200)

@@ -40,7 +40,7 @@ def asked():
 def shown(asked):
     """The plan of a run with a design that is known in advance, an audit's masks among it."""
     return spexapi.preview(
-        spexapi.FunctionGame(asked, 10), engine="lime", budget=60, held_out=10, seed=3, index="fsii"
+        spexapi.FunctionGame(asked, 10), engine="lime", budget=60, held_out=10, seed=3, index="fsii", claims=0
     )
 
 
@@ -57,7 +57,13 @@ def test_what_was_shown_is_what_is_run(shown, asked):
     assert set(asked.asked) == masks
     assert (ex.engine, ex.seed, ex.index, ex.audit.n_held_out) == ("lime", 3, "fsii", 10)
     direct = spexapi.explain(
-        spexapi.FunctionGame(value_of, 10), engine="lime", budget=60, held_out=10, seed=3, index="fsii"
+        spexapi.FunctionGame(value_of, 10),
+        engine="lime",
+        budget=60,
+        held_out=10,
+        seed=3,
+        index="fsii",
+        claims=0,
     )
     assert dict(ex.interactions) == dict(direct.interactions)
     assert ex.notes == direct.notes
@@ -121,7 +127,7 @@ class Learning:
 
 
 def test_a_plan_that_no_longer_fits_the_prepared_game_is_made_again_and_says_so():
-    shown = spexapi.preview(Learning(), engine="lime", budget=82)
+    shown = spexapi.preview(Learning(), engine="lime", budget=82, claims=0)
     assert (shown.calls_per_mask, len(shown.masks)) == (1, 82)
     ex = spexapi.explain(shown)
     assert len(ex.observations) == ex.recipe.budget == 20
@@ -133,7 +139,7 @@ def test_a_plan_that_no_longer_fits_the_prepared_game_is_made_again_and_says_so(
 def test_the_price_is_that_of_the_masks_that_will_be_asked():
     backend = FakeBackend(capabilities=Capabilities(batch=1, concurrency=4))
     game = spexapi.PromptGame(backend, "the key is in here now", "yes")
-    shown = spexapi.preview(game, engine="lime", budget=30)
+    shown = spexapi.preview(game, engine="lime", budget=30, claims=0, writes=0)
     assert shown.forecast == game.forecast(shown.masks)
     assert shown.tokens == shown.forecast.tokens_in
     assert backend.asked == []

@@ -149,7 +149,8 @@ def test_turns_of_a_chat_are_told_apart():
 
 
 def test_weak_evidence_is_said_first():
-    page = Page(report(sample.documents(sample.and_of_two, found=sample.audit(0.3, 0.1, 0.5))))
+    weak = sample.documents(sample.and_of_two, found=sample.audit(0.3, 0.1, 0.5))
+    page = Page(report(sample.unconfirmed(weak)))
 
     assert "cannot tell why" in page.text
     assert "too weak to rely on" in page.text

@@ -77,6 +77,7 @@ def load(path: str | Path) -> Explanation:
     target = dict(data["target"])
     target["answer_offsets"] = tuple((a, b) for a, b in target["answer_offsets"])
     target["span"] = tuple(target["span"]) if target["span"] else None
+    target |= {name: tuple(target.get(name, ())) for name in ("options", "unknown")}
     target["pieces"] = tuple(Piece(**p) for p in target["pieces"])
     audit = dict(data["audit"])
     audit["r2_interval"] = tuple(audit["r2_interval"]) if audit["r2_interval"] else None

@@ -90,13 +90,13 @@ class Rule:
             return reaches(found.value, self.bar, self.scale)
         if self.knows_behaviour and (writes := _writes(found)) is not None:
             return writes
-        return reaches(1.0, self._distance(found, _HALVED, _NEAR), self.scale)
+        return reaches(1.0, self._distance(found, _HALVED, _NEAR), self._rounding(self.near))
 
     def lost(self, found: Ablation) -> bool:
         """Is the answer gone?"""
         if found.measured and self.knows_behaviour and (writes := _writes(found)) is not None:
             return not writes
-        return reaches(self._distance(found, _QUARTERED, _FAR), 1.0, self.scale)
+        return reaches(self._distance(found, _QUARTERED, _FAR), 1.0, self._rounding(self.far))
 
     def is_close(self, found: Ablation) -> bool:
         """Whether a little more or less would have changed what stays() says; not known of behaviour."""
@@ -113,6 +113,10 @@ class Rule:
             return whole
         worst = max(a - b for a, b in zip(self.full.tokens, found.tokens, strict=True))
         return max(whole, worst / nats)
+
+    def _rounding(self, bar: float) -> float:
+        """The size of the values in bars: what a distance is rounded by."""
+        return self.scale / bar if bar > 0 else 0.0
 
     def _allowed(self, nats: float, share: float) -> float:
         """How much the value may fall."""
