@@ -4,7 +4,7 @@ The picture, heads.svg, has every head with its share, and arcs that join what a
 
 $ python examples/06_heads.py
 32 heads, 300 selections of them asked 4 questions each
-layer 0 head 0 + layer 0 head 1: needed together
+layer 0 head 1 + layer 0 head 2: stronger together
 wrote heads.svg
 """
 
@@ -30,7 +30,8 @@ game = spexapi.HeadGame("embedded", questions)  # the value: the mean log-odds o
 explanation = spexapi.explain(game, budget=300 * len(questions))
 
 print(f"{len(game.players)} heads, 300 selections of them asked {len(questions)} questions each")
-pair = next(heads for heads, _ in explanation.top(20) if len(heads) == 2)
+sure = [heads for heads, (low, high) in explanation.intervals.items() if low > 0 or high < 0]
+pair = next(heads for heads, _ in explanation.top(100) if len(heads) == 2 and heads in sure)
 print(f"{explanation.label(pair)}: {explanation.meaning(pair)}")
 explanation.svg("heads.svg")
 print("wrote heads.svg")

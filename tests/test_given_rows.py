@@ -60,7 +60,9 @@ def test_a_table_without_texts_is_refused_by_the_names_of_its_columns():
         to_documents(pd.DataFrame({"id": ["a"], "body": [KEY]}))
 
 
-@pytest.mark.parametrize("given", [{"a": KEY, "b": BOX}, {KEY, BOX}, KEY, 3, b"ab"], ids=repr)
+@pytest.mark.parametrize(
+    "given", [{"a": KEY, "b": BOX}, {KEY, BOX}, KEY, 3, b"ab"], ids=lambda given: type(given).__name__
+)
 def test_documents_without_an_order_are_refused(given):
     with pytest.raises(InputError, match="documents must be a list"):
         to_documents(given)

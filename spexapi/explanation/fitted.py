@@ -10,8 +10,10 @@ import numpy as np
 from numpy.random import Generator
 
 from spexapi.engines.base import Design, Engine, Fit
+from spexapi.engines.resampling import squared_errors
 from spexapi.explanation.recipe import Recipe
 from spexapi.fourier.indices import to_index
+from spexapi.fourier.ranking import exceeds
 from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.measurements import Bools, Measurements, join
 from spexapi.trust.assess import judge, unaudited
@@ -37,6 +39,10 @@ class Fitted:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
+# masks; of more of them a second fit takes its time, and the few of the claims tell it little
+_FEW = 128
+
+
 @dataclass(frozen=True, slots=True)
 class _KnowsMore:
     """An engine whose fits always use further measurements; no uniform draws, they are in no fold."""
@@ -56,6 +62,15 @@ class _KnowsMore:
 
     def fit(self, design: Design, seen: Measurements) -> Fit:
         return self.engine.fit(design, join([seen, self.more])).of_first(len(seen))
+
+
+def _is_better(one: Fit, other: Fit, seen: Measurements) -> bool:
+    """Whether it predicts the uniform masks better by fits that did not see them."""
+    if one.out_of_fold is None or other.out_of_fold is None:
+        return False
+    errors = [squared_errors(seen, guesses) for guesses in (one.out_of_fold, other.out_of_fold)]
+    both = np.isfinite(errors[0]) & np.isfinite(errors[1])
+    return exceeds(float(errors[1][both].sum()), float(errors[0][both].sum()))
 
 
 def fitted(
@@ -78,9 +93,12 @@ def fitted(
     first_asked = len(rows) - recipe.asked
     seen, asked = observations.take(rows[: recipe.fitted]), observations.take(rows[first_asked:])
     held_out = observations.take(rows[recipe.fitted : first_asked])
-    if design.takes_more and len(asked):
-        engine = _KnowsMore(engine, asked)
-    found = without_fixed(engine.fit(design, seen), seen)
+    fit = engine.fit(design, seen)
+    if design.takes_more and len(asked) and len(seen) <= _FEW:
+        informed = _KnowsMore(engine, asked)
+        if _is_better(other := informed.fit(design, seen), fit, seen):
+            engine, fit = informed, other
+    found = without_fixed(fit, seen)
     trust = judge(engine, design, seen, found, held_out, recipe.seed) if audited else unaudited(seen, found)
     fit = trust.fit
     ranges: Mapping[Interaction, tuple[float, float]] = fit.intervals if index == "fourier" else {}

@@ -115,9 +115,9 @@ class Sentences:
 
     def spread(self) -> Words:
         claims, what = self.claims, kind_plural(self.explanation)
-        many = f"{len(claims.core)} {what}" if claims.core else f"many {what}"
-        words = self.because((f"{many} at once", True))
-        if claims.confirmed:
+        few = claims.confirmed and 2 * len(claims.core) <= self.reading.n
+        words = self.because((f"{len(claims.core) if few else 'many'} {what} at once", True))
+        if few:
             words = (
                 *words,
                 (": with these alone it stays, and no smaller group that was tried is enough.", False),
@@ -125,7 +125,10 @@ class Sentences:
         else:
             words = (*words, (": no small group that was tried is enough.", False))
         if claims.missed:
-            words = (*words, (f" The loss of {name(self.players, claims.missed[0])} costs most.", False))
+            words = (
+                *words,
+                (f" Of the few removed alone, {name(self.players, claims.missed[0])} is missed most.", False),
+            )
         return words
 
     def nothing(self) -> Words:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spexapi.explanation.claims.claims import Claims, Kind
+from spexapi.explanation.claims.search import MOST_NAMED
 from spexapi.explanation.reading import Reading
 from spexapi.explanation.values import Ablation
 from spexapi.narrative.wording import kind_plural, name, names
@@ -34,7 +35,11 @@ def steps_of(reading: Reading, claims: Claims) -> tuple[Step, ...]:
     players, core = reading.explanation.players, claims.core
     every, none = _ends(reading)
     steps = [every]
-    if len(core) > 1 and claims.kind in (Kind.CORE, Kind.SPREAD):
+    if (
+        len(core) > 1
+        and claims.kind in (Kind.CORE, Kind.SPREAD)
+        and 2 * len(core) <= max(reading.n, 2 * MOST_NAMED)
+    ):
         what = names(players, core) if claims.kind is Kind.CORE else f"those {len(core)}"
         steps.append(_step(reading, f"only {what}", core))
     if claims.kind in (Kind.CORE, Kind.EITHER):
