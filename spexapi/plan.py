@@ -152,7 +152,7 @@ def plan(
     masks = _masks_for(budget, each, held_out)
     design, kept = _affordable(found, n, masks - held_out, _claims(game, claims, masks), seed, each)
     recipe = Recipe(found.name, masks, seed, held_out, options_of(found), design.uniform)
-    recipe = replace(recipe, planned=design.budget, claims=kept)
+    recipe = replace(recipe, planned=design.budget, order=design.order, claims=kept)
     audits = 0 if design.exact else held_out + design.reserve
     audit_masks = uniform_masks(n, audits, _audit_rng(seed), exclude=design.masks)
     made = Plan(game, found, int(budget), design, recipe, index, max_order, audit_masks, each, kept)

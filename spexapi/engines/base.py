@@ -25,6 +25,7 @@ class Design:
     uniform    True if the masks are uniform draws (all kept and none kept apart), on which R² is defined
     whole      True if the fit needs all of `masks`: a code, or one mask for each player
     takes_more True if a fit gains from measurements that are no uniform draws, such as those of the claims
+    order      players of the largest set that a fit can know; 0: of any
     reserve    fresh uniform masks that the run sets aside from the budget for the audit; the engine never
                sees them. None are set aside if an exact design is measured to its end
     settings   engine-specific values (seeds, codes); numbers, strings and arrays only
@@ -39,6 +40,7 @@ class Design:
     reserve: int = 0
     whole: bool = False
     takes_more: bool = False
+    order: int = 0
     settings: Mapping[str, object] = field(default_factory=dict[str, object])
     notes: tuple[str, ...] = ()
 

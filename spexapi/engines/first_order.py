@@ -35,7 +35,7 @@ class LeaveOneOut:
         """All players kept, then each one removed: n + 1 masks, however large the budget is."""
         need_budget("leave-one-out", n_players, budget, n_players + 1)
         masks = np.concatenate([np.ones((1, n_players), dtype=np.bool_), ~np.eye(n_players, dtype=np.bool_)])
-        return Design(n_players, budget, masks, uniform=False)
+        return Design(n_players, budget, masks, uniform=False, order=1)
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
         return next_masks(design, seen, remaining)
@@ -100,7 +100,7 @@ class Lime:
         drawn, times = distinct_draws(draw, budget - 1)
         masks = np.concatenate([np.ones((1, n_players), dtype=np.bool_), drawn])
         settings = {"weights": np.concatenate([[1.0], times])}
-        return Design(n_players, budget, masks, uniform=False, settings=settings)
+        return Design(n_players, budget, masks, uniform=False, order=1, settings=settings)
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
         return next_masks(design, seen, remaining)
@@ -144,7 +144,7 @@ class ContextCite:
     def plan(self, n_players: int, budget: int, rng: Generator) -> Design:
         """Uniform masks, none twice. BudgetError below 8, or 4 for two players."""
         need_budget("ContextCite's lasso", n_players, budget, 8 if n_players > 2 else 4)
-        return Design(n_players, budget, uniform_masks(n_players, budget, rng))
+        return Design(n_players, budget, uniform_masks(n_players, budget, rng), order=1)
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
         return next_masks(design, seen, remaining)

@@ -41,7 +41,9 @@ class KernelShap:
         pairs, weights = _pairs(n_players, (budget - 2) // 2, rng)
         both = np.stack([pairs, ~pairs], axis=1).reshape(-1, n_players)
         settings = {"weights": np.concatenate([[0.0, 0.0], np.repeat(weights, 2)])}
-        return Design(n_players, budget, np.concatenate([ends, both]), uniform=False, settings=settings)
+        return Design(
+            n_players, budget, np.concatenate([ends, both]), uniform=False, order=1, settings=settings
+        )
 
     def propose(self, design: Design, seen: Measurements, remaining: int) -> Bools:
         return next_masks(design, seen, remaining)

@@ -181,7 +181,9 @@ class Explanation:
         design = engine.plan(self.n_players, planned, rng)
         design = replace(design, uniform=self.recipe.uniform)
         found = fitted(engine, design, observations, self.recipe, self.index, self.max_order)
-        done = replace(self, observations=observations, target=target, fitted_by=engine, **found.fields())
+        recipe = replace(self.recipe, order=design.order)
+        done = replace(self, observations=observations, target=target, recipe=recipe, **found.fields())
+        done = replace(done, fitted_by=engine)
         return replace(done, verification=None, pruned=())
 
     def to_json(self, path: Path_ | None = None) -> str:

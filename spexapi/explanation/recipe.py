@@ -18,6 +18,7 @@ class Recipe:
     held_out  fresh uniform masks the audit asked for, part of the budget
     fitted    rows of the observations that the engine asked for; the audit's own rows follow them
     planned   masks that the engine's design was made for; 0: all but those held out
+    order     players of the largest set that the engine can know; 0: of any
     claims    masks of the budget that were kept for asking the model what the story says
     asked     rows of the observations that were measured for that, the last ones
     options   settings of the engine, as its dataclass has them
@@ -32,6 +33,7 @@ class Recipe:
     uniform: bool = True
     fitted: int = 0
     planned: int = 0
+    order: int = 0
     claims: int = 0
     asked: int = 0
 

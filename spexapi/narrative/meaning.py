@@ -85,6 +85,16 @@ def aside(reading: Reading, meaning: Meaning, players: Interaction, value: float
     return f" on average, {own} in {reading.explanation.index.upper()}"
 
 
+def no_combination(explanation: Explanation) -> str:
+    """What is said if no combination is shown: that there is none, or why none could be found."""
+    if explanation.recipe.order == 1:
+        return f"The engine {explanation.engine} knows no combinations."
+    if explanation.max_order == 1 or explanation.index in ("sv", "bv"):
+        name = explanation.index.upper()
+        return f"{name} of single players knows no combinations: read it in another index, such as FBII."
+    return "No combination stands out: each part acts on its own."
+
+
 def convention(index: str, sizes: Iterable[int]) -> str:
     """What a reader must know of the signs of the index for interactions of these sizes; "" if nothing."""
     if index != "fourier" or all(size % 2 == 0 for size in sizes):

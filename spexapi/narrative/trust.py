@@ -34,6 +34,11 @@ def trust(explanation: Explanation) -> str:
         return f"Every possible mask was measured, so nothing is estimated: it accounts for all of {what}."
     if found == "none" or audit.r2 is None:
         return audit.notes[0] if audit.notes else "There is no R², so nothing vouches for this explanation."
+    if settled(audit.r2) < 0.005:
+        return (
+            f"The explanation predicts {what} on masks it never saw no better than their mean does: raise the"
+            " budget before you rely on it."
+        )
     share = f"{_whole(audit.r2)} {_interval(audit)}".strip()
     text = f"The explanation predicts {share} of how {what} changes on masks it never saw."
     if on := rests_on(explanation):

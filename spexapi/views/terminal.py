@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
 from spexapi.fourier.ranking import settled, strongest_first
-from spexapi.narrative.meaning import convention, in_full
+from spexapi.narrative.meaning import convention, in_full, no_combination
 from spexapi.narrative.trust import how_checked, spent, steady, trust, warnings
 from spexapi.narrative.verification import rows_of, summary_of, verdict_of
 from spexapi.narrative.wording import (
@@ -147,7 +147,7 @@ def _combinations(shown: Presentation, console: Console) -> None:
     ex, found = shown.explanation, shown.combinations
     console.print()
     if not found:
-        console.print(Text("No combination stands out: each part acts on its own.", "dim"))
+        console.print(Text(no_combination(ex), "dim"))
         return
     table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
     table.add_column("Combinations", ratio=4, overflow="fold")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spexapi.narrative.meaning import convention
+from spexapi.narrative.meaning import convention, no_combination
 from spexapi.narrative.wording import are, counted, kind, kind_plural, names, ranged, signed
 from spexapi.views.html.diagram import diagram
 from spexapi.views.presentation import Combination, Presentation
@@ -50,7 +50,7 @@ def _left_out(shown: Presentation) -> list[str]:
 
 def _list(shown: Presentation) -> str:
     if not shown.combinations:
-        return tag("p", "No combination stands out: each part acts on its own.", class_="none")
+        return tag("p", safe(no_combination(shown.explanation)), class_="none")
     lines = "".join(_combination(shown.explanation, c) for c in shown.combinations)
     return tag("ol", lines, class_="combos")
 

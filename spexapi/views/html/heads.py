@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from spexapi.narrative.meaning import no_combination
 from spexapi.narrative.wording import names, signed
 from spexapi.views.colours import tone
 from spexapi.views.head_grid import Grid, Point, letters_of
@@ -71,7 +72,7 @@ def head_map(shown: Presentation, kept: Collection[int] | None = None) -> str:
 
 def _listed(shown: Presentation) -> str:
     if not shown.combinations:
-        return tag("p", "No combination stands out: each part acts on its own.", class_="none")
+        return tag("p", safe(no_combination(shown.explanation)), class_="none")
     lines = (
         tag("b", safe(c.letter)) + " " + safe(names(shown.explanation.players, c.players, c.joiner)) + ": "
         + tag("em", safe(c.words))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spexapi.fourier.ranking import step_of
-from spexapi.narrative.meaning import said
+from spexapi.narrative.meaning import no_combination, said
 from spexapi.narrative.wording import names, signed
 from spexapi.views.colours import Palette
 from spexapi.views.plots.canvas import (
@@ -49,7 +49,7 @@ def network(shown: Presentation, *, dark: bool = False) -> Figure:
     figure.update_xaxes(visible=False, range=[-1.9, 1.9])
     figure.update_yaxes(visible=False, range=[-1.2, 1.2], scaleanchor="x")
     styles = {style_of(shown.meaning(s)) for s, _ in ranked}
-    how = _HOW if ranked else "No combination matters: each part acts on its own."
+    how = _HOW if ranked else no_combination(shown.explanation)
     if len(shown.ranked) > MOST:
         how += f" The {MOST} strongest of {len(shown.ranked):,} are drawn."
     frame = Frame("What acts in combination", how, 470, legend=len(styles))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spexapi.narrative.meaning import no_combination
 from spexapi.narrative.wording import names, one_line, signed
 from spexapi.views.colours import Palette
 from spexapi.views.plots.canvas import (
@@ -43,7 +44,7 @@ def text(shown: Presentation, *, dark: bool = False) -> Figure:
         range=[len(rows) * ROW, 0], tickvals=[(r + 0.5) * ROW for r in range(len(rows))], ticktext=labels,
         showgrid=False, zeroline=False, fixedrange=True, ticks="",
     )  # fmt: skip
-    how = f"{_HOW} {'Arcs join what acts in combination.' if arcs else 'No combination stands out.'}"
+    how = f"{_HOW} {'Arcs join what acts in combination.' if arcs else no_combination(shown.explanation)}"
     if shown.explanation.n_players > len(rows):
         how += f" The {len(rows)} strongest of {shown.explanation.n_players:,} are drawn."
     frame = Frame(shown.story.text, how, ROW * len(rows), room_for(labels), below=46, legend=len(arcs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spexapi.narrative.meaning import no_combination
 from spexapi.narrative.wording import signed
 from spexapi.views.colours import Palette
 from spexapi.views.plots.canvas import (
@@ -34,7 +35,7 @@ def upset(shown: Presentation, *, dark: bool = False) -> Figure:
     if not columns:
         figure.update_xaxes(visible=False)
         figure.update_yaxes(visible=False)
-        alone = "No combination matters: each part acts on its own."
+        alone = no_combination(shown.explanation)
         return finish(figure, Frame("Combinations of any size", alone, 20), dark=dark)
     _bars(figure, columns, colours)
     _dots(figure, columns, {player: r for r, player in enumerate(rows)}, colours)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from spexapi.narrative.meaning import no_combination
 from spexapi.narrative.wording import name, one_line
 from spexapi.views.presentation import Presentation
 from spexapi.views.safe import safe, tag
@@ -19,7 +20,7 @@ def upset(explanation: Explanation) -> str:
     """An SVG after UpSet (Lex et al., 2014), or a sentence if nothing acts in combination."""
     chosen, rows = sets_of(Presentation(explanation))
     if not chosen:
-        return tag("p", "No combination matters: each part acts on its own.", class_="none")
+        return tag("p", safe(no_combination(explanation)), class_="none")
     place = {player: r for r, player in enumerate(rows)}
     width, height = SIDE + COLUMN * len(chosen) + 8, TALL + ROW * len(rows) + 12
     body = "".join(_stripe(explanation, r, i, width) for i, r in place.items())
