@@ -26,7 +26,7 @@ def prompt(server, *more, priced=True):
 def test_a_dry_run_shows_forecast_and_prompts_and_calls_no_one(openai_server, spexapi):
     done = spexapi(*prompt(openai_server, "--dry-run", "--rpm", 60))
     assert done.returncode == 0, done.stderr
-    assert "forecast: 40 calls, about" in done.stdout
+    assert "forecast: 40 calls, up to 6 answers written for the story, about" in done.stdout
     assert "0.7 minutes at these limits, about $" in done.stdout
     assert done.stdout.count("[user] ") == 3
     assert "[user] the key is in the box and the box is in the cellar" in done.stdout

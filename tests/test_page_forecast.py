@@ -29,9 +29,9 @@ def said(request) -> str:
 def test_documents_are_forecast_in_calls_and_tokens():
     few, many = (TextRequest(Rag("Where?", texts)) for texts in (PAIR, MANY))
 
-    assert said(few).startswith("4 documents · 16 calls, about ")
-    assert said(few).endswith(" tokens read")
-    assert said(many).startswith("12 documents · 128 calls, about ")
+    assert said(few).startswith("4 documents · 16 calls, up to 6 answers written for the story, about ")
+    assert " tokens read and " in said(few)
+    assert said(many).startswith("12 documents · 128 calls, up to 6 answers written for the story, about ")
     assert said(many).endswith(". 32 of the calls check the strongest combinations on the model itself.")
 
 
