@@ -52,3 +52,10 @@ def test_the_pace_of_a_run_is_known_to_the_next_forecast_for_the_same_model():
 def test_what_cannot_be_asked_has_no_forecast():
     with pytest.raises(spexapi.InputError, match="no documents yet"):
         said(TextRequest(Rag("Where?", ())))
+
+
+def test_words_that_the_built_in_model_does_not_know_are_named_before_the_run():
+    rivers = ("The Danube flows through Vienna.", "The Rhine flows through Cologne.")
+
+    assert "it does not know “" in said(TextRequest(Rag("Which river does Vienna lie on?", rivers)))
+    assert "does not know" not in said(TextRequest(Rag("Where?", PAIR)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from spexapi.cli.console import note, say
 from spexapi.cli.options import RunOptions
 from spexapi.cli.progress import Work
+from spexapi.games.base import Game
+from spexapi.narrative.wording import outside
 from spexapi.plan import Plan
 from spexapi.sampling.forecast import Forecast
 
@@ -24,6 +26,12 @@ def say_forecast(plan: Plan) -> None:
     """Prints the forecast of a model that costs money; a local one costs nothing."""
     if plan.forecast is not None and plan.forecast.paid:
         note(f"forecast: {plan.forecast.line}")
+
+
+def say_unknown(game: Game) -> None:
+    """Warns of words that the model does not know, on stderr."""
+    if unknown := getattr(game, "unknown_words", ()):
+        note(outside(unknown))
 
 
 def say_plan(plan: Plan, ask: RunOptions, kept: int, keepers: str, work: Work) -> None:

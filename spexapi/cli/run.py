@@ -10,7 +10,7 @@ from typing import Protocol
 import typer
 
 from spexapi.cli.console import STOPPED, interruptible, note, plain_errors
-from spexapi.cli.forecast import no_price, say_forecast, say_plan
+from spexapi.cli.forecast import no_price, say_forecast, say_plan, say_unknown
 from spexapi.cli.options import RunOptions
 from spexapi.cli.progress import SCORING, Work, progress
 from spexapi.cli.saving import PARTIAL, check_writable, present, saving_partial, say_stopped
@@ -88,6 +88,7 @@ def run(
         shares = Shares.of(game, ask, then)
         with shares.told():
             plan = _planned(game, ask, shares.allowed - shares.kept)
+            say_unknown(game)
             if ask.dry_run:
                 say_plan(plan, ask, shares.kept, shares.keepers, work)
                 return

@@ -15,6 +15,7 @@ from spexapi.errors import BackendError, InputError
 from spexapi.games._asked import Asked
 from spexapi.games._senders import Senders
 from spexapi.games._settings import Settings, fitting
+from spexapi.games._unknown import unknown_to
 from spexapi.games._values import averaged, of_scores, of_texts
 from spexapi.games.base import GameTraits, Player, Target
 from spexapi.measurements import Bools, Measurements
@@ -54,6 +55,11 @@ class ModelGame:
     @property
     def players(self) -> tuple[Player, ...]:
         return self._players
+
+    @property
+    def unknown_words(self) -> tuple[str, ...]:
+        """Words of the prompts and the given answers that the model does not know, if it can tell."""
+        return unknown_to(self.backend, self._asked)
 
     @property
     def batch(self) -> int:
@@ -268,6 +274,7 @@ class ModelGame:
             answer_offsets=tokens or (),
             generated=first.chosen.answer is None,
             pieces=first.prompt.pieces,
+            unknown=self.unknown_words,
         )
 
 

@@ -28,11 +28,9 @@ def asides_of(reading: Reading, claims: Claims) -> tuple[str, ...]:
 
 
 def _outside(reading: Reading) -> list[str]:
-    unknown = reading.explanation.target.unknown
-    if not unknown:
+    if not reading.explanation.target.unknown:
         return []
-    some = listed([quoted(word, 20) for word in unknown[:4]])
-    return [f"The built-in model does not know {some}, so this answer means little: choose a real model."]
+    return ["The model was not trained on such text, so this answer means little: choose another model."]
 
 
 def _spared(reading: Reading, claims: Claims) -> list[str]:

@@ -6,7 +6,7 @@ from spexapi.explanation.claims.claims import Claims, Kind
 from spexapi.explanation.reading import Reading
 from spexapi.explanation.values import Ablation
 from spexapi.fourier.ranking import EQUAL, exceeds, first_largest, reaches, settled
-from spexapi.narrative.wording import explained, kind_plural, name, names, percent, quoted, valued
+from spexapi.narrative.wording import explained, kind_plural, name, names, percent, quoted, some_words, valued
 
 Words = tuple[tuple[str, bool], ...]  # pieces of a sentence, True if it is stressed
 
@@ -186,6 +186,10 @@ class Sentences:
         full, answer = self.rule.full, quoted(self.answer, _WIDTH)
         chance = self.reading.probability(full.value)
         how = "" if chance is None else f" ({valued(self.reading, full.value)})"
+        if unknown := self.explanation.target.unknown:
+            if self.explanation.target.generated:
+                return f"The model does not know {some_words(unknown)}: it said {answer}, which means little"
+            return f"The model does not know {some_words(unknown)}: what it makes of {answer} means little"
         behaviour = full.behaviour
         if behaviour is not None and behaviour.stays is False and self.explanation.target.score != "choice":
             says = self.reading.says(self.reading.everyone)

@@ -154,3 +154,17 @@ def explained(explanation: Explanation) -> str:
     """The answer, or the span of it that is explained."""
     target = explanation.target
     return target.answer[slice(*target.span)] if target.span else target.answer
+
+
+def some_words(words: Sequence[str]) -> str:
+    """Up to four words in quotation marks, and how many more there are."""
+    shown = [quoted(word, 20) for word in words[:4]]
+    return listed([*shown, f"{len(words) - 4} more"] if len(words) > 4 else shown)
+
+
+def outside(words: Sequence[str]) -> str:
+    """What the reader should know before a run with the built-in model."""
+    return (
+        "the built-in model reads simple sentences about things, people and rooms; it does not know"
+        f" {some_words(words)}: choose a real model"
+    )

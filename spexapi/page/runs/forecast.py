@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+from spexapi.narrative.wording import outside
 from spexapi.page.requests.request import RunRequest
 from spexapi.page.runs.planned_run import planned
 from spexapi.page.site import Site
@@ -56,7 +57,9 @@ async def forecast_of(request: RunRequest, site: Site, key: str) -> str:
     if pace := await _pace(request, site):
         parts.append(pace.said(run.calls))
     checks = f". {run.kept} {request.words.checking}" if run.kept else ""
-    return " · ".join(parts) + checks
+    unknown: tuple[str, ...] = getattr(game, "unknown_words", ())
+    warning = f". Note: {outside(unknown)}." if unknown else ""
+    return " · ".join(parts) + checks + warning
 
 
 async def _pace(request: RunRequest, site: Site) -> Pace | None:

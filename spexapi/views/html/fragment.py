@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spexapi.explanation.explanation import Explanation
 
 CHIPS = {
-    "exact": "exact",
+    "exact": "nothing estimated",
     "strong": "strong evidence",
     "fair": "fair evidence",
     "weak": "weak evidence",
