@@ -69,7 +69,8 @@ def test_a_second_run_is_free_a_cap_is_exit_code_4_and_the_key_is_nowhere(openai
     assert "openai:table" in listed.stdout
     assert spexapi("store", "export", "--out", "all.jsonl").returncode == 0
     cleared = spexapi("store", "clear", "--yes")
-    assert f"forgot {one['cost']['calls'] + three['cost']['calls']} replies" in cleared.stdout
+    kept = sum(each["cost"]["calls"] + len(each["written"]) for each in (one, three))
+    assert f"forgot {kept} replies" in cleared.stdout
     outputs = [done.stdout + done.stderr for done in (first, again, capped, wrong, listed, cleared)]
     files = [path.read_bytes() for path in tmp_path.iterdir()]
     assert len(files) >= 5

@@ -90,7 +90,7 @@ def test_two_processes_share_a_store(openai_server, tmp_path):
 @pytest.mark.slow
 def test_a_batch_outlives_the_runs_that_wait_for_it(openai_server, tmp_path):
     openai_server.set(ways="everything")
-    whole = begin(openai_server, "off", tmp_path / "whole.json")
+    whole = begin(openai_server, "off", tmp_path / "whole.json", "unasked")
     assert whole.wait(300) == 0
     openai_server.reset()
     openai_server.set(ways="everything", polls=1_000_000)
