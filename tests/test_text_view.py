@@ -130,13 +130,19 @@ def test_an_answer_that_hangs_on_nothing_is_told_so():
 def test_documents_that_cancel_out_are_told_as_a_pull():
     told = story(sample.documents(lambda kept: -3.0 + 2.0 * (0 in kept) - 2.0 * (1 in kept)))
 
-    assert told == "The documents pull against each other: document 1 for, document 2 against."
+    assert told == (
+        "The model said “cellar” but does not stand behind it (5.0%). "
+        "The documents pull against each other: document 1 for, document 2 against."
+    )
 
 
 def test_an_answer_the_documents_speak_against_is_told_so():
     told = story(sample.documents(lambda kept: -5.0 if 1 in kept else -0.5, generated=False))
 
-    assert told == "Together the documents make “cellar” less likely, above all document 2."
+    assert told == (
+        "The model finds “cellar” only 0.7% likely. "
+        "Together the documents make “cellar” less likely, above all document 2."
+    )
 
 
 def test_an_unlikely_answer_is_not_called_likely():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -95,11 +96,17 @@ class MaskValues:
         return tokens, behaviour_of(seen.ranks[row].tolist(), choices, offsets, span)
 
     def _chosen(self, row: int) -> Behaviour | None:
-        """Of the options the model chooses the likeliest: the answer for sure if it is likelier than not."""
-        value = float(self._seen.values[row])
-        if value > 0:
+        """Of k options the model chooses the likeliest.
+
+        That is the answer if it is likelier than all others together, and another one if it has less than its
+        share, 1 / k: log-odds of -log(k - 1), 0 for two. Not known in between, nor of a mean over questions.
+        """
+        seen, others = self._seen, len(self._target.options) - 1
+        if not self._target.answer:
+            return None
+        if seen.lower[row] > 0:
             return Behaviour(True, None)
-        return Behaviour(False, None) if value < 0 and len(self._target.options) == 2 else None
+        return Behaviour(False, None) if others > 0 and seen.upper[row] < -math.log(others) else None
 
     def _gap(self, key: bytes, mask: Bools) -> Gap | None:
         """Why that mask has no value, if it has none."""

@@ -274,6 +274,7 @@ class ModelGame:
             answer_offsets=tokens or (),
             generated=first.chosen.answer is None,
             pieces=first.prompt.pieces,
+            options=(answer, *first.chosen.options) if scorer.options else (),
             unknown=self.unknown_words,
         )
 

@@ -21,6 +21,12 @@ class Sentences:
         self.explanation, self.players = reading.explanation, reading.explanation.players
         self.answer = explained(reading.explanation)
 
+    def first(self) -> Words:
+        """The model's own doubt as a sentence of its own, for claims whose words do not begin with it."""
+        if self.claims.kind in (Kind.CORE, Kind.EITHER, Kind.SPREAD) or not self.answer:
+            return ()
+        return ((f"{doubt}. ", False),) if (doubt := self.doubt()) else ()
+
     def headline(self) -> Words:
         kind, core = self.claims.kind, self.claims.core
         if kind is Kind.EITHER:
@@ -137,7 +143,8 @@ class Sentences:
         if not self.answer:
             rest = "it is as high with none of them"
         elif self.rule.knows_behaviour and self.rule.stays(self.rule.none):
-            rest = "the model says it with none of them"
+            does = "chooses" if self.explanation.target.score == "choice" else "says"
+            rest = f"the model {does} it with none of them"
         else:
             rest = "it is as likely with none of them"
         return ((f"{subject} ", False), ("does not depend", True), (f" on any of the {what}: {rest}.", False))
@@ -174,8 +181,7 @@ class Sentences:
         if doubt := self.doubt():
             return ((f"{doubt}; what speaks for it is ", False), *what)
         if target.score == "choice":
-            others = [option for option in target.options if option != target.answer]
-            rather = f" rather than {quoted(others[0], _WIDTH)}" if len(others) == 1 else ""
+            rather = f" rather than {some_words(others, 2, 'or', _WIDTH)}" if (others := self.others) else ""
             return ((f"The model chooses {answer}{rather} because of ", False), *what)
         if target.generated:
             return ((f"The model said {answer} because of ", False), *what)
@@ -198,7 +204,7 @@ class Sentences:
         if self.rule.is_sure:
             return ""
         if self.explanation.target.score == "choice":
-            return f"The model would not choose {answer}{how}"
+            return self.not_chosen(answer, chance or 0.0)
         if self.explanation.target.generated:
             return f"The model said {answer} but does not stand behind it{how}"
         return (
@@ -206,3 +212,17 @@ class Sentences:
             if not how.endswith("token)")
             else (f"The model does not stand behind {answer}{how}")
         )
+
+    @property
+    def others(self) -> list[str]:
+        """The options besides the explained one."""
+        target = self.explanation.target
+        return [option for option in target.options if option != target.answer]
+
+    def not_chosen(self, answer: str, chance: float) -> str:
+        """What is said of an option that is less likely than the others together."""
+        behaviour, others = self.rule.full.behaviour, self.others
+        if len(others) > 1 and (behaviour is None or behaviour.stays is not False):
+            return f"Of {len(others) + 1} options the model gives {answer} only {percent(chance)}"
+        instead = f" but {quoted(others[0], _WIDTH)}" if len(others) == 1 else ""
+        return f"The model would not choose {answer} ({percent(chance)}){instead}"

@@ -55,8 +55,10 @@ def tell(explanation: Explanation, reading: Reading | None = None) -> Story:
         return _untold(reading, (("Too early to tell why.", False),))
     if not claims.confirmed and trust == "poor":
         return _untold(reading, _cannot_tell(explanation))
-    words = Sentences(reading, claims).headline()
-    headline = words if claims.confirmed else _hedged(words, _HEDGES.get(trust, "Probably"))
+    sentences = Sentences(reading, claims)
+    words = sentences.headline()
+    words = words if claims.confirmed else _hedged(words, _HEDGES.get(trust, "Probably"))
+    headline = (*sentences.first(), *words)
     named = tuple(sorted({*claims.core, *claims.against})) if claims.kind is Kind.PULL else claims.core
     return Story(headline, asides_of(reading, claims), steps_of(reading, claims), named, claims)
 

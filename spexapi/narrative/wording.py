@@ -156,10 +156,17 @@ def explained(explanation: Explanation) -> str:
     return target.answer[slice(*target.span)] if target.span else target.answer
 
 
-def some_words(words: Sequence[str]) -> str:
-    """Up to four words in quotation marks, and how many more there are."""
-    shown = [quoted(word, 20) for word in words[:4]]
-    return listed([*shown, f"{len(words) - 4} more"] if len(words) > 4 else shown)
+def some_words(words: Sequence[str], most: int = 4, joiner: str = "and", width: int = 20) -> str:
+    """Up to `most` words in quotation marks, and how many more there are."""
+    shown = [quoted(word, width) for word in words[:most]]
+    return listed([*shown, f"{len(words) - most} more"] if len(words) > most else shown, joiner)
+
+
+def chosen_from(explanation: Explanation) -> str:
+    """The options of a choice, up to a dozen; "" if it is none."""
+    options = explanation.target.options
+    shown = [one_line(option, 48) for option in options[:12]]
+    return ", ".join(shown) + (f" and {len(options) - 12} more" if len(options) > 12 else "")
 
 
 def outside(words: Sequence[str]) -> str:

@@ -137,6 +137,7 @@ def as_data(explanation: spexapi.Explanation, *, everything: bool = False) -> di
     found: dict[str, object] = {
         "story": shown.story.text,
         "answer": explanation.target.answer,
+        "options": list(explanation.target.options),
         "trust": trust(explanation),
         "r2": explanation.audit.r2,
         "combinations": [

@@ -13,6 +13,7 @@ from spexapi.narrative.verification import rows_of, summary_of, verdict_of
 from spexapi.narrative.wording import (
     ablated,
     are,
+    chosen_from,
     counted,
     kind_plural,
     name,
@@ -53,7 +54,8 @@ def show(explanation: Explanation, console: Console | None = None) -> None:
 
     console, shown = console or Console(), Presentation(explanation)
     target = explanation.target
-    for label, text in (("Question", target.question), ("Answer", target.answer)):
+    options = ("Chosen from", chosen_from(explanation))
+    for label, text in (("Question", target.question), ("Answer", target.answer), options):
         if text:
             console.print(Text(f"{label}: ", "dim").append(one_line(text, 400), ""))
     console.print()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from spexapi.explanation.confidence import level
 from spexapi.narrative.trust import how_checked, spent, steady, trust, warnings
-from spexapi.narrative.wording import kind_plural
+from spexapi.narrative.wording import chosen_from, kind_plural
 from spexapi.views.html.combinations import combinations
 from spexapi.views.html.gauge import gauge, still_measuring
 from spexapi.views.html.heads import map_of
@@ -67,9 +67,9 @@ def head(shown: Presentation) -> str:
     answer = ""
     if target.answer:
         by = "the model’s answer" if target.generated else "the answer explained"
-        answer = tag(
-            "p", tag("span", by, class_="label") + tag("span", _answer(ex), class_="answer", dir="auto")
-        )
+        label, said = tag("span", by, class_="label"), tag("span", _answer(ex), class_="answer", dir="auto")
+        options = f"chosen from: {chosen_from(ex)}" if target.options else ""
+        answer = tag("p", label + said + (tag("span", safe(options), class_="label") if options else ""))
     found = level(ex.audit)
     chip = tag(
         "span",
