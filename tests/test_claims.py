@@ -131,3 +131,16 @@ def test_answers_of_a_day_are_not_waited_for(openai_server: Server):
     plan = spexapi.preview(spexapi.PromptGame(backend, "a b c d e f", "yes"), budget=40)
 
     assert (plan.claims, plan.writes) == (0, 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_run_that_ends_before_its_claims_tells_the_pair_as_likely(seed):
+    def value(masks):
+        asked.append(len(masks))
+        return np.where(masks[:, 0] & masks[:, 2], -0.1, -4.5)
+
+    asked = []
+    game = spexapi.FunctionGame(value, 8)
+    found = spexapi.explain(game, budget=128, seed=seed, should_stop=lambda: sum(asked) >= 80)
+
+    assert "the value comes from player 0 and player 2 together" in tell(found).text.lower()

@@ -161,7 +161,8 @@ class Sentences:
 
     def lower(self) -> Words:
         what, worst = kind_plural(self.explanation), self.claims.core
-        above_all = f", above all {names(self.players, worst)}" if worst else ""
+        some = worst and len(worst) < self.reading.n
+        above_all = f", above all {names(self.players, worst)}" if some else ""
         if self.answer:
             less = (" less likely" + above_all + ".", False)
             return (

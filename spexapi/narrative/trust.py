@@ -89,7 +89,7 @@ def spent(cost: Usage, kind: str = "") -> str:
     """What the run used, in one sentence. kind: of the target."""
     parts = [counted(cost.calls, "training" if kind == "training" else "model call")]
     if cost.setup_calls:
-        parts.append(f"{cost.setup_calls:,} more to prepare")
+        parts.append(f"{cost.setup_calls:,} more to prepare and to write answers")
     if cost.cached_calls:
         parts.append(f"{cost.cached_calls:,} known already")
     if cost.tokens_in:

@@ -99,10 +99,14 @@ class Belief:
         return _best(found) if found else None
 
     def promised(self, rule: Rule, pool: Iterable[int], largest: int) -> Kept | None:
-        """As smallest_enough, of what is believed and was never measured."""
+        """As smallest_enough, if nothing can be asked any more: also of what is believed, and of what was
+        measured though not each of its parts was."""
+        allowed = frozenset(pool)
+        known = [a for a in self._known.values() if a.kept <= allowed and rule.stays(a)]
         for size in range(1, largest + 1):
-            sets = [s for s in self._weighed(frozenset(pool), size) if s not in self._known]
-            if fitting := [a for a in self.all_at(sets) if rule.stays(a)]:
+            sets = [s for s in self._weighed(allowed, size) if s not in self._known]
+            fitting = [a for a in known if len(a.kept) == size]
+            if fitting := fitting + [a for a in self.all_at(sets) if rule.stays(a)]:
                 return _best(fitting)
         return None
 

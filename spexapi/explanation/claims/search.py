@@ -62,7 +62,7 @@ class _Asker:
         if unknown:
             answers = yield unknown
             self.belief.closed = answers is None
-            for kept, found in zip(unknown, answers or [None] * len(unknown), strict=True):
+            for kept, found in zip(unknown, answers or (), strict=answers is not None):
                 self.belief.learn(kept, found)
         return [self.belief.known(s) for s in wanted]
 
