@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import view_samples as sample
 from planted_reader import Kept
-from stories_of_documents import ALIBI, CAPITAL, CITY, IN_TOWN, KEY, WHERE, answered, between
+from stories_of_documents import ALIBI, IN_TOWN, KEY, WHERE, answered, between
 
 import spexapi
 

@@ -1,4 +1,4 @@
-"""The words of more than forty explanations as a reader sees them, one file each, so that a change of words is seen."""
+"""The words of 59 explanations as a reader sees them, one file each: a change of words is seen."""
 
 import difflib
 import inspect
