@@ -1,5 +1,6 @@
 """What was once said wrongly, and what is right."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,8 @@ from spexapi.explanation.claims.search import claims_of
 from spexapi.explanation.reading import Meaning, Reading
 from spexapi.measurements import exact_values
 from spexapi.narrative.story import tell
+from spexapi.narrative.wording import valued
+from spexapi.views.live import live
 from spexapi.views.presentation import Presentation
 from spexapi.views.terminal import plain
 
@@ -155,3 +158,59 @@ def test_a_share_explained_is_never_below_nothing():
 
     assert "−8%" not in plain(weak)
     assert "-8%" not in plain(weak)
+
+
+def bounded(value, score, unit="", **given):
+    """Ten players of whom the first five count, of a score; what was not asked is predicted."""
+    ex = sample.unconfirmed(sample.documents(value, **given))
+    return replace(ex, target=replace(ex.target, score=score, unit=unit, answer="", kind="training"))
+
+
+def share_right(kept):
+    return 0.5 + 0.13 * len(kept & {0, 1, 2, 3})
+
+
+@pytest.mark.parametrize("score", ["accuracy", "probability", "written", "f1_macro", "roc_auc"])
+def test_a12_a_share_is_never_more_than_all_or_less_than_nothing(score):
+    ex = bounded(share_right, score)
+    part = ex.observations.values <= 1.0
+    ex = replace(ex, observations=ex.observations.take(np.flatnonzero(part)))
+
+    assert "Everything kept: ≈ 1.00; nothing kept: ≈ 0.50" in plain(ex)
+    for said in (plain(ex), ex.to_html()):
+        assert "1.02" not in said
+    assert Reading.of(ex).value(range(10)) == 1.0
+
+
+def test_a12_a_log_probability_is_never_above_zero_nor_a_bar_longer_than_all():
+    ex = sample.unconfirmed(sample.documents(lambda kept: -2.0 + 0.9 * len(kept & {0, 1, 2})))
+    ex = replace(ex, observations=ex.observations.take(np.flatnonzero(ex.observations.values <= 0)))
+
+    assert Reading.of(ex).full.value == 0.0
+    assert "+0.70 nats" not in ex.to_html()
+
+
+def test_a12_what_a_visitor_or_a_pruning_asks_is_told_within_the_bounds_too():
+    ex = bounded(share_right, "accuracy")
+    ex = replace(ex, observations=ex.observations.take(np.flatnonzero(ex.observations.values <= 1.0)))
+    reading = Reading.of(ex)
+
+    assert (valued(reading, 1.02), valued(reading, -0.3), valued(reading, 0.89)) == ("1.00", "0.00", "0.89")
+    told = json.loads(live(Presentation(ex)))
+    assert (told["low"], told["high"]) == (0.0, 1.0)
+
+
+def test_a_score_of_the_users_own_that_goes_beyond_has_no_such_bounds():
+    percent = bounded(lambda kept: 50.0 + 13.0 * len(kept & {0, 1, 2, 3}), "accuracy")
+    free = bounded(share_right, "value")
+
+    assert Reading.of(percent).value(range(10)) == pytest.approx(102.0)
+    assert Reading.of(free).value(range(10)) == pytest.approx(1.02)
+    assert json.loads(live(Presentation(free)))["high"] is None
+
+
+def test_r2_has_an_upper_end_alone():
+    ex = bounded(lambda kept: -3.0 + 1.02 * len(kept & {0, 1, 2, 3}), "r2")
+    ex = replace(ex, observations=ex.observations.take(np.flatnonzero(ex.observations.values <= 1.0)))
+
+    assert (Reading.of(ex).value(range(10)), Reading.of(ex).value(())) == (1.0, pytest.approx(-3.0))

@@ -94,6 +94,15 @@ class Reading:
         """The value of one mask."""
         return self._values.at(kept)
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the largest value that the score can have."""
+        return self._values.bounds
+
+    def within(self, predicted: float) -> float:
+        """A prediction, brought to the nearest value that the score can have."""
+        return self._values.within(predicted)
+
     def value(self, kept: Iterable[int]) -> float:
         return self.ablate(kept).value
 

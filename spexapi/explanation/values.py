@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spexapi.explanation.behaviour import Behaviour, behaviour_of
+from spexapi.explanation.bounds import bounds_of
 from spexapi.explanation.failures import failures_of
 from spexapi.fourier.repeats import each_mask_once
 from spexapi.fourier.spectrum import Spectrum
@@ -50,6 +51,7 @@ class MaskValues:
 
     def __init__(self, seen: Measurements, spectrum: Spectrum, target: Target | None = None) -> None:
         self._spectrum, self._target, self._seen = spectrum, target or Target(), seen
+        self.bounds = bounds_of(self._target, seen)
         once, _ = each_mask_once(seen)
         keys = [row.tobytes() for row in np.packbits(once.masks, axis=1)]
         self._known: dict[bytes, float] = dict(zip(keys, once.values.tolist(), strict=True))
@@ -72,7 +74,13 @@ class MaskValues:
         key = np.packbits(mask, axis=1)[0].tobytes()
         if (known := self._known.get(key)) is not None:
             return Ablation(chosen, known, True, None, *self._details(self._row[key]))
-        return Ablation(chosen, float(self._spectrum.predict(mask)[0]), False, self._gap(key, mask))
+        predicted = self.within(float(self._spectrum.predict(mask)[0]))
+        return Ablation(chosen, predicted, False, self._gap(key, mask))
+
+    def within(self, predicted: float) -> float:
+        """A prediction, brought to the nearest value that the score can have."""
+        low, high = self.bounds
+        return min(max(predicted, low), high)
 
     def measured(self) -> list[Ablation]:
         """Every mask that was measured, in the order of its first value."""

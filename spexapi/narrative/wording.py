@@ -124,7 +124,11 @@ def ranged(interval: tuple[float, float] | None) -> str:
 
 
 def valued(reading: Reading, value: float) -> str:
-    """A value for people: as a probability if it is one, else the number and its unit."""
+    """A value for people: as a probability if it is one, else the number and its unit.
+
+    A prediction beyond what the score can be is told as the nearest value that it can have.
+    """
+    value = reading.within(value)
     p = reading.probability(value)
     if p is not None:
         return percent(p) + (" a token" if reading.tokens_apart != 1 else "")

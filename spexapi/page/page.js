@@ -90,6 +90,7 @@ window.spex = (() => {
   }
   const value = (data, gone) =>
     data.terms.reduce((sum, [s, c]) => sum + (s.filter((i) => !gone.has(i)).length % 2 ? -c : c), 0);
+  const within = (data, v) => Math.min(Math.max(v, data.low ?? -Infinity), data.high ?? Infinity);
   const likely = (data, v) =>
     data.likely === "exp" ? Math.exp(Math.min(v / data.apart, 0)) : data.likely ? 1 / (1 + Math.exp(-v)) : null;
 
@@ -197,7 +198,7 @@ window.spex = (() => {
     const place = results.querySelector(".guess"), data = live(results.firstElementChild);
     if (!place || !data) return;
     const gone = goneOf(results), asked = gone.size ? (gone.size === data.names.length ? data.none : null) : data.all;
-    const v = asked ?? value(data, gone), p = likely(data, v), about = asked === null ? "≈ " : "";
+    const v = asked ?? within(data, value(data, gone)), p = likely(data, v), about = asked === null ? "≈ " : "";
     place.querySelector(".num").textContent =
       about + (p === null ? `${signed(v)} ${data.unit}` : `${percent(p)}${data.apart > 1 ? " a token" : ""}`);
     const full = value(data, new Set()), none = value(data, new Set(data.names.keys()));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from spexapi.explanation.reading import Reading
@@ -20,6 +21,7 @@ def live(shown: Presentation) -> str:
 
     terms   [[players], coefficient], from which the script predicts the value of any selection
     all, none  measured values of everything and of nothing kept, null if the model was not asked
+    low, high  ends of what the score can be, null if it has none
     likely  how a value becomes a probability: "exp" of the value over `apart`, "odds", or "" if it is none
     """
     ex, reading = shown.explanation, shown.reading
@@ -31,6 +33,8 @@ def live(shown: Presentation) -> str:
         "what": kind_plural(ex),
         "all": _measured(reading.full),
         "none": _measured(reading.none),
+        "low": _end(reading.bounds[0]),
+        "high": _end(reading.bounds[1]),
         "unit": ex.target.unit,
         "answer": explained(ex),
         "likely": _likely(reading),
@@ -59,6 +63,10 @@ def combos(shown: Presentation, most: int = MOST) -> list[dict[str, Any]]:
 def _measured(found: Ablation) -> float | None:
     """The value, if the model was asked for it."""
     return found.value if found.measured else None
+
+
+def _end(bound: float) -> float | None:
+    return bound if math.isfinite(bound) else None
 
 
 def _likely(reading: Reading) -> str:
