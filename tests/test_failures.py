@@ -63,7 +63,9 @@ def test_one_of_two_must_stay_as_when_a_class_of_examples_is_empty():
     ex = explained(lambda m: np.where(m[:, 2] | m[:, 5], m[:, 0] + 0.5 * m[:, 3], np.nan), 8, 120)
 
     said = tell(ex).text
-    assert said.startswith("At least one of player 2 and player 5 must stay: without both there is no value")
+    assert said.startswith(
+        "At least one of player 2 and player 5 must stay: if both are missing, there is no value"
+    )
 
 
 def test_two_that_do_not_go_together():

@@ -130,7 +130,7 @@ def test_a_spectrum_of_equal_terms_names_the_first_players():
     terms = {(i,): -0.1 * (1 + 1e-13 * (i % 3)) for i in range(8)}
     told = tell(sample.function(Spectrum(8, {(): -1.0, **terms}), list("abcdefgh"))).text
 
-    assert told.endswith("Of the few removed alone, a is missed most.")
+    assert told.endswith("Of the few that were removed one at a time, a is missed most.")
 
 
 def test_shares_that_are_rounding_are_nothing():

@@ -51,7 +51,7 @@ def test_a_document_that_hurts_is_named_with_what_its_absence_would_bring():
     explanation = sample.documents(sample.hurt_by_one)
     told = tell(explanation)
 
-    assert "document 2: it is enough alone" in told.text
+    assert "document 2: the other documents add little" in told.text
     assert told.asides == ("Document 4 pulls the other way: without it, 17% would become 74% (+1.50).",)
 
 
@@ -64,7 +64,7 @@ def test_additive_documents_are_not_called_together():
 def test_three_needed_documents_are_all_named():
     told = story(sample.documents(lambda kept: -0.1 if {0, 2, 3} <= kept else -5.0))
 
-    missing = "with any one of them missing, the others are not enough."
+    missing = "no two of them are enough."
     assert f"documents 1, 3 and 4 together: {missing}" in told
 
 
@@ -80,7 +80,9 @@ def test_a_needed_document_whose_partner_can_be_replaced_is_told_with_it():
     told = tell(explanation)
 
     assert "documents 1 and 2 together" in told.text
-    assert told.asides == ("Even without document 2 the answer stays: something else can stand in.",)
+    assert told.asides == (
+        "Leave out only document 2, and the answer stays: the other documents make up for it.",
+    )
 
 
 def test_a_quarter_of_the_probability_is_not_enough():
@@ -94,7 +96,10 @@ def test_a_part_that_adds_nearly_all_is_named_alone():
     coef = {(): 0.0, (0,): -0.75, (2,): -2.0}
     told = tell(sample.function(Spectrum(3, coef), ["a", "b", "c"]))
 
-    assert told.text == "The value comes from c above all: it alone brings 73% of the difference."
+    assert (
+        told.text
+        == "The value comes from c above all: it alone brings 73% of the difference that all players make."
+    )
     assert told.asides == ()
 
 
@@ -361,12 +366,12 @@ def test_no_number_contradicts_the_words_beside_it(n, index, seed):
         if len(players) not in (1, 2) or abs(shown) < reading.floor or abs(average) < 1e-9:
             continue
         number = -shown if index == "fourier" and len(players) == 1 else shown
-        words, _, own = said(reading, claims_of(reading), players, shown).partition(" on average, ")
+        words, _, own = said(reading, claims_of(reading), players, shown).partition("; on average, ")
         assert words
         assert bool(own) == (number * average < 0)
         if own:
             assert own.startswith(("helps", "more") if number > 0 else ("hurts", "less"))
-            assert own.endswith(f" in {index.upper()}")
+            assert own.endswith(f" ({index.upper()})")
 
 
 def test_a_pair_that_larger_combinations_make_strong_is_told_both_ways():
@@ -377,7 +382,7 @@ def test_a_pair_that_larger_combinations_make_strong_is_told_both_ways():
     assert ex.interactions[0, 1] == pytest.approx(-0.5)
     assert "on average" in plain(ex)
     for words in (to_csv(ex), combinations_panel(Presentation(ex)), str(combos(Presentation(ex)))):
-        assert "stronger together on average, less than the sum of their parts in FBII" in words
+        assert "stronger together; on average, less than the sum of their parts (FBII)" in words
 
 
 def test_the_signs_of_fourier_are_explained_where_they_look_odd():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from spexapi.explanation.claims.claims import Claims, Kind
 from spexapi.explanation.confidence import level
 from spexapi.explanation.reading import Reading
-from spexapi.narrative.wording import explained, listed, names, quoted, signed, valued
+from spexapi.narrative.wording import explained, kind_plural, listed, names, quoted, signed, valued
 
 _MOST_SAID = 2  # masks of which a sentence tells what the model writes
 
@@ -21,40 +21,47 @@ def asides_of(reading: Reading, claims: Claims) -> tuple[str, ...]:
         *_against(reading, claims),
     ]
     if claims.is_close:
-        found.append("This is close: a slightly stricter or milder measure would name other ones.")
-    if claims.confirmed and level(reading.explanation.audit) == "none" and not reading.explanation.stopped:
+        what = kind_plural(reading.explanation)
+        found.append(f"This is close: a slightly stricter or milder measure could name other {what}.")
+    if _unchecked(reading, claims):
         found.append("The numbers are without a check: nothing says how well they predict other selections.")
     return tuple(found)
+
+
+def _unchecked(reading: Reading, claims: Claims) -> bool:
+    """Whether the numbers have no check, though there is something to check."""
+    none = claims.confirmed and level(reading.explanation.audit) == "none" and not reading.explanation.stopped
+    return none and len({a.value for a in reading.measured}) > 1
 
 
 def _outside(reading: Reading) -> list[str]:
     if not reading.explanation.target.unknown:
         return []
-    return ["The model was not trained on such text, so this answer means little: choose another model."]
+    return ["It was not trained on such text: choose another model."]
 
 
 def _spared(reading: Reading, claims: Claims) -> list[str]:
     """What can go without the answer going."""
     if claims.kind is not Kind.CORE or not claims.confirmed:
         return []
-    players, what = (
-        reading.explanation.players,
-        "the answer" if explained(reading.explanation) else "the value",
-    )
+    players, every = reading.explanation.players, kind_plural(reading.explanation)
+    what = "the answer" if explained(reading.explanation) else "the value"
     if len(claims.core) > 1 and claims.survives:
         called = names(players, claims.core)
         if claims.others:
             return [f"Even without {called} {what} stays: {names(players, claims.others[0])} can stand in."]
-        return [f"Even without {called} {what} stays: something else can stand in."]
+        return [f"Even without {called} {what} stays: the other {every} make up for them."]
     if spare := claims.can_be_spared:
-        each = "" if len(spare) == 1 else "any one of "
-        return [f"Even without {each}{names(players, spare)} {what} stays: something else can stand in."]
+        each, them = ("", "only ") if len(spare) == 1 else ("any one of ", "")
+        left_out = f"Leave out {them}{each}{names(players, spare)}"
+        return [f"{left_out}, and {what} stays: the other {every} make up for it."]
     return []
 
 
 def _others(reading: Reading, claims: Claims) -> list[str]:
     """Other sets that are enough, unless they were told already."""
-    told = claims.others[1:] if len(claims.core) > 1 and claims.survives else claims.others
+    first_told = claims.kind is Kind.CORE and len(claims.core) > 1 and claims.survives
+    told = claims.others[1:] if first_told else claims.others
     if not told or not claims.confirmed:
         return []
     players = reading.explanation.players
@@ -64,19 +71,30 @@ def _others(reading: Reading, claims: Claims) -> list[str]:
 
 def _instead(reading: Reading, claims: Claims) -> list[str]:
     """What the model writes when the answer goes."""
-    if not explained(reading.explanation):
+    if not explained(reading.explanation) or claims.kind is not Kind.CORE:
         return []
-    players, found = reading.explanation.players, list[str]()
-    if claims.kind is not Kind.CORE:
-        return []
-    cases: dict[str, list[str]] = {}
-    if claims.without is not None and claims.is_lost and (says := reading.says(claims.without.kept)):
-        cases.setdefault(says, []).append(f"without {names(players, claims.core)}")
+    alone: dict[str, list[int]] = {}
     for i in claims.core if len(claims.core) > 1 else ():
-        if says := reading.says((i,)):
-            cases.setdefault(says, []).append(f"with {names(players, (i,))} alone")
-    found += [f"{_capital(listed(when, 'or'))} it says {quoted(says, 80)}." for says, when in cases.items()]
-    return found[:_MOST_SAID]
+        alone.setdefault(reading.says((i,)), []).append(i)
+    lost = claims.without is not None and claims.is_lost
+    gone = reading.says(claims.without.kept) if lost and claims.without else ""
+    told = [says for says in dict.fromkeys([gone, *alone]) if says and says != reading.says(reading.everyone)]
+    cases = [(says, _when(reading, claims, alone.get(says, []), says == gone)) for says in told]
+    return [f"{when} it says {quoted(says, 80)}." for says, when in cases[:_MOST_SAID]]
+
+
+def _when(reading: Reading, claims: Claims, alone: list[int], gone: bool) -> str:
+    """ "With document 2 or 4 alone, or with neither,": which of the named are kept."""
+    players, core = reading.explanation.players, claims.core
+    every = len(alone) == len(core)
+    without = f"without {names(players, core)}"
+    if not alone:
+        return _capital(without)
+    who = "any one of them" if every and len(core) > 2 else names(players, alone, "or")
+    if not gone:
+        return f"With {who} alone"
+    none = "with neither" if len(core) == 2 else "with none of them"
+    return f"With {who} alone, or {none if every else without},"
 
 
 def _likelier(reading: Reading, claims: Claims) -> list[str]:

@@ -122,14 +122,14 @@ def _must_stay(
 
 
 def _set(players: tuple[Player, ...], cause: Cause, nothing: str) -> tuple[tuple[str, bool], ...]:
-    all_of = "both" if len(cause.players) == 2 else "all of them"
+    both = "both" if len(cause.players) == 2 else "all of them"
     numbers = f" ({cause.failed:,} of {counted(cause.masks, 'mask')})"
     if cause.kept:
         return ((f"With {names(players, cause.players)} together ", False), (nothing + numbers + ".", True))
     called = names(players, cause.players)
     return (
         ("At least one", True),
-        (f" of {called} must stay: without {all_of} {nothing}{numbers}.", False),
+        (f" of {called} must stay: if {both} are missing, {nothing}{numbers}.", False),
     )
 
 

@@ -82,7 +82,7 @@ def aside(reading: Reading, meaning: Meaning, players: Interaction, value: float
         own = "more" if up else "less"
         sum_of_parts = meaning in (Meaning.MORE, Meaning.LESS)
         own += "" if sum_of_parts else " than the sum of their parts"
-    return f" on average, {own} in {reading.explanation.index.upper()}"
+    return f"; on average, {own} ({reading.explanation.index.upper()})"
 
 
 def no_combination(explanation: Explanation) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from spexapi.explanation.claims.claims import Claims, Kind
 from spexapi.explanation.reading import Reading
 from spexapi.explanation.values import Ablation
@@ -45,6 +47,9 @@ class Sentences:
         claims, words = self.claims, self.because((name(self.players, i), True))
         if not claims.confirmed:
             return (*words, (".", False))
+        if self.is_doubted:
+            rest = "speak for it as much" if claims.survives else "add little"
+            return (*words, (f": the other {kind_plural(self.explanation)} {rest}.", False))
         if claims.survives:
             rest = "but so are the others" if self.reading.n > 2 else "but so is the other"
             return (*words, (f": it is enough alone, {rest}.", False))
@@ -59,9 +64,12 @@ class Sentences:
     def either(self) -> Words:
         claims, two = self.claims, len(self.claims.core) == 2
         some, rest = ("either one", "both") if two else ("any one", "all of them")
+        enough = "does as much as all" if self.is_doubted else "is enough"
         words = self.because(
-            (f"{names(self.players, claims.core, 'or')}: ", False), (f"{some} is enough", True)
+            (f"{names(self.players, claims.core, 'or')}: ", False), (f"{some} {enough}", True)
         )
+        if self.is_doubted:
+            return (*words, (".", False))
         what = "the answer" if self.answer else "the value"
         if claims.is_lost:
             return (*words, (f". It takes the loss of {rest} to lose {what}.", False))
@@ -71,6 +79,7 @@ class Sentences:
 
     def several(self) -> Words:
         claims, called = self.claims, names(self.players, self.claims.core)
+        what = kind_plural(self.explanation)
         if not claims.confirmed:
             return (*self.because((called, False)), (" together.", True))
         rest = self.parts()
@@ -78,7 +87,9 @@ class Sentences:
         if len(alone) == len(claims.core) and (brings := self.summed(alone)) is not None:
             most = claims.core[first_largest(brings)]
             if reaches(max(brings), 0.6):
-                share = f": it alone brings {settled(max(brings)):.0%} of the difference."
+                share = (
+                    f": it alone brings {settled(max(brings)):.0%} of the difference that all {what} make."
+                )
                 named = (name(self.players, most), False)
                 return (*self.because(named), (" above all", True), (share, False))
             each = (": ", False), ("each adds its part", True)
@@ -96,9 +107,10 @@ class Sentences:
             alone = {i: a.value for i, a in zip(reversed(core), known, strict=True)}
             most = sorted(core)[first_largest([alone[i] for i in sorted(core)], EQUAL * self.rule.scale)]
             if all(self.rule.lost(a) for a in known):
-                return "neither is enough alone"
+                return f"neither {'does as much' if self.is_doubted else 'is enough'} alone"
             return f"{name(self.players, most)} alone goes part of the way"
-        return "with any one of them missing, the others are not enough"
+        fewer = {3: "two", 4: "three"}.get(len(core), f"{len(core) - 1}")
+        return f"no {fewer} of them {'do as much' if self.is_doubted else 'are enough'}"
 
     def summed(self, alone: list[Ablation]) -> list[float] | None:
         """The share of the difference that each brings alone, if these add up to all of it; else None."""
@@ -121,24 +133,28 @@ class Sentences:
 
     def spread(self) -> Words:
         claims, what = self.claims, kind_plural(self.explanation)
+        noun = "answer" if self.answer else "value"
         few = claims.confirmed and 2 * len(claims.core) <= self.reading.n
         words = self.because((f"{len(claims.core) if few else 'many'} {what} at once", True))
         if few:
             words = (
                 *words,
-                (": with these alone it stays, and no smaller group that was tried is enough.", False),
+                (
+                    f": with these alone the {noun} stays, and no smaller group that was tried is enough.",
+                    False,
+                ),
             )
         else:
             words = (*words, (": no small group that was tried is enough.", False))
         if claims.missed:
-            words = (
-                *words,
-                (f" Of the few removed alone, {name(self.players, claims.missed[0])} is missed most.", False),
-            )
+            most = name(self.players, claims.missed[0])
+            words = (*words, (f" Of the few that were removed one at a time, {most} is missed most.", False))
         return words
 
     def nothing(self) -> Words:
         what = kind_plural(self.explanation)
+        if self.varies:
+            return self.varied()
         subject = quoted(self.answer, _WIDTH) if self.answer else "The value"
         if not self.answer:
             rest = "it is as high with none of them"
@@ -148,6 +164,26 @@ class Sentences:
         else:
             rest = "it is as likely with none of them"
         return ((f"{subject} ", False), ("does not depend", True), (f" on any of the {what}: {rest}.", False))
+
+    @property
+    def varies(self) -> bool:
+        """Whether some of the measured masks do not do as all kept and none kept do."""
+        full, seen = self.rule.full, self.reading.measured
+        if self.rule.knows_behaviour:
+            return any(a.behaviour is not None and a.behaviour.stays is False for a in seen)
+        apart = math.log(2) if self.explanation.target.unit == "nats" else 2 * self.reading.floor
+        return any(exceeds(abs(a.value - full.value), apart, self.rule.scale) for a in seen)
+
+    def varied(self) -> Words:
+        """All kept and none kept do the same, and other masks do not."""
+        what, answer = kind_plural(self.explanation), quoted(self.answer, _WIDTH)
+        if self.answer and self.rule.knows_behaviour:
+            does = "chooses" if self.explanation.target.score == "choice" else "says"
+            first = f"The model {does} {answer} with all of the {what} and with none of them, "
+        else:
+            likely = f"{answer} is as likely" if self.answer else "The value is as high"
+            first = f"{likely} with none of the {what} as with all of them, "
+        return ((first, False), ("but not with every selection", True), (" of them.", False))
 
     def pull(self) -> Words:
         what, good, bad = kind_plural(self.explanation), self.claims.core, self.claims.against
@@ -187,6 +223,11 @@ class Sentences:
         if target.generated:
             return ((f"The model said {answer} because of ", False), *what)
         return ((f"The model finds {answer} likely because of ", False), *what)
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the model does not stand behind the answer: then nothing is "enough" for it."""
+        return bool(self.answer and self.doubt())
 
     def doubt(self) -> str:
         """What is said first if the model itself does not stand behind the answer; "" if it does."""

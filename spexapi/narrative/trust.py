@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spexapi.explanation.confidence import level
+from spexapi.explanation.confidence import FAIR, level
 from spexapi.fourier.ranking import reaches, settled
 from spexapi.narrative.failures import follow, lead_of, rests_on
 from spexapi.narrative.wording import counted, one_line, were
@@ -31,9 +31,13 @@ def trust(explanation: Explanation) -> str:
     audit, what = explanation.audit, what_is_explained(explanation)
     found = level(audit)
     if found == "exact":
-        return f"Every possible mask was measured, so nothing is estimated: it accounts for all of {what}."
+        return "Every possible mask was measured, so nothing is estimated."
     if found == "none" or audit.r2 is None:
-        return audit.notes[0] if audit.notes else "There is no R², so nothing vouches for this explanation."
+        return (
+            _sentence(audit.notes[0])
+            if audit.notes
+            else "There is no R², so nothing vouches for this explanation."
+        )
     if settled(audit.r2) < 0.005:
         return (
             f"The explanation predicts {what} on masks it never saw no better than their mean does: raise the"
@@ -44,8 +48,14 @@ def trust(explanation: Explanation) -> str:
     if on := rests_on(explanation):
         text += f" {on}"
     if found in ("weak", "poor"):
-        text += " That is little: raise the budget before you rely on it."
+        why = "The interval is wide" if reaches(audit.r2, FAIR) else "That is little"
+        text += f" {why}: raise the budget before you rely on it."
     return text
+
+
+def _sentence(note: str) -> str:
+    """A note as a sentence: with a capital letter and a full stop."""
+    return note[:1].upper() + note[1:] + ("" if note.endswith((".", "!", "?")) else ".")
 
 
 def how_checked(audit: Audit) -> str:
