@@ -365,6 +365,8 @@ def test_no_number_contradicts_the_words_beside_it(n, index, seed):
         average = mean_derivative(value, players, n)
         if len(players) not in (1, 2) or abs(shown) < reading.floor or abs(average) < 1e-9:
             continue
+        if claims_of(reading).meaning(players) is not None:  # the headline's words, which weigh no others
+            continue
         number = -shown if index == "fourier" and len(players) == 1 else shown
         words, _, own = said(reading, claims_of(reading), players, shown).partition("; on average, ")
         assert words
