@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import view_samples as sample
+from fake_backend import FakeBackend
 
 import spexapi
 from spexapi.explanation.claims.claims import Kind, meaning_of
@@ -214,3 +215,47 @@ def test_r2_has_an_upper_end_alone():
     ex = replace(ex, observations=ex.observations.take(np.flatnonzero(ex.observations.values <= 1.0)))
 
     assert (Reading.of(ex).value(range(10)), Reading.of(ex).value(())) == (1.0, pytest.approx(-3.0))
+
+
+def given(answer, likely, **options):
+    """A run on an answer that was given; the model itself would write "the cellar"."""
+    documents = ["The key is in the box.", "The box is in the cellar.", "Anna sleeps."]
+    backend = FakeBackend(lambda prompt, said: likely(prompt) * len(said.split()))
+    game = spexapi.RagGame(backend, "Where is the key?", documents, answer=answer)
+    return spexapi.explain(game, budget=16, seed=0, **options)
+
+
+def half_a_percent(prompt):
+    return -5.8 if "box." in prompt else -9.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "doubt"),
+    [
+        ("zebra", "The model finds “zebra” only 0.3% likely and would say “the cellar”"),
+        (
+            "Black Sea",
+            "The model does not stand behind “Black Sea” (0.3% a token) and would say “the cellar”",
+        ),
+    ],
+)
+def test_a11_a_given_answer_that_is_unlikely_is_said_to_be_so_first(answer, doubt):
+    told = tell(given(answer, half_a_percent)).text
+
+    assert told.startswith(f"{doubt}; what speaks for it is document 1")
+    assert tell(given(answer, half_a_percent, writes=0)).text.startswith(
+        doubt.removesuffix(" and would say “the cellar”")
+    )
+
+
+def test_an_unlikely_answer_that_needs_no_document_is_said_to_be_unlikely_too():
+    told = tell(given("zebra", lambda prompt: -5.8)).text
+
+    assert told.startswith("The model finds “zebra” only 0.3% likely and would say “the cellar”. ")
+    assert "does not depend" in told
+
+
+def test_a_given_answer_that_the_model_finds_likely_has_no_doubt():
+    assert tell(given("zebra", lambda prompt: -0.1 if "box." in prompt else -9.0)).text.startswith(
+        "The model finds “zebra” likely because of document 1"
+    )

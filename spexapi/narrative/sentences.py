@@ -249,11 +249,11 @@ class Sentences:
             return self.not_chosen(answer, chance or 0.0)
         if self.explanation.target.generated:
             return f"The model said {answer} but does not stand behind it{how}"
-        return (
-            f"The model finds {answer} only {percent(chance or 0.0)} likely"
-            if not how.endswith("token)")
-            else (f"The model does not stand behind {answer}{how}")
-        )
+        says = self.reading.says(self.reading.everyone)
+        instead = f" and would say {quoted(says, _WIDTH)}" if says else ""
+        if how.endswith("token)"):
+            return f"The model does not stand behind {answer}{how}{instead}"
+        return f"The model finds {answer} only {percent(chance or 0.0)} likely{instead}"
 
     @property
     def others(self) -> list[str]:
