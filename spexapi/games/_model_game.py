@@ -17,6 +17,7 @@ from spexapi.games._senders import Senders
 from spexapi.games._settings import Settings, fitting
 from spexapi.games._unknown import unknown_to
 from spexapi.games._values import averaged, of_scores, of_texts
+from spexapi.games._white_space import note_on_white_space
 from spexapi.games.base import GameTraits, Player, Target
 from spexapi.measurements import Bools, Measurements
 from spexapi.sampling.forecast import Forecast, forecast
@@ -228,6 +229,9 @@ class ModelGame:
                 f"{name} shows no log-probability of a given answer{f' ({why})' if why else ''}, so the score"
                 f" is {self._scorer.name}: {self.calls_per_mask} sampled replies a mask",
             )
+        given = (a for each in self._asked for a in (each.chosen.answer or "", *each.chosen.options))
+        if self._scorer.of_texts is None:
+            self._notes = tuple(dict.fromkeys([*self._notes, *note_on_white_space(self.backend, given)]))
         self._senders.help_with(self._scorer.helper)
 
     def _filled(self, each: Asked) -> Asked:

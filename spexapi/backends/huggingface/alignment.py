@@ -65,6 +65,11 @@ class Alignment:
         self.answer_tokens = functools.lru_cache(256)(self._answer_tokens)
         self._whole_text = functools.lru_cache(256)(self.text)
 
+    @property
+    def reads_chat(self) -> bool:
+        """Whether a chat template writes the prompt."""
+        return bool(self._template)
+
     def text(self, messages: tuple[Message, ...], *, repair: bool = False) -> str:
         """The prompt as the model reads it, up to the answer. Raises InputError if the template refuses.
 

@@ -134,6 +134,11 @@ class HuggingFace:
     def count_tokens(self, text: str) -> int | None:
         return len(self.token_spans(text) or ())
 
+    @property
+    def reads_chat(self) -> bool:
+        """Whether answers start right after a chat template."""
+        return self._tokenizer()[0].reads_chat
+
     def token_spans(self, text: str) -> list[tuple[int, int]] | None:
         return self._tokenizer()[0].token_spans(text)
 

@@ -86,6 +86,11 @@ class OpenAI:
         return f"{self.name} {address.shown} {self.in_use} {digest}"
 
     @property
+    def reads_chat(self) -> bool:
+        """Whether answers start right after a chat template; not known before `open`."""
+        return self._report is not None and self._endpoint.dialect.format is RequestFormat.CHAT
+
+    @property
     def in_use(self) -> str:
         """Format and scoring method found by the probe: "chat prompt_logprobs"; "" before it."""
         if self._report is None:
