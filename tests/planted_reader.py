@@ -56,7 +56,7 @@ class Reader:
     def _score(self, answer: str, known: Mapping[str, Chances], first: str) -> AnswerScore:
         spans = words_of(answer)
         given = known.get(answer, UNHEARD)
-        chances = [given] * len(spans) if isinstance(given, float) else list(given)
+        chances = [given] * len(spans) if isinstance(given, int | float) else list(given)
         logprobs = np.log(np.array(chances))
         if not self.ranks:
             return AnswerScore(logprobs, spans)
