@@ -18,6 +18,7 @@ from spexapi.views.html.table import table
 )
 def test_a_number_and_its_word_agree(count, words):
     assert counted(count, "document") == words
+    assert counted(count, "reply", "replies").endswith(" reply" if count == 1 else " replies")
     assert are(count) == ("is" if count == 1 else "are")
 
 

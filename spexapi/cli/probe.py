@@ -13,6 +13,7 @@ from rich.table import Table
 from spexapi.backends.adapter import complete
 from spexapi.backends.base import Backend, Reply
 from spexapi.cli.console import out, say
+from spexapi.narrative.wording import counted
 from spexapi.sampling.caps import price_of
 
 
@@ -59,8 +60,8 @@ def probe(backend: Backend, *, as_json: bool) -> None:
     cost = price_of(used, found.capabilities.price)
     price = "" if found.capabilities.price is None else f", about ${cost:.4f}"
     say(
-        f"\n{found.name} is used by {chosen}. {_scores(found)}\nThis took {used.calls} calls,"
-        f" {used.tokens_in:,} tokens read, {used.tokens_out:,} written{price}."
+        f"\n{found.name} is used by {chosen}. {_scores(found)}\nThis took {counted(used.calls, 'call')},"
+        f" {counted(used.tokens_in, 'token')} read, {used.tokens_out:,} written{price}."
     )
 
 

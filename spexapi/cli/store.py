@@ -12,6 +12,7 @@ from rich.table import Table
 
 from spexapi.cli.console import note, out, plain_errors, say
 from spexapi.errors import InputError
+from spexapi.narrative.wording import counted
 from spexapi.sampling.store import Store, default_path
 
 app = typer.Typer(no_args_is_help=True, help="Replies that were paid for: what is kept, all of it, or none.")
@@ -57,7 +58,7 @@ def export(
                 count = sum(1 for line in lines if file.write(line + "\n"))
         except OSError as error:
             raise InputError(f"{to} cannot be written: {error.strerror}") from error
-        say(f"wrote {count:,} replies to {to}")
+        say(f"wrote {counted(count, 'reply', 'replies')} to {to}")
 
 
 @app.command()
@@ -73,7 +74,7 @@ def clear(
             note("nothing was forgotten")
             return
         gone = kept.clear(model, failed_only=failed)
-        say(f"forgot {gone:,} replies")
+        say(f"forgot {counted(gone, 'reply', 'replies')}")
         if kept.trouble:
             note(kept.trouble)
 
