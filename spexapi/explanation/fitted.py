@@ -10,10 +10,8 @@ import numpy as np
 from numpy.random import Generator
 
 from spexapi.engines.base import Design, Engine, Fit
-from spexapi.engines.resampling import squared_errors
 from spexapi.explanation.recipe import Recipe
 from spexapi.fourier.indices import to_index
-from spexapi.fourier.ranking import exceeds
 from spexapi.fourier.spectrum import Interaction, Spectrum
 from spexapi.measurements import Bools, Measurements, join
 from spexapi.trust.assess import judge, unaudited
@@ -39,7 +37,8 @@ class Fitted:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-# masks; of more of them a second fit takes its time, and the few of the claims tell it little
+# Masks of the fit. To more of them the few of the claims tell little, and these keep few players or nearly all:
+# on a game of 40 players and 500 masks they took R² from 0.89 to 0.78; on small ones they raise it.
 _FEW = 128
 
 
@@ -64,15 +63,6 @@ class _KnowsMore:
         return self.engine.fit(design, join([seen, self.more])).of_first(len(seen))
 
 
-def _is_better(one: Fit, other: Fit, seen: Measurements) -> bool:
-    """Whether it predicts the uniform masks better by fits that did not see them."""
-    if one.out_of_fold is None or other.out_of_fold is None:
-        return False
-    errors = [squared_errors(seen, guesses) for guesses in (one.out_of_fold, other.out_of_fold)]
-    both = np.isfinite(errors[0]) & np.isfinite(errors[1])
-    return exceeds(float(errors[1][both].sum()), float(errors[0][both].sum()))
-
-
 def fitted(
     engine: Engine,
     design: Design,
@@ -93,11 +83,9 @@ def fitted(
     first_asked = len(rows) - recipe.asked
     seen, asked = observations.take(rows[: recipe.fitted]), observations.take(rows[first_asked:])
     held_out = observations.take(rows[recipe.fitted : first_asked])
-    fit = engine.fit(design, seen)
     if design.takes_more and len(asked) and len(seen) <= _FEW:
-        informed = _KnowsMore(engine, asked)
-        if _is_better(other := informed.fit(design, seen), fit, seen):
-            engine, fit = informed, other
+        engine = _KnowsMore(engine, asked)
+    fit = engine.fit(design, seen)
     found = without_fixed(fit, seen)
     trust = judge(engine, design, seen, found, held_out, recipe.seed) if audited else unaudited(seen, found)
     fit = trust.fit
