@@ -36,7 +36,7 @@ def test_what_is_left_out_is_told_in_one_or_in_many():
     thirteen = sample.function(
         Spectrum(13, {(i,): -1.0 - i for i in range(13)}), [f"p{i}" for i in range(13)]
     )
-    assert "1 more with less effect is not shown." in str(thirteen)
+    assert "1 more with no larger effect is not shown." in str(thirteen)
 
 
 def test_the_table_says_how_many_weaker_ones_there_are():

@@ -66,7 +66,7 @@ def test_every_view_has_the_same_value(explanation, tmp_path):
     reading, steps = Reading.of(explanation), {s.label: s.ablation for s in tell(explanation).steps}
     assert (reading.ablate(ALL).value, reading.ablate(ALL).measured) == (pytest.approx(3.8), True)
     assert (steps["all 3 players"].value, steps["no players"].measured) == (pytest.approx(3.8), False)
-    assert "Everything kept: 3.80; nothing kept: ≈ 0.11 (+3.69)" in str(explanation)
+    assert "Everything kept: 3.80; nothing kept: ≈ 0.11 (≈ +3.69)" in str(explanation)
     drawn = Presentation(explanation)
     assert ">3.80<" in proof(drawn)
     assert ">≈ 0.11<" in proof(drawn)

@@ -126,11 +126,19 @@ def test_of_equal_ways_the_story_takes_that_of_the_first_documents(late: float):
     assert tell(sample.documents(three_of_five)).core == (0, 1, 2)
 
 
-def test_a_spectrum_of_equal_terms_names_the_first_players():
-    terms = {(i,): -0.1 * (1 + 1e-13 * (i % 3)) for i in range(8)}
+@pytest.mark.parametrize(
+    ("larger", "missed"),
+    [
+        ((), "no small group that was tried is enough."),
+        ((2,), "Of the few that were removed one at a time, c is missed most."),
+        ((2, 5), "Of the few that were removed one at a time, c and f are missed most."),
+    ],
+)
+def test_of_equal_terms_none_is_missed_most(larger: tuple[int, ...], missed: str):
+    terms = {(i,): -0.1 * (1 + 1e-13 * (i % 3)) * (1.25 if i in larger else 1.0) for i in range(8)}
     told = tell(sample.function(Spectrum(8, {(): -1.0, **terms}), list("abcdefgh"))).text
 
-    assert told.endswith("Of the few that were removed one at a time, a is missed most.")
+    assert told.endswith(missed)
 
 
 def test_shares_that_are_rounding_are_nothing():

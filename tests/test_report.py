@@ -175,7 +175,7 @@ def test_a_thousand_players_render_with_the_strongest_arcs_only():
     page = Page(written)
 
     assert len(page.having("li", "player")) == 30
-    assert "970 players with less effect are not drawn" in page.text
+    assert "970 players with no larger effect are not drawn" in page.text
     assert 1 <= len(page.having("g", "arc")) <= 6
     assert "weaker combinations are not drawn" in page.text
     assert len(written) < 200_000

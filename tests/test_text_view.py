@@ -51,7 +51,7 @@ def test_a_document_that_hurts_is_named_with_what_its_absence_would_bring():
     explanation = sample.documents(sample.hurt_by_one)
     told = tell(explanation)
 
-    assert "document 2: the other documents add little" in told.text
+    assert "document 2: alone it does more than all documents together" in told.text
     assert told.asides == ("Document 4 pulls the other way: without it, 17% would become 74% (+1.50).",)
 
 
@@ -285,7 +285,7 @@ def test_a_thousand_players_stay_a_short_table():
     coef = {(i,): float(v) for i, v in enumerate(rng.normal(size=1000))}
     text = plain(sample.function(Spectrum(1000, coef), [f"p{i}" for i in range(1000)]))
 
-    assert "988 more with less effect are not shown." in text
+    assert "988 more with no larger effect are not shown." in text
     assert len(text.splitlines()) < 40
 
 

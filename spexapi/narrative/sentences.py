@@ -8,7 +8,17 @@ from spexapi.explanation.claims.claims import Claims, Kind
 from spexapi.explanation.reading import Reading
 from spexapi.explanation.values import Ablation
 from spexapi.fourier.ranking import EQUAL, exceeds, first_largest, reaches, settled
-from spexapi.narrative.wording import explained, kind_plural, name, names, percent, quoted, some_words, valued
+from spexapi.narrative.wording import (
+    are,
+    explained,
+    kind_plural,
+    name,
+    names,
+    percent,
+    quoted,
+    some_words,
+    valued,
+)
 
 Words = tuple[tuple[str, bool], ...]  # pieces of a sentence, True if it is stressed
 
@@ -48,8 +58,12 @@ class Sentences:
         if not claims.confirmed:
             return (*words, (".", False))
         if self.is_doubted:
-            rest = "speak for it as much" if claims.survives else "add little"
-            return (*words, (f": the other {kind_plural(self.explanation)} {rest}.", False))
+            every = kind_plural(self.explanation)
+            if claims.survives:
+                return (*words, (f": the other {every} speak for it as much.", False))
+            more = claims.kept is not None and claims.kept.value > self.rule.full.value + self.rule.near
+            much = "more than" if more else "about as much as"
+            return (*words, (f": alone it does {much} all {every} together.", False))
         if claims.survives:
             rest = "but so are the others" if self.reading.n > 2 else "but so is the other"
             return (*words, (f": it is enough alone, {rest}.", False))
@@ -146,10 +160,17 @@ class Sentences:
             )
         else:
             words = (*words, (": no small group that was tried is enough.", False))
-        if claims.missed:
-            most = name(self.players, claims.missed[0])
-            words = (*words, (f" Of the few that were removed one at a time, {most} is missed most.", False))
+        if most := self.missed_most():
+            who = f"{names(self.players, most)} {are(len(most))} missed most"
+            words = (*words, (f" Of the few that were removed one at a time, {who}.", False))
         return words
+
+    def missed_most(self) -> tuple[int, ...]:
+        """Those of the players removed alone whose loss costs most; none if it costs the same for all."""
+        claims, scale = self.claims, self.rule.scale
+        lost = [a.value for a in claims.losses if a is not None]
+        most = [i for i, v in zip(claims.missed, lost, strict=False) if not exceeds(v, min(lost), scale)]
+        return tuple(sorted(most)) if len(most) < max(len(lost), 2) else ()
 
     def nothing(self) -> Words:
         what = kind_plural(self.explanation)

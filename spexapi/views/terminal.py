@@ -117,7 +117,8 @@ def _ends(shown: Presentation, console: Console) -> None:
     reading = shown.reading
     full, none = reading.full, reading.none
     kept = f"Everything kept: {ablated(reading, full)}; nothing kept: {ablated(reading, none)}"
-    by = f" ({signed(full.value - none.value)} {shown.explanation.target.unit}".rstrip() + ")"
+    about = "" if full.measured and none.measured else "≈ "
+    by = f" ({about}{signed(full.value - none.value)} {shown.explanation.target.unit}".rstrip() + ")"
     console.print(Text(kept if full.gap or none.gap else kept + by, "dim"))
     console.print()
 
@@ -139,7 +140,7 @@ def _players(shown: Presentation, console: Console) -> None:
         table.add_row(Text(called), Text(about, "dim"), Text(shown.share(i), colour))
     console.print(table)
     if left := len(shares) - len(strongest):
-        console.print(Text(f"{left:,} more with less effect {are(left)} not shown.", "dim"))
+        console.print(Text(f"{left:,} more with no larger effect {are(left)} not shown.", "dim"))
 
 
 def _combinations(shown: Presentation, console: Console) -> None:

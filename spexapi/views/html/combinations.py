@@ -40,7 +40,7 @@ def _left_out(shown: Presentation) -> list[str]:
     ex, found = shown.explanation, shown.combinations
     notes: list[str] = []
     if hidden := ex.n_players - len(shown.rows):
-        notes.append(f"{counted(hidden, kind(ex))} with less effect {are(hidden)} not drawn.")
+        notes.append(f"{counted(hidden, kind(ex))} with no larger effect {are(hidden)} not drawn.")
     if weaker := len(shown.ranked) - len(shown.drawn):
         notes.append(f"{counted(weaker, 'weaker combination')} {are(weaker)} not drawn.")
     if said := convention(ex.index, (len(c.players) for c in found)):
