@@ -24,6 +24,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 # one thread each: on busy cores, threads that wait for each other would be counted as work
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -63,10 +64,14 @@ class Point:
 
 @lru_cache(maxsize=8)
 def recorded(cell: str) -> np.ndarray:
+    return read_recorded(GAMES / f"{cell}.npz")
+
+
+def read_recorded(path: Path) -> np.ndarray:
     """(games, 2^n). Sentiment is recorded as the score of the label with its sign, which jumps where the
     label turns; the log-odds of "positive" do not."""
-    values = np.load(GAMES / f"{cell}.npz")["values"].astype(np.float64)
-    if cell.startswith("sentiment"):
+    values = np.load(path)["values"].astype(np.float64)
+    if path.stem.startswith("sentiment"):
         positive = np.clip(np.where(values > 0, values, 1 + values), 1e-7, 1 - 1e-7)
         values = np.log(positive / (1 - positive))
     return values
