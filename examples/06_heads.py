@@ -4,7 +4,7 @@ The picture, heads.svg, has every head with its share, and arcs that join what a
 
 $ python examples/06_heads.py
 32 heads, 300 selections of them asked 4 questions each
-layer 0 head 1 + layer 0 head 2: stronger together
+layer 0 head 0 + layer 0 head 6: stronger together
 wrote heads.svg
 """
 
