@@ -37,8 +37,8 @@ class Fitted:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-# Masks of the fit. To more of them the few of the claims tell little, and these keep few players or nearly all:
-# on a game of 40 players and 500 masks they took R² from 0.89 to 0.78; on small ones they raise it.
+# Masks of the fit. To more of them the few of the claims tell little, and these keep few players or nearly
+# all: on a game of 40 players and 500 masks they took R² from 0.89 to 0.78; on small ones they raise it.
 _FEW = 128
 
 
